@@ -1,0 +1,304 @@
+"""What becomes of a shift at one operation: it is carried on, cancelled, or read.
+
+A *shift* is what a layer's output gains when its bias is changed: a linear image of that change, which varies along
+some axes of the tensor and is constant along all others. Three outcomes exist, and no fourth
+will: `Carried`, `Cancelled`, `Read`. What torch's operations do is told by an `Effect` for each operand, plain data that
+`apply` interprets here; how the operands' outcomes add up is `combine`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TypeAlias, assert_never
+
+from biaslens.algebra.axes import ALL, NONE, Axes, Shape
+
+Image: TypeAlias = Hashable
+"""Names a linear map of the bias; equal images are equal maps. See `Term`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One summand of a shift: `coefficient · image(δ)`, laid out along axes.
+
+    image: which linear map of the bias this is; two terms with equal images laid out along equal axes can cancel.
+    certain: axes along which it varies, in negative numbers. possible: axes along which it may vary as well.
+    """
+
+    image: Image
+    coefficient: Fraction
+    certain: Axes
+    possible: Axes = NONE
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """A sum of terms; never empty, since an empty sum is no shift.
+
+    masked: some entries were replaced by -inf or a very negative number, so that only a softmax may follow.
+    """
+
+    terms: tuple[Term, ...]
+    masked: bool = False
+
+    @staticmethod
+    def start(image: Image, varies: Axes) -> Shift:
+        """The shift of a bias where it is added."""
+        return Shift((Term(image, Fraction(1), varies),))
+
+    def __str__(self) -> str:
+        return " + ".join(_show(term) for term in self.terms) + (" (masked)" if self.masked else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """It comes out as a shift again."""
+
+    shift: Shift
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """It is subtracted again, exactly. `by` names the mechanism; `assumption` what has to hold, or ""."""
+
+    by: str
+    assumption: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """It changes the result in another way. `known` is False where we could not see what happens."""
+
+    why: str
+    known: bool = True
+
+
+Outcome: TypeAlias = Carried | Cancelled | Read
+
+
+# --- what an operation does to one operand's shift, for one result -------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """The shift changes the result in another way; `known=False` for code that we cannot follow."""
+
+    why: str
+    known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Cancels:
+    """A mean over the axes `over` is subtracted: whatever is constant along them goes.
+
+    by: "batch norm", "instance norm", "group norm", "layer norm", "centering" or "softmax".
+    assumed_rank: the rank to assume where it is unknown, with the words for it.
+    """
+
+    over: Axes
+    by: str
+    assumed_rank: int | None = None
+    assumption: str = ""
+    why: str = "it varies along the normalised axes"
+    unmasks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Carries:
+    """The shift comes out again.
+
+    constant_along: axes along which it has to be constant, else it is read (`why`): max pooling.
+    moves: old axis → new axes; () drops the axis (indexing, contraction); axes not named stay where they are, counted
+        from the back. Both sides are axes as in torch, before and after.
+    scatters: old axis → new axes along which it may vary afterwards: a reshape whose factors do not match.
+    mixes: axes along which the operation selects, reorders, weights or reduces; a shift that varies along one of
+        them becomes a new image. ALL for a multiplication by a tensor or a matrix.
+    gains: axes of the result along which it varies in addition. may_gain: where that is only possible.
+    scale: a number that multiplies it; None for an unknown number.
+    masks: some entries are replaced by a very negative number. keeps_mask: fine on masked scores.
+    """
+
+    constant_along: Axes = NONE
+    why: str = ""
+    moves: tuple[tuple[int, tuple[int, ...]], ...] = ()
+    scatters: tuple[tuple[int, tuple[int, ...]], ...] = ()
+    mixes: Axes = NONE
+    gains: Axes = NONE
+    may_gain: Axes = NONE
+    scale: Fraction | None = Fraction(1)
+    masks: bool = False
+    keeps_mask: bool = True
+
+
+Effect: TypeAlias = Reads | Cancels | Carries
+
+CARRIES = Carries()
+
+
+def reads(why: str) -> Reads:
+    return Reads(why)
+
+
+def unknown(why: str) -> Reads:
+    """The effect of code that we cannot follow: it reads every shift that goes into it, and silences us."""
+    return Reads(why, known=False)
+
+
+def cancels(over: Axes, by: str) -> Cancels:
+    return Cancels(over, by)
+
+
+def weighs(*, gains: Axes = NONE, may_gain: Axes = NONE) -> Carries:
+    """Linear in the operand with weights of its own: a product, a matrix, a convolution."""
+    return Carries(mixes=ALL, gains=gains, may_gain=may_gain)
+
+
+def apply(effect: Effect, shift: Shift, before: Shape, after: Shape, stamp: Hashable) -> Outcome:
+    """The outcome of one operand's shift.
+
+    before, after: shapes of the operand and of the result. stamp: names this application, so that new images of
+    different applications differ.
+    """
+    match effect:
+        case Reads(why, known):
+            return Read(why, known)
+        case Cancels():
+            return _cancel(effect, shift, before)
+        case Carries():
+            return _carry(effect, shift, before, after, stamp)
+        case _:
+            assert_never(effect)
+
+
+def combine(outcomes: Sequence[Outcome], *, product: bool = False) -> Outcome | None:
+    """The outcome for one result from those of the operands that carry a shift; None without any.
+
+    product: the operation is linear in each operand alone, so two shifted operands leave a product of shifts.
+    """
+    reading = next((outcome for outcome in outcomes if isinstance(outcome, Read)), None)
+    if reading is not None or not outcomes:
+        return reading
+    if product and len(outcomes) > 1:
+        return Read("it multiplies itself here", known=False)
+    shifts = [outcome.shift for outcome in outcomes if isinstance(outcome, Carried)]
+    if not shifts:
+        return outcomes[0]
+    if len({shift.masked for shift in shifts}) > 1:
+        return Read("masked scores meet others", known=False)
+    terms = _collect([term for shift in shifts for term in shift.terms])
+    if not terms:
+        return Cancelled("centering")
+    return Carried(Shift(terms, shifts[0].masked))
+
+
+def _cancel(effect: Cancels, shift: Shift, before: Shape) -> Outcome:
+    if shift.masked and not effect.unmasks:
+        return Read("masked scores are used outside a softmax", known=False)
+    assumed = before.rank is None and effect.assumed_rank is not None and effect.assumed_rank >= before.at_least
+    shape = Shape(effect.assumed_rank, before.sizes, -1, effect.assumed_rank or 0) if assumed else before
+    answers = [term.certain.canonical(shape).overlaps(effect.over, shape) for term in shift.terms]
+    if True in answers:
+        return Read(effect.why, known=not assumed)
+    answers += [term.possible.canonical(shape).overlaps(effect.over, shape) for term in shift.terms]
+    if None in answers or True in answers:
+        return Read("it may vary along the normalised axes: the shape is not known well enough", known=False)
+    return Cancelled(effect.by, effect.assumption if assumed else "")
+
+
+def _carry(effect: Carries, shift: Shift, before: Shape, after: Shape, stamp: Hashable) -> Outcome:
+    if shift.masked and not effect.keeps_mask:
+        return Read("masked scores are used outside a softmax", known=False)
+    if effect.constant_along:
+        answers = [term.certain.overlaps(effect.constant_along, before) for term in shift.terms]
+        if True in answers:
+            return Read(effect.why)
+        answers += [term.possible.overlaps(effect.constant_along, before) for term in shift.terms]
+        if None in answers or True in answers:
+            return Read(effect.why, known=False)
+    terms = [_carry_term(effect, term, before, after, stamp) for term in shift.terms]
+    collected = _collect(terms)
+    if not collected:
+        return Cancelled("centering")
+    return Carried(Shift(collected, shift.masked or effect.masks))
+
+
+def _carry_term(effect: Carries, term: Term, before: Shape, after: Shape, stamp: Hashable) -> Term:
+    certain, doubtful = _moved(effect, term.certain, before, after)
+    possible = _blurred(effect, term.possible, before, after).union(doubtful).union(effect.may_gain)
+    certain = certain.union(effect.gains).canonical(after)
+    varying = term.certain.union(term.possible)
+    mixed = effect.mixes == ALL or varying.overlaps(effect.mixes, before) is not False
+    turned = not _keeps_order(effect, term.certain, before, after)
+    fresh = mixed or turned or effect.scale is None or effect.scatters or effect.gains or effect.may_gain
+    image = (stamp, term.image, term.certain, term.possible) if fresh else term.image
+    scale = Fraction(1) if effect.scale is None else effect.scale
+    return Term(image, term.coefficient * scale, certain, possible.canonical(after))
+
+
+def _moved(effect: Carries, old: Axes, before: Shape, after: Shape) -> tuple[Axes, Axes]:
+    """Where certain axes end up: (certainly, possibly)."""
+    if not effect.moves and not effect.scatters:
+        return old, NONE
+    if old.others:
+        return NONE, ALL
+    certain: set[int] = set()
+    possible: set[int] = set()
+    lost = False
+    for axis in old.named:
+        targets, doubtful = _target(axis, effect, before, after)
+        (possible if doubtful else certain).update(targets)
+        lost |= doubtful and before.canonical(axis) >= 0  # where a front number moves depends on the unknown rank
+    return Axes(frozenset(certain)), ALL if lost else Axes(frozenset(possible))
+
+
+def _target(axis: int, effect: Carries, before: Shape, after: Shape) -> tuple[set[int], bool]:
+    targets: set[int] = set()
+    doubtful = before.canonical(axis) >= 0
+    for moves, scattered in ((effect.moves, False), (effect.scatters, True)):
+        for source, destinations in moves:
+            same = before.same_axis(axis, source)
+            if same is False:
+                continue
+            new = {after.canonical(destination) for destination in destinations}
+            if same is True:
+                return new, scattered
+            targets |= new
+            doubtful = True
+    return targets | {axis}, doubtful
+
+
+def _keeps_order(effect: Carries, old: Axes, before: Shape, after: Shape) -> bool:
+    """Whether the axes of a shift follow each other as before, so that moving them keeps its image."""
+    if not effect.moves or (not old.others and len(old.named) < 2):
+        return True
+    places = [_target(axis, effect, before, after) for axis in sorted(old.named)]
+    single = all(len(targets) == 1 and not doubtful for targets, doubtful in places)
+    order = [min(targets) for targets, _ in places if targets]
+    return single and not old.others and all(axis < 0 for axis in order) and order == sorted(set(order))
+
+
+def _blurred(effect: Carries, old: Axes, before: Shape, after: Shape) -> Axes:
+    """Where merely possible axes end up."""
+    if not old or (not effect.moves and not effect.scatters):
+        return old
+    certain, possible = _moved(effect, old, before, after)
+    return certain.union(possible)
+
+
+def _collect(terms: Sequence[Term]) -> tuple[Term, ...]:
+    """Adds up terms of equal image and layout; those whose coefficients add up to 0 are gone."""
+    sums: dict[tuple[Image, Axes, Axes], Fraction] = {}
+    for term in terms:
+        key = (term.image, term.certain, term.possible)
+        sums[key] = sums.get(key, Fraction(0)) + term.coefficient
+    return tuple(
+        Term(image, factor, certain, possible) for (image, certain, possible), factor in sums.items() if factor
+    )
+
+
+def _show(term: Term) -> str:
+    possible = f" maybe {term.possible}" if term.possible else ""
+    factor = "" if term.coefficient == 1 else f"{term.coefficient}·"
+    return f"{factor}δ{term.certain}{possible}"

@@ -1,0 +1,149 @@
+"""Sizes of tensor axes: polynomials with integer coefficients over named unknowns.
+
+Two sizes are the same exactly when their polynomials are. Nothing is assumed about an unknown, so
+"not provably equal" is not "different": `same_size` answers True, False or None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import reduce
+
+Monomial = tuple[tuple[Hashable, int], ...]
+"""Atoms with their powers, sorted; the empty monomial is the number one."""
+
+Name = Hashable
+
+
+@dataclass(frozen=True, slots=True)
+class Quotient:
+    """The atom `a // b` of a division that does not come out as a polynomial."""
+
+    dividend: Size
+    divisor: Size
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A polynomial such as `2·dim + 1`; build it with `number`, `unknown` and the operators."""
+
+    terms: frozenset[tuple[Monomial, Fraction]]
+
+    @property
+    def value(self) -> int | None:
+        """The number that this is, or None while an unknown is in it."""
+        if not self.terms:
+            return 0
+        if len(self.terms) == 1:
+            ((monomial, factor),) = self.terms
+            if not monomial and factor.denominator == 1:
+                return int(factor)
+        return None
+
+    def __add__(self, other: Size) -> Size:
+        terms = dict(self.terms)
+        for monomial, factor in other.terms:
+            terms[monomial] = terms.get(monomial, Fraction(0)) + factor
+        return _polynomial(terms)
+
+    def __sub__(self, other: Size) -> Size:
+        return self + other * number(-1)
+
+    def __mul__(self, other: Size) -> Size:
+        terms: dict[Monomial, Fraction] = {}
+        for left, left_factor in self.terms:
+            for right, right_factor in other.terms:
+                product = _times(left, right)
+                terms[product] = terms.get(product, Fraction(0)) + left_factor * right_factor
+        return _polynomial(terms)
+
+    def __floordiv__(self, other: Size) -> Size:
+        if self.value is not None and other.value:
+            return number(self.value // other.value)
+        exact = self.exactly_divided_by(other)
+        if exact is not None and all(f.denominator == 1 and _whole(m) for m, f in exact.terms):
+            return exact
+        return unknown(Quotient(self, other))
+
+    def exactly_divided_by(self, other: Size) -> Size | None:
+        """This over a monomial, where unknowns may end up below the line; None for other divisors."""
+        if len(other.terms) != 1:
+            return None
+        ((monomial, factor),) = other.terms
+        inverse = tuple((name, -power) for name, power in monomial)
+        return self * Size(frozenset({(inverse, 1 / factor)}))
+
+    def taking_divisions_as_exact(self) -> Size:
+        """`(dim // heads) * heads` as `dim`: only for code that fails when the division has a remainder."""
+        total = number(0)
+        for monomial, factor in self.terms:
+            product = Size(frozenset({((), factor)}))
+            for name, power in monomial:
+                product = product * _exact_power(name, power)
+            total = total + product
+        return total
+
+    def __str__(self) -> str:
+        if self.value is not None:
+            return str(self.value)
+        return " + ".join(sorted(_show(monomial, factor) for monomial, factor in self.terms))
+
+
+def number(value: int) -> Size:
+    return Size(frozenset({((), Fraction(value))}) if value else frozenset())
+
+
+def unknown(name: Name) -> Size:
+    """The size called `name`; equal names are equal sizes."""
+    return Size(frozenset({(((name, 1),), Fraction(1))}))
+
+
+def product(sizes: tuple[Size, ...]) -> Size:
+    return reduce(Size.__mul__, sizes, number(1))
+
+
+def same_size(left: Size, right: Size) -> bool | None:
+    """True or False where the polynomials decide it for every value of the unknowns (sizes are positive), else None."""
+    difference = left - right
+    if not difference.terms:
+        return True
+    if len({factor > 0 for _, factor in difference.terms}) == 1:  # sizes are positive: this sum cannot vanish
+        return False
+    return None
+
+
+def _polynomial(terms: dict[Monomial, Fraction]) -> Size:
+    return Size(frozenset((monomial, factor) for monomial, factor in terms.items() if factor))
+
+
+def _times(left: Monomial, right: Monomial) -> Monomial:
+    powers = dict(left)
+    for name, power in right:
+        powers[name] = powers.get(name, 0) + power
+    return tuple(sorted(((name, power) for name, power in powers.items() if power), key=_order))
+
+
+def _order(item: tuple[Name, int]) -> str:
+    return repr(item[0])
+
+
+def _whole(monomial: Monomial) -> bool:
+    return all(power > 0 for _, power in monomial)
+
+
+def _exact_power(name: Name, power: int) -> Size:
+    base = unknown(name)
+    if isinstance(name, Quotient):
+        dividend, divisor = name.dividend.taking_divisions_as_exact(), name.divisor.taking_divisions_as_exact()
+        base = dividend.exactly_divided_by(divisor) or base
+    if power < 0:
+        inverted = number(1).exactly_divided_by(base)
+        return product((inverted,) * -power) if inverted else Size(frozenset({(((name, power),), Fraction(1))}))
+    return product((base,) * power)
+
+
+def _show(monomial: Monomial, factor: Fraction) -> str:
+    names = [str(name) if power == 1 else f"{name}^{power}" for name, power in monomial]
+    return "·".join(names if factor == 1 and names else [str(factor), *names])

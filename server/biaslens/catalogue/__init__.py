@@ -1,0 +1,1 @@
+"""What torch does: one row for each layer and operation, all spellings."""

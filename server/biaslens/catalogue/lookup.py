@@ -1,0 +1,140 @@
+"""The one list of all rows, and how to find the row of a name, a method or an operator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from types import MappingProxyType
+
+from biaslens.catalogue import (
+    activations,
+    affine,
+    arithmetic,
+    creation,
+    indexing,
+    losses,
+    norms,
+    pooling,
+    products,
+    reductions,
+    reshaping,
+)
+from biaslens.catalogue.entry import Argument, Entry, Parameter
+
+ROWS: tuple[Entry, ...] = (
+    *affine.ROWS,
+    *norms.ROWS,
+    *activations.ROWS,
+    *pooling.ROWS,
+    *arithmetic.ROWS,
+    *reshaping.ROWS,
+    *indexing.ROWS,
+    *reductions.ROWS,
+    *products.ROWS,
+    *creation.ROWS,
+    *losses.ROWS,
+)
+
+_OPERATORS = MappingProxyType(
+    {
+        "+": "torch.add",
+        "-": "torch.sub",
+        "*": "torch.mul",
+        "/": "torch.div",
+        "@": "torch.matmul",
+        "**": "torch.pow",
+        "//": "torch.floor_divide",
+        "%": "torch.remainder",
+        "unary -": "torch.neg",
+        "unary +": "torch.positive",
+        "~": "torch.logical_not",
+        "&": "torch.logical_and",
+        "|": "torch.logical_or",
+        "^": "torch.logical_xor",
+        "==": "torch.eq",
+        "!=": "torch.ne",
+        "<": "torch.lt",
+        "<=": "torch.le",
+        ">": "torch.gt",
+        ">=": "torch.ge",
+    }
+)
+
+
+def find(name: str) -> Entry | None:
+    """The row of a full dotted name in any of its spellings: public, defining module, or in place."""
+    table = _by_name()
+    return next((table[spelling] for spelling in _spellings(name) if spelling in table), None)
+
+
+def method(name: str) -> Entry | None:
+    """The row of a tensor's method or attribute such as `view`, `relu_` or `T`."""
+    if name.startswith("__") and name.endswith("__"):
+        return _by_name().get(f"torch.Tensor.{name}")
+    return find(f"torch.Tensor.{name}")
+
+
+def operator(symbol: str) -> Entry:
+    """The row of an operator as Python writes it; `unary -`, `unary +` and `~` are those of one operand."""
+    return _by_name()[_OPERATORS[symbol]]
+
+
+def is_torch_name(name: str) -> bool:
+    """Whether a dotted name belongs to torch itself, known to the catalogue or not."""
+    return name == "torch" or name.startswith("torch.")
+
+
+def bind(
+    parameters: Sequence[Parameter], positional: Sequence[Argument], keywords: Mapping[str, Argument]
+) -> dict[str, Argument] | None:
+    """Arguments by parameter name, with defaults filled in as Python does; None where they do not fit."""
+    bound: dict[str, Argument] = {}
+    rest = list(positional)
+    for parameter in parameters:
+        if parameter.kind == "star":
+            bound[parameter.name] = tuple(rest)
+            rest = []
+        elif parameter.kind == "double star":
+            continue
+        elif parameter.kind == "positional" and rest:
+            bound[parameter.name] = rest.pop(0)
+    if rest:
+        return None
+    names = {parameter.name for parameter in parameters if parameter.kind in {"positional", "keyword"}}
+    others = next((parameter.name for parameter in parameters if parameter.kind == "double star"), None)
+    extra = {name: value for name, value in keywords.items() if name not in names}
+    if (extra and others is None) or any(name in bound for name in keywords):
+        return None
+    bound |= {name: value for name, value in keywords.items() if name in names}
+    if others is not None:
+        bound[others] = tuple(extra.items())
+    for parameter in parameters:
+        if parameter.name not in bound:
+            if parameter.required:
+                return None
+            bound[parameter.name] = parameter.default
+    return bound
+
+
+@cache
+def _by_name() -> Mapping[str, Entry]:
+    table: dict[str, Entry] = {}
+    for entry in ROWS:
+        for name in (entry.name, *entry.spellings):
+            table.setdefault(name, entry)
+    return MappingProxyType(table)
+
+
+def _spellings(name: str) -> list[str]:
+    """The name itself, without a module that only defines it, and without the underscore of an in-place operation."""
+    last = name.rpartition(".")[2]
+    names = [name]
+    if name.startswith("torch.nn.modules."):
+        names.append(f"torch.nn.{last}")
+    if name.startswith("torch.functional."):
+        names.append(f"torch.{last}")
+    if name.startswith("torch._tensor."):
+        names.append(f"torch.{name.removeprefix('torch._tensor.')}")
+    if last.endswith("_") and not last.endswith("__"):
+        names += [plain.removesuffix("_") for plain in names]
+    return names

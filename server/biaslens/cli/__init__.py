@@ -1,0 +1,1 @@
+"""The command line: `main` declares the commands, the other modules carry them out."""

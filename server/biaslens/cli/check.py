@@ -1,0 +1,159 @@
+"""`biaslens check`: findings for people and programs, and their repair."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from biaslens.cli.console import Console
+from biaslens.cli.fixing import Fixed, fixed, fixes_of
+from biaslens.cli.inputs import Inputs, gather
+from biaslens.cli.writing import encoded_like, write
+from biaslens.lint import lint
+from biaslens.options import Options
+from biaslens.render.diff import unified_diff
+from biaslens.render.json import finding_object
+from biaslens.render.place import Read, displayed
+from biaslens.render.text import concise, full, summary
+from biaslens.rules.rule import Finding, Fix
+from biaslens.text import Problem, Source
+
+Format: TypeAlias = Literal["full", "concise", "json"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What one command line asks for; the fields are its flags."""
+
+    paths: tuple[str, ...]
+    options: Options = field(default_factory=Options)
+    output_format: Format = "full"
+    fix: bool = False
+    unsafe_fixes: bool = False
+    diff: bool = False
+    exit_zero: bool = False
+    quiet: bool = False
+    stdin_filename: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One file: its text before, and what is found in it after the repairs that were asked for."""
+
+    before: Source
+    after: Fixed
+    checked: bool
+
+
+def check(request: Request, console: Console) -> int:
+    """Checks, repairs and prints; gives the exit code: 0 clean, 1 findings, 2 nothing could be checked."""
+    inputs = gather(request.paths, request.stdin_filename)
+    for problem in inputs.problems:
+        console.complain(problem, inputs.files.read)
+    if not inputs.paths and not inputs.problems:
+        console.note("No Python files found under the given paths.")
+    if request.diff:
+        return _print_diffs(request, inputs, console)
+    if request.fix and inputs.from_stdin is not None:
+        return _filter(request, inputs, inputs.from_stdin, console)
+    return _print_findings(request, inputs, console)
+
+
+def _print_findings(request: Request, inputs: Inputs, console: Console) -> int:
+    objects: list[dict[str, object]] = []
+    findings: list[Finding] = []
+    fixes: list[Fix | None] = []
+    repaired = files = checked = 0
+    for item in _checked(request, inputs, console):
+        after = item.after
+        checked += item.checked
+        if request.fix and after.count:
+            problem = write(item.before, after.source)
+            if problem is not None:
+                console.complain(problem, inputs.files.read)
+                after = _unrepaired(item, request, inputs)
+        read = _reader(after.source, inputs)
+        for finding, fix in zip(after.report.findings, after.fixes, strict=True):
+            if request.output_format == "json":
+                objects.append(finding_object(finding, fix, read))
+            else:
+                style = full if request.output_format == "full" else concise
+                console.say(style(finding, fix, read, console.folder, console.paint))
+        findings += after.report.findings
+        fixes += after.fixes
+        repaired += after.count
+        files += bool(after.report.findings or after.count)
+    if request.output_format == "json":
+        console.say(json.dumps(objects, indent=2))
+    elif checked and not request.quiet:
+        console.say(summary(findings, fixes, repaired if request.fix else None, files))
+    return _exit_code(request, inputs, checked, bool(findings))
+
+
+def _print_diffs(request: Request, inputs: Inputs, console: Console) -> int:
+    """Prints what `--fix` would change; exits with 1 where it would change anything."""
+    fixes = files = checked = 0
+    for item in _checked(request, inputs, console):
+        checked += item.checked
+        if item.after.count:
+            name = displayed(item.before.path, console.folder)
+            console.out.write(unified_diff(item.before, item.after.source, name, console.paint))
+            fixes += item.after.count
+            files += 1
+    if checked and not request.quiet:
+        amount = f"{fixes} {'finding' if fixes == 1 else 'findings'} in {files} {'file' if files == 1 else 'files'}"
+        console.note(f"Would fix {amount}." if fixes else "Nothing to fix.")
+    return _exit_code(request, inputs, checked, bool(fixes))
+
+
+def _filter(request: Request, inputs: Inputs, data: bytes, console: Console) -> int:
+    """The repaired standard input on the standard output, and what remains on the standard error."""
+    items = tuple(_checked(request, inputs, console))
+    if not items:
+        console.out.buffer.write(data)
+        return 2
+    ((after, before),) = ((item.after, item.before) for item in items)
+    encoded = encoded_like(data, before.text, after.source.text)
+    if encoded is None:
+        console.note("The encoding of the standard input cannot hold the fixed text, so it is passed on as it is.")
+    console.out.buffer.write(data if encoded is None else encoded)
+    read = _reader(after.source, inputs)
+    for finding, fix in zip(after.report.findings, after.fixes, strict=True):
+        console.note(concise(finding, fix, read, console.folder, console.paint))
+    return _exit_code(request, inputs, len(items), bool(after.report.findings))
+
+
+def _checked(request: Request, inputs: Inputs, console: Console) -> Iterator[Checked]:
+    """Every readable file with its findings, repaired where asked; complains about the others."""
+    for path in inputs.paths:
+        source = inputs.files.read(path)
+        if isinstance(source, Problem):
+            console.complain(source, inputs.files.read)
+            continue
+        report = lint(source, inputs.files, request.options)
+        for problem in report.problems:
+            console.complain(problem, inputs.files.read)
+        after = Fixed(source, report, fixes_of(report), 0)
+        if request.fix or request.diff:
+            after = fixed(report, after.fixes, request.options, unsafe=request.unsafe_fixes)
+        failed = any(problem.kind in ("unreadable", "internal") for problem in report.problems)
+        yield Checked(source, after, not failed or bool(report.findings))
+
+
+def _unrepaired(item: Checked, request: Request, inputs: Inputs) -> Fixed:
+    """The findings of a file that could not be written, as they were before any repair."""
+    report = lint(item.before, inputs.files, request.options)
+    return Fixed(item.before, report, fixes_of(report), 0)
+
+
+def _reader(source: Source, inputs: Inputs) -> Read:
+    """Reads this version of the file, and every other file as the snapshot has it."""
+    return lambda path: source if path == source.path else inputs.files.read(path)
+
+
+def _exit_code(request: Request, inputs: Inputs, checked: int, found: bool) -> int:
+    if not checked and (inputs.paths or inputs.problems):
+        return 2
+    return 1 if found and not request.exit_zero else 0

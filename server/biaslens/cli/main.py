@@ -1,0 +1,205 @@
+"""The command line: which commands and flags there are. What a command does is in the module of its name.
+
+Each command imports that module when it runs, so that `--version` and `--help` answer at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from biaslens import __version__
+from biaslens.options import Options
+
+if TYPE_CHECKING:
+    from biaslens.cli.check import Format
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+_INTERRUPTED = 130
+"""The exit code of shells for a program that Ctrl-C ended."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command line, by default that of this process, and gives its exit code. No exception leaves it."""
+    try:
+        code = biaslens.main(arguments, prog_name="biaslens", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (KeyboardInterrupt, click.Abort):
+        return _INTERRUPTED
+    except BrokenPipeError:
+        _silence(sys.stdout)
+        return 1
+    except Exception as error:  # the last resort: a bug of ours is one line, not a traceback
+        where = _innermost_line(error)
+        sys.stderr.write(
+            f"biaslens {__version__} failed: {type(error).__name__}: {' '.join(str(error).split())} ({where}). "
+            "This is a bug in BiasLens; please report this line with the command and the file that cause it.\n"
+        )
+        return 2
+
+
+def _analysis_flags(*names: str) -> Callable[[_Command], _Command]:
+    """Adds the flags of the named fields of `Options`: a number, or texts separated by commas or given repeatedly."""
+
+    def add(command: _Command) -> _Command:
+        for field in reversed([field for field in fields(Options) if field.name in names]):
+            flag, words = f"--{field.name.replace('_', '-')}", field.metadata["help"]
+            if isinstance(field.default, tuple):
+                command = click.option(flag, multiple=True, metavar="TEXT,…", help=words)(command)
+            else:
+                kind = click.IntRange(min=1)
+                command = click.option(flag, type=kind, default=field.default, show_default=True, help=words)(command)
+        return command
+
+    return add
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def biaslens() -> None:
+    """Finds the biases of PyTorch models that cannot change what the model computes, and explains why."""
+
+
+@biaslens.command()
+@click.argument("paths", nargs=-1, metavar="[PATH]…", type=click.Path())
+@click.option(
+    "--output-format",
+    type=click.Choice(("full", "concise", "json")),
+    default="full",
+    show_default=True,
+    help="How findings are printed.",
+)
+@click.option("--fix", is_flag=True, help="Apply the safe fixes to the files.")
+@click.option("--unsafe-fixes", is_flag=True, help="With --fix or --diff: apply the unsafe fixes as well.")
+@click.option("--diff", is_flag=True, help="Print what --fix would change, and write nothing.")
+@click.option("-e", "--exit-zero", is_flag=True, help="Exit with 0 although there are findings.")
+@click.option("-q", "--quiet", is_flag=True, help="Print findings only, no summary.")
+@click.option("--stdin-filename", metavar="PATH", help="Check the standard input, under this name.")
+@_analysis_flags("select", "ignore", "search_paths", "max_runs", "max_steps")
+def check(
+    paths: tuple[str, ...],
+    *,
+    output_format: Format,
+    fix: bool,
+    unsafe_fixes: bool,
+    diff: bool,
+    exit_zero: bool,
+    quiet: bool,
+    stdin_filename: str | None,
+    **analysis: Any,
+) -> int:
+    """Check files and folders; without any, the current folder. `-` is the standard input.
+
+    Exits with 0 where nothing was found, 1 where something was, and 2 where nothing could be checked.
+    """
+    from biaslens.cli.check import Request
+    from biaslens.cli.check import check as run
+    from biaslens.cli.console import console
+
+    if ("-" in paths or stdin_filename) and set(paths) - {"-"}:
+        raise click.UsageError("The standard input (`-`) cannot be checked together with files.")
+    if fix and diff:
+        raise click.UsageError("--fix and --diff exclude each other.")
+    request = Request(
+        paths,
+        _options(**analysis),
+        output_format=output_format,
+        fix=fix,
+        unsafe_fixes=unsafe_fixes,
+        diff=diff,
+        exit_zero=exit_zero,
+        quiet=quiet,
+        stdin_filename=stdin_filename,
+    )
+    return run(request, console())
+
+
+@biaslens.command()
+@click.argument("paths", nargs=-1, metavar="[PATH]…", type=click.Path())
+@click.option("--output-format", type=click.Choice(("table", "json")), default="table", show_default=True)
+@_analysis_flags("search_paths", "max_runs", "max_steps")
+def sites(paths: tuple[str, ...], output_format: str, **analysis: Any) -> int:
+    """List every layer that has or could have a bias, with its verdict."""
+    from biaslens.cli.console import console
+    from biaslens.cli.sites import list_sites
+
+    return list_sites(paths, output_format, _options(**analysis), console())
+
+
+@biaslens.command()
+@click.argument("file", type=click.Path())
+@_analysis_flags("search_paths", "max_runs", "max_steps")
+def program(file: str, **analysis: Any) -> int:
+    """Show the equations that a file was read as, and what becomes of every bias in them."""
+    from biaslens.cli.console import console
+    from biaslens.cli.sites import print_program
+
+    return print_program(file, _options(**analysis), console())
+
+
+@biaslens.command()
+@click.argument("rule")
+def explain(rule: str) -> int:
+    """Explain a rule, named by its code such as BL101."""
+    from biaslens.cli.console import console
+    from biaslens.cli.documentation import explain as run
+
+    return run(rule, console())
+
+
+@biaslens.command()
+def rules() -> int:
+    """List the rules."""
+    from biaslens.cli.console import console
+    from biaslens.cli.documentation import list_rules
+
+    return list_rules(console())
+
+
+@biaslens.command()
+def server() -> None:
+    """Serve an editor: the Language Server Protocol over the standard input and output."""
+    from biaslens.lsp.server import main as serve
+
+    serve()
+
+
+def _options(
+    *,
+    select: tuple[str, ...] = (),
+    ignore: tuple[str, ...] = (),
+    search_paths: tuple[str, ...] = (),
+    max_runs: int,
+    max_steps: int,
+) -> Options:
+    from biaslens.cli.selectors import selectors
+
+    try:
+        chosen, left_out = selectors(select), selectors(ignore)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    folders = tuple(os.path.abspath(part) for value in search_paths for part in value.split(",") if part)
+    return Options(chosen or Options().select, left_out, folders, max_runs=max_runs, max_steps=max_steps)
+
+
+def _silence(stream: Any) -> None:
+    """Sends what is still buffered nowhere, so that the interpreter does not complain about the closed pipe at exit."""
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
+
+
+def _innermost_line(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}" if trace else "unknown place"

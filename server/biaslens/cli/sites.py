@@ -1,0 +1,52 @@
+"""`biaslens sites` and `biaslens program`: what is known of every layer, and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from biaslens.cli.console import Console
+from biaslens.cli.inputs import Inputs, gather
+from biaslens.lint import Report, lint
+from biaslens.options import Options
+from biaslens.render.json import site_object
+from biaslens.render.sites import affine_sites, program_text, reason, site_row, table
+from biaslens.text import Problem
+
+
+def list_sites(paths: tuple[str, ...], output_format: str, options: Options, console: Console) -> int:
+    """Prints every affine layer with its verdict; 2 where nothing could be read."""
+    inputs = gather(paths, None)
+    read = inputs.files.read
+    reports = list(_reports(inputs, options, console))
+    sites = [site for report in reports for site in affine_sites(report.flow)]
+    if output_format == "json":
+        console.say(json.dumps([site_object(site, reason(site), read) for site in sites], indent=2))
+    elif sites:
+        console.say(table([site_row(site, read, console.folder) for site in sites]))
+    elif reports:
+        console.say("No layer with a weight and a bias is constructed here.")
+    return 2 if (inputs.problems or inputs.paths) and not reports else 0
+
+
+def print_program(path: str, options: Options, console: Console) -> int:
+    """Prints the equations of a file and the fates of its biases; 2 where it could not be read."""
+    inputs = gather((path,), None)
+    reports = list(_reports(inputs, options, console))
+    for report in reports:
+        console.say(program_text(report, inputs.files.read, console.folder))
+    return 0 if reports else 2
+
+
+def _reports(inputs: Inputs, options: Options, console: Console) -> Iterator[Report]:
+    for problem in inputs.problems:
+        console.complain(problem, inputs.files.read)
+    for path in inputs.paths:
+        source = inputs.files.read(path)
+        if isinstance(source, Problem):
+            console.complain(source, inputs.files.read)
+            continue
+        report = lint(source, inputs.files, options)
+        for problem in report.problems:
+            console.complain(problem, inputs.files.read)
+        yield report

@@ -1,0 +1,398 @@
+"""The hover: what becomes of a bias, in the names of the code under the cursor, for somebody who asks why."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+from urllib.parse import quote
+
+from biaslens.algebra.outcome import Cancels
+from biaslens.flow import Ending, Fate, Flow, NormUse, Site, Verdict
+from biaslens.program.ir import Equation
+from biaslens.rules.redundant import bias_argument, canceller, named, reason, statement
+from biaslens.rules.registry import rule_of
+from biaslens.syntax.files import Files
+from biaslens.text import Location, Source, Span
+
+_PAPERS = {
+    "batch norm": ("Ioffe & Szegedy 2015, section 3.2", "https://arxiv.org/abs/1502.03167"),
+    "instance norm": ("Ulyanov et al. 2016", "https://arxiv.org/abs/1607.08022"),
+    "group norm": ("Wu & He 2018", "https://arxiv.org/abs/1803.08494"),
+    "layer norm": ("Ba et al. 2016", "https://arxiv.org/abs/1607.06450"),
+    "centering": ("Ioffe & Szegedy 2015, section 3.2", "https://arxiv.org/abs/1502.03167"),
+    "softmax": ("Namazifar et al. 2023", "https://arxiv.org/abs/2302.08626"),
+    "rms norm": ("Zhang & Sennrich 2019", "https://arxiv.org/abs/1910.07467"),
+}
+_LISTED = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Hover:
+    """markdown: with links. plain: the same without markup, for terminals. span: the code that it is about."""
+
+    markdown: str
+    plain: str
+    span: Span
+
+
+class Explained(Protocol):
+    """What an explanation is made from; a report has it."""
+
+    @property
+    def source(self) -> Source:
+        """The file under the cursor."""
+        ...
+
+    @property
+    def flow(self) -> Flow:
+        """Its layers and norms."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    text: str
+    target: Location | str
+
+
+_Line: TypeAlias = "tuple[str | _Link, ...]"
+
+
+def hover(report: Explained, offset: int, files: Files | None = None) -> Hover | None:
+    """Explains the layer, norm or softmax whose constructor or call is at `offset`; None elsewhere.
+
+    files: where to look up the lines of other files that a trail passes through; without it they are linked as a whole.
+    """
+    found = _under_cursor(report.flow, report.source.path, offset)
+    if found is None:
+        return None
+    span, subjects = found
+    lines: list[_Line] = []
+    if len(subjects) == 1:
+        lines += _about_site(subjects[0]) if isinstance(subjects[0], Site) else _about_norm(subjects[0], report.flow)
+    else:
+        sites = [subject for subject in subjects if isinstance(subject, Site)]
+        lines += [(_verdict(site),) for site in sites[:_LISTED]]
+        lines += [(f"… and {len(sites) - _LISTED} more layers.",)] if len(sites) > _LISTED else []
+    writer = _Writer(report.source, files)
+    markdown = "\n\n".join("".join(writer.markdown(piece) for piece in line) for line in lines)
+    plain = "\n".join("".join(writer.plain(piece) for piece in line) for line in lines)
+    return Hover(markdown, plain, span)
+
+
+def _under_cursor(flow: Flow, path: str, offset: int) -> tuple[Span, list[Site | NormUse]] | None:
+    """The innermost call around the cursor and what it makes or applies: layers before norms."""
+    places: list[tuple[Location, Site | NormUse]] = []
+    for site in flow.sites:
+        places += [(place, site) for place in dict.fromkeys((site.location, *_calls(site)))]
+    for norm in flow.norms:
+        places += [(place, norm) for place in dict.fromkeys((norm.location, *norm.calls))]
+    around = [(place.span, s) for place, s in places if place.path == path and place.span.contains(offset)]
+    if not around:
+        return None
+    innermost = min((span for span, _ in around), key=lambda span: (span.end - span.start, span))
+    subjects = [subject for span, subject in around if span == innermost]
+    sites = [subject for subject in subjects if isinstance(subject, Site)]
+    return innermost, [*sites] or subjects[:1]
+
+
+def _calls(site: Site) -> Iterator[Location]:
+    """Where the layer is applied."""
+    return (fate.trail[0].location for fate in site.fates if fate.trail)
+
+
+# --- a layer ---------------------------------------------------------------------------------------------------------
+
+
+def _about_site(site: Site) -> Iterator[_Line]:
+    cancelled = site.first_cancelled
+    claims = site.verdict in (Verdict.REDUNDANT, Verdict.CONDITIONAL, Verdict.IN_EVERY_USE)
+    if cancelled is not None and claims:
+        yield from _about_cancelled(site, cancelled)
+    else:
+        yield from _about_kept(site, site.first_reading)
+
+
+def _about_cancelled(site: Site, fate: Fate) -> Iterator[_Line]:
+    rule = rule_of(fate.cancelled_by)
+    yield (f"**{_verdict(site)}**", *((" ", _Link(rule.code, rule.url)) if rule else ()))
+    yield from _trail(fate)
+    yield (f"`{_formula(site, fate)}`{_remark(fate)}",)
+    yield (_replacement(site, fate),)
+    yield from _cost(site)
+    if site.verdict is Verdict.CONDITIONAL and site.first_reading is not None:
+        yield ("Otherwise ", *_reader(site.first_reading), ".")
+    yield from _caveats(site, fate)
+    yield from _paper(fate.cancelled_by)
+
+
+def _about_kept(site: Site, fate: Fate | None) -> Iterator[_Line]:
+    if fate is None or site.verdict in (Verdict.ABSORBED, Verdict.UNUSED):
+        yield (f"**{_verdict(site)}**",)
+        return
+    yield (f"**{_verdict(site)}** ", *_sentence(_reader(fate)))
+    yield from _trail(fate)
+    if fate.ending is Ending.READ:
+        if fate.end is not None and len(fate.trail) > 1:
+            yield (f"`{_chain(fate.trail)} = {_call(fate.end.label, fate.end)}` of a value that contains `b`.",)
+        yield from _partial_cancelling(fate)
+    if site.first_cancelled is not None:
+        others = canceller(site.first_cancelled)
+        yield (f"On another way {others} cancels it; one use that needs the bias is enough to keep it.",)
+
+
+def _verdict(site: Site) -> str:
+    """One sentence, for layers with and without a bias."""
+    name, fate, without = named(site.layer), site.first_cancelled, site.layer.bias is False
+    match site.verdict:
+        case Verdict.REDUNDANT | Verdict.CONDITIONAL | Verdict.IN_EVERY_USE if fate is not None:
+            if not without:
+                return statement(site, fate)
+            condition = f" when {site.condition}" if site.condition else ""
+            argument = site.layer.entry.shift.argument if site.layer.entry.shift else "bias"
+            text = f"`{argument}={site.layer.bias_text or 'False'}`"
+            return f"{text} is right for {name}{condition}: {reason(fate)}."
+        case Verdict.ABSORBED:
+            return f"A later bias takes over the bias of {name}: the layer it ends in has one of its own."
+        case Verdict.UNUSED:
+            return f"No path that we followed uses {name}."
+        case Verdict.UNKNOWN:
+            return f"We cannot tell whether the bias of {name} has an effect."
+        case _ if without:
+            return f"{name} has no bias, and nothing cancels one here: it would have an effect."
+        case _:
+            return f"The bias of {name} is needed."
+
+
+def _reader(fate: Fate) -> _Line:
+    """What reads the bias, hides it from us or hands it out, as a clause."""
+    end = fate.end
+    if fate.ending is Ending.RETURNED or end is None:
+        return (f"it reaches the output of `{fate.root}`",)
+    place = _Link(f"`{end.label}`", end.location)
+    why = f" ({fate.reason})" if fate.reason else ""
+    if fate.ending is Ending.UNKNOWN:
+        return ("we cannot follow it at ", place, why)
+    return (place, f" reads it{why}")
+
+
+def _sentence(clause: _Line) -> _Line:
+    first, *rest = clause
+    return (first[:1].upper() + first[1:] if isinstance(first, str) else first, *rest, ".")
+
+
+def _trail(fate: Fate) -> Iterator[_Line]:
+    """Each step as a link to its line."""
+    if len(fate.trail) < 2:
+        return
+    shown = [*fate.trail] if len(fate.trail) <= _LISTED else [*fate.trail[: _LISTED - 3], None, *fate.trail[-2:]]
+    line: list[str | _Link] = ["Its way: "]
+    for number, step in enumerate(shown):
+        line.append(" → " if number else "")
+        line.append("…" if step is None else _Link(f"`{step.label}`", step.location))
+    yield tuple(line)
+
+
+# --- the mathematics -------------------------------------------------------------------------------------------------
+
+
+def _formula(site: Site, fate: Fate) -> str:
+    """The reason as an equation in the names of this code."""
+    own = "Wx" if "Linear" in site.layer.entry.label else "W∗x"
+    if fate.cancelled_by == "softmax":
+        if _is_dot_product(fate):
+            return "softmax(q·(k + b)) = softmax(q·k + q·b) = softmax(q·k)"
+        return "softmax(s + b) = exp(s + b) / Σ exp(s + b) = exp(s) / Σ exp(s) = softmax(s)"
+    direct = len(fate.trail) == 2
+    value = own if direct else "y"
+    left = "" if fate.cancelled_by == "centering" else f"{_chain(fate.trail)}: "
+    return f"{left}({value} + b) − mean({value} + b) = {value} − mean({value})"
+
+
+def _remark(fate: Fate) -> str:
+    first = _subscripted(fate.trail[0].label)
+    if fate.cancelled_by == "softmax":
+        if _is_dot_product(fate):
+            return f" with `k = {first}(x)`: `q·b` is the same number for every key."
+        return f" with `s = {first}(x)` up to what stands between: `b` is the same number for every position."
+    if len(fate.trail) == 2:
+        spread = "; the variance does not change either" if fate.cancelled_by != "centering" else ""
+        return f" because `mean(b) = b`{spread}."
+    return (
+        f", where `y` is what arrives there without the bias and `b` what has become of it on the way from `{first}`: "
+        "still constant along the axes of the mean."
+    )
+
+
+def _replacement(site: Site, fate: Fate) -> str:
+    """What takes the place of the bias."""
+    if fate.cancelled_by == "softmax":
+        return "Nothing has to take its place: no value of it changes the weights."
+    if fate.norm is None:
+        return "Nothing has to take its place: no value of it changes the result."
+    norm = canceller(fate)
+    match fate.norm.bias:
+        case True:
+            return f"The learned shift of {norm} (β, its `bias`) does what a bias here cannot."
+        case False:
+            return f"{norm} has no learned shift (β) of its own, and a bias before it does not bring one back."
+        case None:
+            return f"A learned shift (β) can only come after the subtraction: from {norm} itself, if it has one."
+
+
+def _cost(site: Site) -> Iterator[_Line]:
+    size = site.layer.parameters
+    if size is None or site.layer.bias is False:
+        return
+    count = f"{size.value:,}" if size.value is not None else f"`{size}`"
+    yield (f"It costs {count} parameter{'' if size.value == 1 else 's'}, with gradient and optimiser state.",)
+
+
+def _caveats(site: Site, fate: Fate) -> Iterator[_Line]:
+    if fate.cancelled_by == "batch norm" and site.layer.bias is not False:
+        yield (
+            f"In eval mode {canceller(fate)} uses its stored `running_mean`, which contains the bias: "
+            "in a trained checkpoint it has to be subtracted there when the bias goes.",
+        )
+    if bias_argument(site.layer):
+        yield (
+            f"Whether the bias is there depends on `{bias_argument(site.layer)}`: change its default, not this call.",
+        )
+    if site.verdict is Verdict.CONDITIONAL and site.condition_origin == "default":
+        yield ("The condition holds by the default of an argument.",)
+
+
+def _partial_cancelling(fate: Fate) -> Iterator[_Line]:
+    """What is often believed of the norm that reads the bias, put right."""
+    effects = [effect for row in (fate.end.effects if fate.end else ()) for effect in row]
+    by = next((effect.by for effect in effects if isinstance(effect, Cancels)), "")
+    match by:
+        case "layer norm":
+            yield ("A layer norm takes away only the bias's average over the normalised axes; its differences stay.",)
+        case "group norm":
+            yield ("A group norm takes away only the bias's average in each group; the differences inside it stay.",)
+        case "batch norm" | "instance norm":
+            yield ("It takes away a constant of each channel only; here the bias has come to vary within one.",)
+        case "softmax":
+            yield ("A softmax forgets only what is the same for all its entries; here the bias differs between them.",)
+        case _:
+            return
+    yield from _paper(by)
+
+
+def _paper(key: str) -> Iterator[_Line]:
+    if key in _PAPERS:
+        yield ("See ", _Link(*_PAPERS[key]), ".")
+
+
+def _chain(trail: tuple[Equation, ...]) -> str:
+    """`bn1(pool(conv1(x)))`, with dots where the way is long."""
+    text = f"{_subscripted(trail[0].label)}(x)"
+    later = trail[1:] if len(trail) <= 4 else trail[-2:]
+    for number, step in enumerate(later):
+        skipped = "… " if len(trail) > 4 and number == 0 else ""
+        text = f"{_subscripted(step.label)}({skipped}{text}{', …' if len(step.operands) > 1 else ''})"
+    return text
+
+
+def _call(label: str, step: Equation) -> str:
+    return f"{_subscripted(label)}(…{', …' if len(step.operands) > 1 else ''})"
+
+
+def _subscripted(label: str) -> str:
+    """`layers.0` as Python writes it: `layers[0]`."""
+    return re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", label)
+
+
+def _is_dot_product(fate: Fate) -> bool:
+    """Whether the bias reaches the softmax through `q·k`, in the open or inside an attention function."""
+    return any(step.product for step in fate.trail) or "attention" in fate.trail[-1].label
+
+
+# --- a norm or a softmax ---------------------------------------------------------------------------------------------
+
+
+def _about_norm(norm: NormUse, flow: Flow) -> Iterator[_Line]:
+    kind = _kind(norm.name)
+    cancels, reads = _names(norm.cancels, flow), _names(norm.reads, flow)
+    if cancels:
+        yield (f"**`{norm.label}` cancels the bias of** ", *cancels, "**: it changes nothing in training.**")
+    else:
+        yield (f"**`{norm.label}` cancels no bias that we followed to it.**",)
+    if reads:
+        yield ("It depends on the bias of ", *reads, ".")
+    yield (_FACTS.get(kind, ""),)
+    yield from _paper(kind)
+
+
+_FACTS = {
+    "batch norm": "`γ·(y − mean(y)) / σ + β`: a bias before it is part of `mean(y)`, with or without `affine`.",
+    "instance norm": "`γ·(y − mean(y)) / σ + β` for each sample and channel: a bias before it is part of `mean(y)`, "
+    "with or without `affine`.",
+    "group norm": "`γ·(y − mean(y)) / σ + β` for each group: with one channel per group a bias before it is part of "
+    "`mean(y)`; with fewer groups only its average in each group is.",
+    "layer norm": "`γ·(y − mean(y)) / σ + β` over the normalised axes: of a bias that varies along them only the "
+    "average goes; one that is the same along them goes as a whole.",
+    "rms norm": "`γ·y / rms(y)`: it subtracts no mean, so a bias before it keeps its effect.",
+    "softmax": "`softmax(s + c) = softmax(s)` for any number `c` that is the same for all entries of its axis.",
+}
+
+
+def _kind(name: str) -> str:
+    word = re.sub(r"[^a-z]", "", name.rpartition(".")[2].lower())
+    kinds = {"batchnorm": "batch norm", "instancenorm": "instance norm", "groupnorm": "group norm"}
+    kinds |= {"layernorm": "layer norm", "rmsnorm": "rms norm", "softmax": "softmax", "scaleddotproduct": "softmax"}
+    return next((kind for part, kind in kinds.items() if part in word), "")
+
+
+def _names(places: tuple[Location, ...], flow: Flow) -> _Line:
+    """The layers made at some constructor calls, each a link."""
+    sites = {site.location: site for site in flow.sites}
+    names = [(named(sites[place].layer), place) for place in dict.fromkeys(places) if place in sites]
+    line: list[str | _Link] = []
+    for number, (name, place) in enumerate(names[:_LISTED]):
+        line += [", " if number else "", _Link(name, place)]
+    return (*line, f" and {len(names) - _LISTED} more") if len(names) > _LISTED else tuple(line)
+
+
+# --- writing ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    source: Source
+    files: Files | None
+
+    def markdown(self, piece: str | _Link) -> str:
+        if isinstance(piece, str):
+            return piece
+        if isinstance(piece.target, str):
+            return f"[{piece.text}]({piece.target})"
+        line = self._line(piece.target)
+        address = _file_address(piece.target.path)
+        return f"[{piece.text}]({address}{f'#L{line}' if line else ''})" if address else self.plain(piece)
+
+    def plain(self, piece: str | _Link) -> str:
+        if isinstance(piece, str):
+            return piece.replace("**", "")
+        if isinstance(piece.target, str):
+            return f"{piece.text} ({piece.target})"
+        line = self._line(piece.target)
+        if piece.target.path == self.source.path:
+            return f"{piece.text} (line {line})"
+        name = re.split(r"[/\\]", piece.target.path)[-1]
+        return f"{piece.text} ({name}{f', line {line}' if line else ''})"
+
+    def _line(self, place: Location) -> int | None:
+        """One-based, None where the file is not at hand."""
+        source = self.source if place.path == self.source.path else self.files and self.files.read(place.path)
+        return source.line_and_column(place.span.start)[0] + 1 if isinstance(source, Source) else None
+
+
+def _file_address(path: str) -> str:
+    """A `file:` address; "" for documents that are no file."""
+    if re.match(r"[A-Za-z]:[\\/]", path):
+        return "file:///" + quote(path.replace("\\", "/"), safe="/")
+    return "file://" + quote(path) if path.startswith("/") else ""

@@ -1,0 +1,40 @@
+"""The fix of BL101 to BL106: a constructor call is told not to make a bias."""
+
+from __future__ import annotations
+
+from biaslens.fixes.call import with_argument_false
+from biaslens.fixes.hazards import Hazard, hazard
+from biaslens.flow import Site, Verdict
+from biaslens.rules.rule import Fix
+from biaslens.text import Source
+
+
+def fix(source: Source, site: Site) -> Fix | None:
+    """Edits of `source`, the file the site stands in, after which its layer has no bias.
+
+    None where no edit is one that we would stand for: the verdict is not plain redundant, the bias hangs on an
+    expression, the call hides its arguments (`*args`, `**kwargs`, `functools.partial`), or code in the file would crash
+    without the bias.
+    """
+    layer = site.layer
+    shift = layer.entry.shift
+    if shift is None or site.verdict is not Verdict.REDUNDANT or layer.bias is not True or layer.frozen:
+        return None
+    if layer.tampered or site.location.path != source.path:
+        return None
+    edit = with_argument_false(source, site.location.span, layer.entry, shift.argument)
+    if edit is None:
+        return None
+    danger = hazard(source, layer)
+    if danger.crashes:
+        return None
+    name = layer.label or layer.entry.label
+    return Fix(f"Remove the bias of `{name}`", (edit,), *_safety(danger, f"{name}.{shift.attribute}"))
+
+
+def _safety(danger: Hazard, parameter: str) -> tuple[str, str]:
+    if danger.reads:
+        return "unsafe", f"this file uses `{danger.reads}` without asking whether it is None"
+    if danger.loads:
+        return "unsafe", f"this file loads weights (`{danger.loads}`), and they may hold `{parameter}`"
+    return "safe", ""

@@ -1,0 +1,108 @@
+"""What becomes of every bias on every path: fates with trails, and one verdict per constructor call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from biaslens.program.ir import Answer, Equation, Layer
+from biaslens.text import Location
+
+
+class Ending(Enum):
+    """How one use of a bias ends."""
+
+    CANCELLED = "cancelled"
+    READ = "read"
+    RETURNED = "returned"
+    UNKNOWN = "unknown"
+
+
+class Verdict(Enum):
+    """What all fates of one constructor call say together. DESIGN section 5 has the table."""
+
+    REDUNDANT = "redundant"
+    CONDITIONAL = "redundant if"
+    IN_EVERY_USE = "redundant in every use found"
+    ABSORBED = "absorbed"
+    NEEDED = "needed"
+    UNKNOWN = "unknown"
+    UNUSED = "unused"
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """How one use of a bias ends, on one path.
+
+    trail: the equations from the layer's own to the one where it ends, both included. cancelled_by: what cancels it in
+    the algebra's words ("batch norm", …), else "". norm: the layer that cancels it, where it is one.
+    reason: what reads it, or what we could not follow. root: the entry from which it was seen.
+    """
+
+    ending: Ending
+    trail: tuple[Equation, ...]
+    reason: str
+    root: str
+    answers: tuple[Answer, ...]
+    cancelled_by: str = ""
+    assumption: str = ""
+    norm: Layer | None = None
+
+    @property
+    def end(self) -> Equation | None:
+        return self.trail[-1] if self.trail else None
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One constructor call of a layer with a bias (or that could have one), with its verdict.
+
+    layer: one of the layers made there. fates: over all uses, paths and contexts, each kind of ending once per root.
+    condition: what has to hold, empty for plain redundant only. condition_origin: as `Question.origin`, "" without
+    one; condition_code: the condition as an expression valid at the call, or "". by_default: the condition holds by default or in a known use, so it is worth a finding.
+    """
+
+    location: Location
+    layer: Layer
+    verdict: Verdict
+    fates: tuple[Fate, ...]
+    condition: str = ""
+    condition_origin: str = ""
+    condition_code: str = ""
+    seen_in: tuple[str, ...] = ()
+    by_default: bool = True
+
+    @property
+    def first_cancelled(self) -> Fate | None:
+        return next((fate for fate in self.fates if fate.ending is Ending.CANCELLED), None)
+
+    @property
+    def first_reading(self) -> Fate | None:
+        """The fate that keeps the bias alive or hides it: a read by a known operation before anything else."""
+        order = (Ending.READ, Ending.RETURNED, Ending.UNKNOWN)
+        found = [fate for ending in order for fate in self.fates if fate.ending is ending]
+        return found[0] if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class NormUse:
+    """One norm or softmax in the source, and which biases it cancels or reads.
+
+    location: its constructor call for a layer, its call for a function. label: `bn1`, `softmax`.
+    """
+
+    location: Location
+    calls: tuple[Location, ...]
+    label: str
+    name: str
+    cancels: tuple[Location, ...]
+    reads: tuple[Location, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """All sites and norms of one program, those of other files included, by location."""
+
+    path: str
+    sites: tuple[Site, ...]
+    norms: tuple[NormUse, ...]

@@ -1,0 +1,164 @@
+"""Follows the shift of every bias through every path of a program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from biaslens.algebra.axes import axes
+from biaslens.algebra.outcome import Cancelled, Cancels, Carried, Outcome, Read, Shift, apply, combine
+from biaslens.flow import Ending, Fate, Flow, NormUse
+from biaslens.program.ir import Equation, Layer, Path, Program, Run, Var
+from biaslens.text import Location
+from biaslens.verdicts import Use, sites_of
+
+
+def follow(program: Program) -> Flow:
+    """What becomes of the bias of every affine layer, with one verdict per constructor call."""
+    uses = [use for run in program.runs for path in run.paths for use in _uses(run, path)]
+    return Flow(program.path, sites_of(program, uses), _norm_uses(program, uses))
+
+
+@dataclass(frozen=True, slots=True)
+class _Trail:
+    """A linked list of equations: the last one, and the trail before it."""
+
+    equation: Equation
+    before: _Trail | None
+
+    def equations(self) -> tuple[Equation, ...]:
+        found: list[Equation] = []
+        trail: _Trail | None = self
+        while trail is not None:
+            found.append(trail.equation)
+            trail = trail.before
+        return tuple(reversed(found))
+
+
+@dataclass(frozen=True, slots=True)
+class _Carrying:
+    shift: Shift
+    trail: _Trail
+
+
+_Environment = dict[Var, dict[int, _Carrying]]
+
+
+def _uses(run: Run, path: Path) -> Iterator[Use]:
+    """For every affine layer of a path, how the uses of its bias end."""
+    fates: dict[int, list[Fate]] = {layer.number: [] for layer in path.layers if layer.entry.role == "affine"}
+    environment: _Environment = {}
+    used: set[int] = set()
+    for index, equation in enumerate(path.equations):
+        for number in sorted({n for var in equation.operands for n in environment.get(var, ())}):
+            fates[number] += _step(run, path, index, equation, number, environment)
+        if equation.layer in fates and equation.results:
+            used.add(equation.layer)
+            fate = _start(run, path, equation, environment)
+            fates[equation.layer] += [fate] if fate else []
+    for var in path.outputs:
+        for number, carrying in environment.get(var, {}).items():
+            fates[number].append(_fate(run, path, carrying.trail, Ending.RETURNED, "it is returned"))
+    for number, ends in fates.items():
+        layer = path.layers[number]
+        if layer.tampered and number in used:
+            ends.append(Fate(Ending.UNKNOWN, (), layer.tampered, run.name, path.answers))
+        yield Use(run, path, layer, tuple(dict.fromkeys(ends)))
+
+
+def _step(
+    run: Run, path: Path, index: int, equation: Equation, number: int, environment: _Environment
+) -> Iterator[Fate]:
+    """Carries one layer's shift through one equation."""
+    for place, result in enumerate(equation.results):
+        outcomes: list[Outcome] = []
+        trail: _Trail | None = None
+        for position, operand in enumerate(equation.operands):
+            carrying = environment.get(operand, {}).get(number)
+            effect = equation.effects[place][position]
+            if carrying is None or effect is None:
+                continue
+            trail = trail or _Trail(equation, carrying.trail)
+            stamp = (index, place, position)
+            outcomes.append(apply(effect, carrying.shift, path.shapes[operand], path.shapes[result], stamp))
+        outcome = combine(outcomes, product=equation.product)
+        if trail is None or outcome is None:
+            continue
+        match outcome:
+            case Carried(shift):
+                environment.setdefault(result, {})[number] = _Carrying(shift, trail)
+            case Cancelled(by, assumption):
+                norm = path.layers[equation.layer] if equation.layer is not None else None
+                equations = trail.equations()
+                yield Fate(Ending.CANCELLED, equations, "", run.name, path.answers, by, assumption, norm)
+            case Read(why, known):
+                yield _fate(run, path, trail, Ending.READ if known else Ending.UNKNOWN, why)
+
+
+def _start(run: Run, path: Path, equation: Equation, environment: _Environment) -> Fate | None:
+    """Adds the layer's own shift to its result."""
+    number = equation.layer
+    assert number is not None
+    result = equation.results[0]
+    shift = path.layers[number].entry.shift
+    if shift is None:
+        return None
+    shape = path.shapes[result]
+    own = Carried(Shift.start(("bias", number), axes(-1 if equation.starts else shift.axis).canonical(shape)))
+    held = environment.setdefault(result, {})
+    trail = _Trail(equation, None)
+    combined = combine([own, Carried(held[number].shift)]) if number in held else own
+    match combined:
+        case Carried(total):
+            held[number] = _Carrying(total, trail)
+            return None
+        case Read(why, known):
+            held.pop(number, None)
+            return _fate(run, path, trail, Ending.READ if known else Ending.UNKNOWN, why)
+        case _:
+            held.pop(number, None)
+            return None
+
+
+def _fate(run: Run, path: Path, trail: _Trail, ending: Ending, reason: str) -> Fate:
+    return Fate(ending, trail.equations(), reason, run.name, path.answers)
+
+
+def _norm_uses(program: Program, uses: list[Use]) -> tuple[NormUse, ...]:
+    """Every norm and softmax of the program, with the biases that it cancels or reads."""
+    found: dict[Location, dict[str, object]] = {}
+    cancels: dict[Location, set[Location]] = {}
+    reads: dict[Location, set[Location]] = {}
+    calls: dict[Location, set[Location]] = {}
+    for run in program.runs:
+        for path in run.paths:
+            for equation in path.equations:
+                if any(isinstance(effect, Cancels) for effects in equation.effects for effect in effects):
+                    place, label, name = _norm_place(equation, path.layers)
+                    found.setdefault(place, {"label": label, "name": name})
+                    calls.setdefault(place, set()).add(equation.location)
+    for use in uses:
+        for fate in use.fates:
+            if fate.end is None or fate.ending not in (Ending.CANCELLED, Ending.READ):
+                continue
+            place, _, _ = _norm_place(fate.end, use.path.layers)
+            if place in found:
+                (cancels if fate.ending is Ending.CANCELLED else reads).setdefault(place, set()).add(use.layer.site)
+    return tuple(
+        NormUse(
+            place,
+            tuple(sorted(calls[place])),
+            str(about["label"]),
+            str(about["name"]),
+            tuple(sorted(cancels.get(place, ()))),
+            tuple(sorted(reads.get(place, ()))),
+        )
+        for place, about in sorted(found.items())
+    )
+
+
+def _norm_place(equation: Equation, layers: tuple[Layer, ...]) -> tuple[Location, str, str]:
+    if equation.layer is None:
+        return equation.location, equation.label, equation.label
+    layer = layers[equation.layer]
+    return layer.site, layer.label, layer.entry.name

@@ -1,0 +1,54 @@
+"""What the editor at the other end can do, read once from its capabilities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from lsprotocol import types
+from pygls.capabilities import get_capability
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """The abilities that our answers depend on.
+
+    encoding: the unit of its columns, "utf-8", "utf-16" or "utf-32". pulls: it asks for diagnostics; otherwise we
+    publish them. refreshes: it asks again when told to. fades: it draws the tag Unnecessary. links: it shows the
+    address of a code. relates: it shows related places. versions: it takes edits that name the version they are for.
+    literals: it takes code actions, not only commands. markdown: it prefers hovers as Markdown.
+    """
+
+    encoding: str
+    pulls: bool
+    refreshes: bool
+    fades: bool
+    links: bool
+    relates: bool
+    versions: bool
+    literals: bool
+    markdown: bool
+
+
+def client_of(capabilities: types.ClientCapabilities, encoding: str) -> Client:
+    """Reads the abilities; whatever a client does not mention it does not have."""
+
+    def has(field: str) -> Any:
+        return get_capability(capabilities, field)
+
+    def shows(field: str) -> Any:
+        return has(f"text_document.publish_diagnostics.{field}") or has(f"text_document.diagnostic.{field}")
+
+    tags = shows("tag_support")
+    formats = has("text_document.hover.content_format") or ()
+    return Client(
+        encoding=encoding,
+        pulls=has("text_document.diagnostic") is not None,
+        refreshes=bool(has("workspace.diagnostics.refresh_support")),
+        fades=tags is not None and types.DiagnosticTag.Unnecessary in tags.value_set,
+        links=bool(shows("code_description_support")),
+        relates=bool(shows("related_information")),
+        versions=bool(has("workspace.workspace_edit.document_changes")),
+        literals=has("text_document.code_action.code_action_literal_support") is not None,
+        markdown=bool(formats) and formats[0] == types.MarkupKind.Markdown,
+    )

@@ -1,0 +1,123 @@
+"""Between our values and the protocol's. The only file that knows in which units a client counts columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+
+from biaslens.lsp.client import Client
+from biaslens.lsp.documents import Document
+from biaslens.text import Edit, Location, Source, Span
+
+if TYPE_CHECKING:
+    from biaslens.rules.rule import Finding, Fix
+
+SOURCE = "biaslens"
+
+
+def text_after(document: Document, changes: Iterable[types.TextDocumentContentChangeEvent], encoding: str) -> str:
+    """The text after the client's changes, each of which is told in terms of the text after the one before it."""
+    source = document.mirror
+    for change in changes:
+        match change:
+            case types.TextDocumentContentChangePartial(range=place, text=text):
+                source = Source(source.path, source.edited([Edit(span_of(source, place, encoding), text)]))
+            case types.TextDocumentContentChangeWholeDocument(text=text):
+                source = Source(source.path, text)
+    return source.text
+
+
+def offset_of(source: Source, position: types.Position, encoding: str) -> int:
+    """The offset of a client's position; beyond the end of a line or of the text it is clamped."""
+    if not 0 <= position.line < len(source.line_starts):
+        return len(source.text) if position.line > 0 else 0
+    return source.line_starts[position.line] + _column(source.line(position.line), position.character, encoding)
+
+
+def span_of(source: Source, place: types.Range, encoding: str) -> Span:
+    """The offsets of a client's range, clamped; its ends in the right order."""
+    start, end = (offset_of(source, position, encoding) for position in (place.start, place.end))
+    return Span(min(start, end), max(start, end))
+
+
+def position_of(source: Source, offset: int, encoding: str) -> types.Position:
+    """The client's position of an offset."""
+    line, column = source.line_and_column(offset)
+    return types.Position(line, _units(source.line(line)[:column], encoding))
+
+
+def range_of(source: Source, span: Span, encoding: str) -> types.Range:
+    """The client's range of a span."""
+    return types.Range(position_of(source, span.start, encoding), position_of(source, span.end, encoding))
+
+
+def diagnostic(
+    finding: Finding, document: Document, client: Client, place: Callable[[Location], types.Location | None]
+) -> types.Diagnostic:
+    """A finding as the client can show it. `place` finds the ranges of other locations, or None where it cannot."""
+    related: list[types.DiagnosticRelatedInformation] = []
+    if client.relates:
+        for location, message in finding.related:
+            found = place(location)
+            if found is not None:
+                related.append(types.DiagnosticRelatedInformation(found, message))
+    return types.Diagnostic(
+        range=range_of(document.mirror, finding.location.span, client.encoding),
+        message=finding.message,
+        severity=types.DiagnosticSeverity[finding.severity.capitalize()],
+        code=finding.code,
+        code_description=types.CodeDescription(finding.url) if client.links and finding.url else None,
+        source=SOURCE,
+        tags=[types.DiagnosticTag.Unnecessary] if client.fades else None,
+        related_information=related or None,
+    )
+
+
+def code_action(fix: Fix, shown: types.Diagnostic, document: Document, client: Client) -> types.CodeAction:
+    """A quick fix. Only a safe one is preferred, because editors apply preferred fixes by one key."""
+    safe = fix.applicability == "safe"
+    return types.CodeAction(
+        title=fix.title if safe or not fix.reason else f"{fix.title} (unsafe: {fix.reason.rstrip('.')})",
+        kind=types.CodeActionKind.QuickFix,
+        diagnostics=[shown],
+        is_preferred=True if safe else None,
+        edit=_workspace_edit(fix.edits, document, client),
+    )
+
+
+def hover(markdown: str, plain: str, span: Span, document: Document, client: Client) -> types.Hover:
+    """An explanation of the span, as Markdown or plain text."""
+    kind, text = (types.MarkupKind.Markdown, markdown) if client.markdown else (types.MarkupKind.PlainText, plain)
+    return types.Hover(types.MarkupContent(kind, text), range_of(document.mirror, span, client.encoding))
+
+
+def _workspace_edit(edits: Sequence[Edit], document: Document, client: Client) -> types.WorkspaceEdit:
+    changes = [
+        types.TextEdit(range_of(document.mirror, edit.span, client.encoding), edit.text) for edit in sorted(edits)
+    ]
+    if not client.versions:
+        return types.WorkspaceEdit(changes={document.uri: changes})
+    identifier = types.OptionalVersionedTextDocumentIdentifier(uri=document.uri, version=document.version)
+    return types.WorkspaceEdit(document_changes=[types.TextDocumentEdit(identifier, changes)])
+
+
+def _column(line: str, character: int, encoding: str) -> int:
+    """The code point at a client's column; inside of one it is that one's start."""
+    if encoding == "utf-32" or line.isascii():
+        return max(0, min(character, len(line)))
+    for column, char in enumerate(line):
+        character -= _units(char, encoding)
+        if character < 0:
+            return column
+    return len(line)
+
+
+def _units(text: str, encoding: str) -> int:
+    """How many of the client's units a text takes."""
+    if encoding == "utf-32" or text.isascii():
+        return len(text)
+    if encoding == "utf-8":
+        return len(text.encode("utf-8", "surrogatepass"))
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2

@@ -1,0 +1,93 @@
+"""The text model: what the client has open, as immutable values, and what its addresses mean."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import PurePosixPath, PureWindowsPath
+from urllib.parse import quote, unquote, urlsplit
+
+from biaslens.text import Source
+
+BYTE_ORDER_MARK = "\ufeff"
+_DRIVE = re.compile(r"/[A-Za-z]:")
+
+
+@dataclass(frozen=True)
+class Document:
+    """One version of one open document.
+
+    uri: the client's own string, echoed in every answer. path: the name by which the analysis knows it, and its key
+    here. text: exactly what the client has, a byte order mark included.
+    """
+
+    uri: str
+    path: str
+    version: int
+    text: str
+
+    @cached_property
+    def mirror(self) -> Source:
+        """The client's text, for converting its positions."""
+        return Source(self.path, self.text)
+
+    @cached_property
+    def source(self) -> Source:
+        """The text for the analysis, offset by offset the same.
+
+        Python rejects a byte order mark in a string; a form feed is the one character that it skips at the start of a
+        line.
+        """
+        if not self.text.startswith(BYTE_ORDER_MARK):
+            return self.mirror
+        return Source(self.path, "\f" + self.text[1:])
+
+    @property
+    def is_file(self) -> bool:
+        """Whether other files can import it."""
+        return not self.uri.startswith("untitled:")
+
+    def changed(self, version: int, text: str) -> Document:
+        """The next version."""
+        return replace(self, version=version, text=text)
+
+
+def opened(uri: str, language: str, version: int, text: str) -> Document | None:
+    """The document, or None where it is not Python in a file or in an untitled buffer."""
+    path = path_of(uri)
+    if path is None or not (language == "python" or path.endswith(".py")):
+        return None
+    return Document(uri, path, version, text)
+
+
+def path_of(uri: str, *, windows: bool = os.name == "nt") -> str | None:
+    """The name by which the analysis knows a document, or None for schemes that are not ours.
+
+    However a client encodes an address, the same file has the same name. An untitled buffer has its address as name.
+    """
+    parts = urlsplit(uri)
+    if parts.scheme == "untitled":
+        return uri
+    if parts.scheme != "file":
+        return None
+    path = unquote(parts.path)
+    host = unquote(parts.netloc)
+    if host and host != "localhost":
+        path = f"//{host}{path}"
+    if not windows:
+        return os.path.normpath(path)
+    if _DRIVE.match(path):
+        path = path[1].lower() + path[2:]
+    return str(PureWindowsPath(path))
+
+
+def uri_of(path: str, *, windows: bool = os.name == "nt") -> str:
+    """The address of a file that the client has not told us about."""
+    if path.startswith("untitled:"):
+        return path
+    posix = (PureWindowsPath(path) if windows else PurePosixPath(path)).as_posix()
+    if posix.startswith("//"):
+        return "file:" + quote(posix)
+    return "file://" + quote(posix if posix.startswith("/") else "/" + posix)

@@ -1,0 +1,45 @@
+"""`textDocument/diagnostic`, for clients that ask for diagnostics."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+from lsprotocol import types
+from pygls.lsp.server import LanguageServer
+
+from biaslens.lsp.documents import path_of
+from biaslens.lsp.features.shown import diagnostics
+from biaslens.lsp.session import Checked, Session
+
+
+def register(server: LanguageServer, session: Session) -> None:
+    """Answers with the newest diagnostics, or with "unchanged" where the client shows the same ones already."""
+    if not session.client.pulls:
+        return
+
+    async def pull(
+        params: types.DocumentDiagnosticParams,
+    ) -> types.RelatedFullDocumentDiagnosticReport | types.RelatedUnchangedDocumentDiagnosticReport:
+        items = await _newest(path_of(params.text_document.uri), session)
+        result_id = blake2b(repr(items).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+        if params.previous_result_id == result_id:
+            return types.RelatedUnchangedDocumentDiagnosticReport(result_id)
+        return types.RelatedFullDocumentDiagnosticReport(items, result_id=result_id)
+
+    def refresh(checked: Checked, before: Checked | None) -> None:
+        # The client asks for a document that it changed itself; that a result changed without that it cannot know.
+        if before is not None and before.document is checked.document and before.findings != checked.findings:
+            server.workspace_diagnostic_refresh(None)
+
+    options = types.DiagnosticOptions(inter_file_dependencies=True, workspace_diagnostics=False, identifier="biaslens")
+    server.feature(types.TEXT_DOCUMENT_DIAGNOSTIC, options)(pull)
+    if session.client.refreshes:
+        session.listeners.append(refresh)
+
+
+async def _newest(path: str | None, session: Session) -> list[types.Diagnostic]:
+    while path is not None and (document := session.documents.get(path)) is not None:
+        checked = await session.checked(document)
+        if checked is not None:
+            return diagnostics(checked, session)
+    return []

@@ -1,0 +1,33 @@
+"""`textDocument/didOpen`, `didChange` and `didClose`: the session's documents follow the client's."""
+
+from __future__ import annotations
+
+from lsprotocol import types
+from pygls.lsp.server import LanguageServer
+
+from biaslens.lsp.convert import text_after
+from biaslens.lsp.documents import opened, path_of
+from biaslens.lsp.session import Session
+
+
+def register(server: LanguageServer, session: Session) -> None:
+    """Registers the notifications. Documents that are not ours are ignored from the first to the last."""
+
+    def did_open(params: types.DidOpenTextDocumentParams) -> None:
+        item = params.text_document
+        document = opened(item.uri, item.language_id, item.version, item.text)
+        if document is not None:
+            session.put(document)
+
+    def did_change(params: types.DidChangeTextDocumentParams) -> None:
+        document = session.documents.get(path_of(params.text_document.uri) or "")
+        if document is not None:
+            text = text_after(document, params.content_changes, session.client.encoding)
+            session.put(document.changed(params.text_document.version, text))
+
+    def did_close(params: types.DidCloseTextDocumentParams) -> None:
+        session.close(path_of(params.text_document.uri) or "")
+
+    server.feature(types.TEXT_DOCUMENT_DID_OPEN)(did_open)
+    server.feature(types.TEXT_DOCUMENT_DID_CHANGE)(did_change)
+    server.feature(types.TEXT_DOCUMENT_DID_CLOSE)(did_close)

@@ -1,0 +1,106 @@
+"""pygls' protocol where it departs from the specification: every request gets exactly one answer.
+
+pygls 2.1 leaves requests with unreadable parameters and those after `shutdown` without an answer, serves those before
+`initialize`, reads nested objects as messages, and keeps a second copy of every document by its own line rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any, cast
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+from pygls.protocol import LanguageServerProtocol, lsp_method
+from pygls.protocol.json_rpc import RPCMessage
+
+PARSE_ERROR = -32700
+INVALID_REQUEST = -32600
+NOT_INITIALIZED = -32002
+
+
+class Protocol(LanguageServerProtocol):
+    """Checks each message and its place in the life cycle before pygls handles it."""
+
+    _initialized = False
+
+    @property
+    def is_shut_down(self) -> bool:
+        """Whether the client asked to shut down; a server that exits without that fails."""
+        return self._shutdown
+
+    def structure_message(self, data: dict[str, Any]) -> Any:
+        """Leaves JSON as it is: pygls calls this for every nested object, and `handle_message` once a message."""
+        return data
+
+    def handle_message(self, message: Any) -> None:
+        """Handles one decoded message, or refuses it with an error."""
+        if not isinstance(message, dict):
+            self.refuse(None, INVALID_REQUEST, "A message must be an object.")
+            return
+        fields = cast("dict[str, Any]", message)
+        method = fields.get("method")
+        number = fields.get("id")
+        is_request = "id" in fields and "method" in fields
+        if (
+            fields.get("jsonrpc") != "2.0"
+            or not isinstance(method, str | None)
+            or not isinstance(number, int | str | None)
+        ):
+            self.refuse(number, INVALID_REQUEST, "This is not a JSON-RPC 2.0 message.")
+            return
+        untimely = self._untimely(method)
+        if untimely is not None:
+            if is_request:
+                self.refuse(number, *untimely)
+            return
+        try:
+            structured = cast("RPCMessage", super().structure_message(fields))
+        except JsonRpcException as error:
+            if is_request:
+                self._send_response(cast("int", number), error=error.to_response_error())
+            return
+        if method == types.INITIALIZE:
+            self._initialized = True
+        super().handle_message(structured)
+
+    def refuse(self, number: object, code: int, message: str) -> None:
+        """Answers with an error; a request whose number cannot be read is answered to null."""
+        self._send_data(
+            {
+                "jsonrpc": "2.0",
+                "id": number if isinstance(number, int | str) else None,
+                "error": {"code": code, "message": message},
+            }
+        )
+
+    def _untimely(self, method: str | None) -> tuple[int, str] | None:
+        if method is None or method == types.EXIT:
+            return None
+        if self._shutdown:
+            return INVALID_REQUEST, "The server was asked to shut down."
+        if not self._initialized and method != types.INITIALIZE:
+            return NOT_INITIALIZED, "The server is not initialized."
+        if self._initialized and method == types.INITIALIZE:
+            return INVALID_REQUEST, "The server is initialized already."
+        return None
+
+    # The documents are the session's; pygls would keep a second copy of them.
+
+    @lsp_method(types.TEXT_DOCUMENT_DID_OPEN)
+    def lsp_text_document__did_open(self, params: types.DidOpenTextDocumentParams) -> Generator[Any, Any, None]:
+        """Hands the document to our own feature."""
+        yield self._feature(types.TEXT_DOCUMENT_DID_OPEN), (params,), None
+
+    @lsp_method(types.TEXT_DOCUMENT_DID_CHANGE)
+    def lsp_text_document__did_change(self, params: types.DidChangeTextDocumentParams) -> Generator[Any, Any, None]:
+        """Hands the changes to our own feature."""
+        yield self._feature(types.TEXT_DOCUMENT_DID_CHANGE), (params,), None
+
+    @lsp_method(types.TEXT_DOCUMENT_DID_CLOSE)
+    def lsp_text_document__did_close(self, params: types.DidCloseTextDocumentParams) -> Generator[Any, Any, None]:
+        """Hands the closing to our own feature."""
+        yield self._feature(types.TEXT_DOCUMENT_DID_CLOSE), (params,), None
+
+    def _feature(self, method: str) -> Callable[[Any], None]:
+        return cast("Any", self.fm).features[method]

@@ -1,0 +1,261 @@
+"""The state of one client: its documents, its options, and what the analysis said about each document.
+
+Everything here runs on the event loop except `_check`, which runs on one thread of our own and is handed immutable
+values only. A newer version of a document replaces the check of an older one; a result that comes too late is dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from biaslens.lsp.client import Client
+from biaslens.lsp.documents import Document
+from biaslens.options import Options
+from biaslens.syntax.files import Files
+from biaslens.text import Source, Span
+
+if TYPE_CHECKING:
+    from biaslens.explain import Hover
+    from biaslens.lint import Report
+    from biaslens.lsp.kept import LastGood
+    from biaslens.rules.rule import Finding, Fix
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What a session asks of the lower levels, so that a test can put something else in its place."""
+
+    lint: Callable[[Source, Files, Options], Report]
+    fix_of: Callable[[Finding, Report], Fix | None]
+    hover: Callable[[Report, int, Files], Hover | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Something that should not happen, for the log. place: what tells two failures apart, whatever the values."""
+
+    place: str
+    text: str
+
+    @classmethod
+    def of(cls, error: BaseException) -> Failure:
+        """The failure that an exception tells of."""
+        frames = traceback.extract_tb(error.__traceback__)
+        where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+        return cls(f"{type(error).__name__} at {where}", "".join(traceback.format_exception(error)))
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What is known about one version of one document.
+
+    report: None where the analysis failed; `failure` then says how. kept: findings of an earlier version that broken
+    syntax hides. files: what the analysis read. good: the last version that parsed.
+    """
+
+    document: Document
+    report: Report | None
+    kept: tuple[Finding, ...]
+    files: Files
+    good: LastGood | None
+    failure: Failure | None = None
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """All findings to show, sorted by place."""
+        found = self.report.findings if self.report else ()
+        return tuple(sorted((*found, *self.kept), key=lambda finding: (finding.location, finding.code)))
+
+
+class Session:
+    """Documents, options and results of one client. Documents are known by their paths.
+
+    load gives the analysis; it is called on the worker thread only, because importing it takes time. log takes a
+    message for the client's log.
+    """
+
+    def __init__(
+        self, client: Client, options: Options, load: Callable[[], Analysis], log: Callable[[str], None]
+    ) -> None:
+        self.client = client
+        self.options = options
+        self.documents: dict[str, Document] = {}
+        self.listeners: list[Callable[[Checked, Checked | None], None]] = []
+        """Called with each new result and the one before it."""
+        self.close_listeners: list[Callable[[Document], None]] = []
+        self._load = load
+        self._log = log
+        self._logged: set[str] = set()
+        self._results: dict[str, Checked] = {}
+        self._pending: dict[str, _Check] = {}
+        self._clock = 0
+        self._changed: dict[str, int] = {}
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="analysis")
+
+    def preload(self) -> None:
+        """Imports the analysis on the worker thread, ahead of the first check."""
+        self._worker.submit(self._load)
+
+    def put(self, document: Document) -> None:
+        """Takes a new or changed document and starts checking it, and the open documents that read it."""
+        self.documents[document.path] = document
+        self._mark_changed(document.path)
+        self._start(document)
+        self._start_dependants(document.path)
+
+    def close(self, path: str) -> None:
+        """Forgets a document; those that read it are checked again with the file on disk."""
+        document = self.documents.pop(path, None)
+        if document is None:
+            return
+        self._mark_changed(path)
+        self._results.pop(path, None)
+        self._cancel(path)
+        for listener in self.close_listeners:
+            listener(document)
+        self._start_dependants(path)
+
+    async def checked(self, document: Document) -> Checked | None:
+        """What is known about exactly this version, once it is known; None when a newer one has taken its place."""
+        while self.documents.get(document.path) is document:
+            pending = self._pending.get(document.path)
+            if pending is None:
+                return self._results.get(document.path)
+            await asyncio.wait([pending.future])
+        return None
+
+    async def fix_of(self, finding: Finding, report: Report) -> Fix | None:
+        """The repair of a finding of that report, if there is one."""
+        return await self._ask(lambda: self._load().fix_of(finding, report))
+
+    async def hover(self, report: Report, offset: int, files: Files) -> Hover | None:
+        """What there is to say about a place in that report's text."""
+        return await self._ask(lambda: self._load().hover(report, offset, files))
+
+    def report_failure(self, failure: Failure) -> None:
+        """One quiet entry in the client's log; a failure at the same place is not told twice."""
+        if failure.place not in self._logged:
+            self._logged.add(failure.place)
+            self._log(failure.text)
+
+    async def _ask(self, question: Callable[[], T | None]) -> T | None:
+        """Answers on the worker thread; a failure there is no answer."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._worker, question)
+        except Exception as error:
+            self.report_failure(Failure.of(error))
+            return None
+
+    def _start(self, document: Document) -> None:
+        self._cancel(document.path)
+        before = self._results.get(document.path)
+        buffers = {other.path: other.source.text for other in self.documents.values() if other.is_file}
+        good = before.good if before else None
+        job = self._worker.submit(_check, self._load, document, buffers, self.options, good)
+        check = _Check(document, self._clock, job, asyncio.wrap_future(job))
+        self._pending[document.path] = check
+        check.future.add_done_callback(lambda _: self._finish(check))
+
+    def _finish(self, check: _Check) -> None:
+        path = check.document.path
+        if check.future.cancelled() or self._pending.get(path) is not check:
+            return
+        del self._pending[path]
+        error = check.future.exception()
+        if error is None:
+            checked = check.future.result()
+        else:
+            checked = Checked(check.document, None, (), Files(), None, Failure.of(error))
+        if any(when > check.started and read in checked.files.reads for read, when in self._changed.items()):
+            self._start(check.document)
+            return
+        before = self._results.get(path)
+        self._results[path] = checked
+        if checked.failure is not None:
+            self.report_failure(checked.failure)
+        for problem in checked.report.problems if checked.report else ():
+            if problem.kind == "internal":
+                self.report_failure(Failure(problem.path, f"{problem.path}: {problem.message}"))
+        for listener in self.listeners:
+            listener(checked, before)
+
+    def _cancel(self, path: str) -> None:
+        """A check that waits never runs; of one that runs the result is dropped."""
+        check = self._pending.pop(path, None)
+        if check is not None:
+            check.job.cancel()
+            check.future.cancel()
+
+    def _mark_changed(self, path: str) -> None:
+        self._clock += 1
+        self._changed[path] = self._clock
+
+    def _start_dependants(self, path: str) -> None:
+        # A check that is under way finds out by itself, when it is done.
+        for other in list(self.documents.values()):
+            known = self._results.get(other.path)
+            if other.path not in self._pending and known is not None and path in known.files.reads:
+                self._start(other)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Check:
+    """A check that was handed to the worker. started: what the session's clock showed then."""
+
+    document: Document
+    started: int
+    job: Future[Checked]
+    future: asyncio.Future[Checked]
+
+
+def installed_analysis() -> Analysis:
+    """The real analysis. Imported late: the client's first request is answered before it."""
+    from biaslens.explain import hover
+    from biaslens.lint import fix_of, lint
+
+    return Analysis(lint, fix_of, hover)
+
+
+def _check(
+    load: Callable[[], Analysis],
+    document: Document,
+    buffers: Mapping[str, str],
+    options: Options,
+    good: LastGood | None,
+) -> Checked:
+    from biaslens.lsp.kept import LastGood
+
+    source, files = document.source, Files(buffers)
+    report, failure = None, None
+    try:
+        report = load().lint(source, files, options)
+        skipped = _skipped(report)
+    except Exception as error:
+        failure = Failure.of(error)
+        skipped = [_whole(source)]
+    found = report.findings if report else ()
+    if not skipped:
+        return Checked(document, report, (), files, LastGood(source, found))
+    kept = good.kept(source, found, skipped) if good else ()
+    return Checked(document, report, kept, files, good, failure)
+
+
+def _skipped(report: Report) -> list[Span]:
+    """What the analysis could not judge: statements that do not parse, or everything where it failed."""
+    own = [problem for problem in report.problems if problem.path == report.source.path]
+    if any(problem.kind == "internal" for problem in own):
+        return [_whole(report.source)]
+    return [problem.span for problem in own if problem.kind == "syntax" and problem.span is not None]
+
+
+def _whole(source: Source) -> Span:
+    return Span(0, len(source.text) + 1)

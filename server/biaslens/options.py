@@ -1,0 +1,28 @@
+"""One dataclass from which command line flags, pyproject keys and editor settings derive."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a user can choose. `help` in each field's metadata is the text of its flag, key and setting.
+
+    select, ignore: rule codes or prefixes. search_paths: folders in which imported modules are looked up, after
+    the file's own package root.
+    """
+
+    select: tuple[str, ...] = field(default=("BL1",), metadata={"help": "Rule codes or prefixes to check."})
+    ignore: tuple[str, ...] = field(default=(), metadata={"help": "Rule codes or prefixes to leave out."})
+    search_paths: tuple[str, ...] = field(
+        default=(), metadata={"help": "Folders in which imported modules are looked up besides the file's own package."}
+    )
+    max_runs: int = field(default=64, metadata={"help": "How many paths to follow through one class."})
+    max_steps: int = field(default=200_000, metadata={"help": "How many steps to spend on one class."})
+
+    def selects(self, code: str) -> bool:
+        """Whether a rule is on: the longest matching prefix decides, `ignore` wins a tie."""
+        chosen = max((len(p) for p in self.select if code.startswith(p)), default=-1)
+        left_out = max((len(p) for p in self.ignore if code.startswith(p)), default=-1)
+        return chosen > left_out

@@ -1,0 +1,332 @@
+"""Attributes and items: reading, setting and deleting them."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from biaslens.algebra.axes import Shape
+from biaslens.program import calls, classes, expressions, modules, names, tensors
+from biaslens.program.conditions import key_of, settle, show
+from biaslens.program.iteration import container_kind, item
+from biaslens.program.run import PathEnds, Run
+from biaslens.program.values import (
+    Arguments,
+    BoundMethod,
+    ClassValue,
+    External,
+    FunctionValue,
+    Instance,
+    ModuleValue,
+    Partial,
+    Scope,
+    ShapeOf,
+    Super,
+    Tensor,
+    Unknown,
+    Value,
+    Wrapped,
+)
+
+MISSING = names.MISSING
+
+
+def get(run: Run, scope: Scope, owner: Value, name: str, node: ast.AST) -> Value:
+    """`owner.name`; an Unknown where it cannot be told."""
+    value = find(run, scope, owner, name, node)
+    if value is not MISSING:
+        return value
+    if isinstance(owner, Instance) and not _may_have(owner, name):
+        raise PathEnds  # the program raises AttributeError here
+    return Unknown(("attribute", key_of(run, owner), name), f"{show(owner)}.{name}", origin=_origin(owner))
+
+
+def has(run: Run, scope: Scope, owner: Value, name: str, node: ast.AST) -> bool | None:
+    """`hasattr(owner, name)`, None where it cannot be told."""
+    if isinstance(owner, Unknown):
+        return None
+    if find(run, scope, owner, name, node) is not MISSING:
+        return True
+    return None if isinstance(owner, Instance) and _may_have(owner, name) else False
+
+
+def find(run: Run, scope: Scope, owner: Value, name: str, node: ast.AST) -> Value:
+    """The attribute, or MISSING."""
+    owner = settle(run, owner)
+    match owner:
+        case Instance():
+            return _of_instance(run, scope, owner, name, node)
+        case Tensor():
+            return tensors.attribute(run, scope, owner, name, node)
+        case ModuleValue(path=path):
+            return names.module_attribute(run, path, name)
+        case External(name=prefix):
+            return names.external(f"{prefix}.{name}")
+        case ClassValue():
+            return _of_class(run, scope, owner, name)
+        case Super():
+            return _of_super(run, scope, owner, name, node)
+        case Unknown(key=key, text=text, origin=origin):
+            return settle(run, Unknown(("attribute", key, name), f"{text}.{name}", origin=origin))
+        case FunctionValue(name=function_name) if name in ("__name__", "__qualname__"):
+            return function_name
+        case Partial(function=function) if name == "func":
+            return function
+        case Partial(keywords=keywords) if name == "keywords":
+            return keywords
+        case slice():
+            return getattr(owner, name, MISSING) if name in ("start", "stop", "step") else MISSING
+        case ShapeOf() | list() | dict() | tuple() | set() | str() | bytes() | int() | float() | range():
+            return BoundMethod(name, owner)
+        case _:
+            return MISSING
+
+
+def set_attribute(run: Run, scope: Scope, owner: Value, name: str, value: Value) -> None:
+    """Effect: `owner.name = value`."""
+    match owner:
+        case Instance():
+            modules.set_attribute(run, owner, name, value)
+        case ClassValue(namespace=namespace):
+            namespace[name] = value
+        case Tensor():
+            modules.set_tensor_attribute(run, owner, name, value)
+        case _:
+            pass
+
+
+def delete_attribute(run: Run, owner: Value, name: str) -> None:
+    """Effect: `del owner.name`."""
+    if isinstance(owner, Instance):
+        modules.delete_attribute(owner, name)
+
+
+def get_item(run: Run, scope: Scope, owner: Value, index: Value, node: ast.AST) -> Value:
+    """`owner[index]`."""
+    owner, index = settle(run, owner), settle(run, index)
+    match owner:
+        case Tensor():
+            return tensors.subscript(run, scope, owner, index, node)
+        case ShapeOf():
+            return _shape_item(run, owner, index)
+        case Instance():
+            return _instance_item(run, scope, owner, index, node)
+        case Unknown():
+            return _unknown_item(run, owner, index)
+        case list() | tuple() | str() | dict() | range():
+            return _plain_item(run, scope, owner, index, node)
+        case ClassValue() | External():
+            return owner  # Generic[T], list[int]
+        case _:
+            return Unknown(("item", key_of(run, owner), key_of(run, index)), f"{show(owner)}[...]")
+
+
+def set_item(run: Run, scope: Scope, owner: Value, index: Value, value: Value, node: ast.AST) -> None:
+    """Effect: `owner[index] = value`."""
+    owner, index = settle(run, owner), settle(run, index)
+    match owner:
+        case list() | dict():
+            try:
+                if isinstance(index, Unknown):
+                    _forget(run, owner, node, scope)
+                else:
+                    owner[index] = value
+            except (TypeError, IndexError, ValueError):
+                raise PathEnds from None
+        case Tensor():
+            tensors.write_part(run, scope, owner, value, node)
+        case Instance():
+            modules.set_child(run, owner, index, value)
+        case _:
+            pass
+
+
+def delete_item(run: Run, owner: Value, index: Value) -> None:
+    """Effect: `del owner[index]`."""
+    if isinstance(owner, (list, dict)):
+        try:
+            del owner[index]
+        except (TypeError, IndexError, KeyError):
+            raise PathEnds from None
+    elif isinstance(owner, Instance):
+        modules.delete_child(owner, index)
+
+
+def rank_of(run: Run, tensor: Tensor) -> Value:
+    """`x.dim()`."""
+    rank = run.shape(tensor.var).rank
+    return rank if rank is not None else Unknown(("rank", tensor.var), "the rank of a tensor", True)
+
+
+def shape_tuple(run: Run, value: ShapeOf) -> Value:
+    """The sizes of a shape as a tuple, or an Unknown while the rank is unknown."""
+    rank = run.shape(value.tensor.var).rank
+    if rank is None:
+        return Unknown(("shape", value.tensor.var), "a shape")
+    return tuple(run.size_of(value.tensor, axis - rank) for axis in range(rank))
+
+
+def sizes_of_rank(run: Run, tensor: Tensor, rank: int) -> list[Value]:
+    """The sizes of `a, b, c = x.shape`, which tells the rank."""
+    known = run.shape(tensor.var).rank
+    if known is not None and known != rank:
+        raise PathEnds
+    run.refine(tensor.var, Shape(rank, (None,) * rank, -1, rank))
+    return [run.size_of(tensor, axis - rank) for axis in range(rank)]
+
+
+def _of_instance(run: Run, scope: Scope, owner: Instance, name: str, node: ast.AST) -> Value:
+    if name in owner.attributes:
+        return owner.attributes[name]
+    if name in owner.modules:
+        return owner.modules[name]
+    found = classes.find(owner.cls, name)
+    if found is not None and name != "training":
+        return _bound(run, scope, found[1], owner, node)
+    return modules.attribute(run, scope, owner, name, node)
+
+
+def _bound(run: Run, scope: Scope, value: Value, receiver: Value, node: ast.AST) -> Value:
+    match value:
+        case FunctionValue():
+            return BoundMethod(value, receiver)
+        case Wrapped(kind="property", function=function):
+            return calls.call(run, scope, function, Arguments((receiver,)), node)
+        case Wrapped(kind="classmethod", function=function):
+            return BoundMethod(function, receiver.cls if isinstance(receiver, Instance) else receiver)
+        case Wrapped(kind="staticmethod", function=function):
+            return function
+        case Wrapped():
+            return Unknown(("wrapped", run.ordinal(value)), "a property")
+        case _:
+            return value
+
+
+def _of_class(run: Run, scope: Scope, owner: ClassValue, name: str) -> Value:
+    found = classes.find(owner, name)
+    if found is not None:
+        value = found[1]
+        if isinstance(value, Wrapped) and value.kind == "classmethod":
+            return BoundMethod(value.function, owner)
+        return value.function if isinstance(value, Wrapped) and value.kind == "staticmethod" else value
+    if name in ("__name__", "__qualname__"):
+        return owner.name
+    base = classes.torch_base(owner)
+    return names.external(f"{base.name}.{name}") if base else MISSING
+
+
+def _of_super(run: Run, scope: Scope, owner: Super, name: str, node: ast.AST) -> Value:
+    receiver = owner.receiver
+    cls = receiver.cls if isinstance(receiver, Instance) else receiver
+    found = classes.find(cls, name, after=owner.owner)
+    return _bound(run, scope, found[1], receiver, node) if found else BoundMethod(name, owner)
+
+
+def _may_have(owner: Instance, name: str) -> bool:
+    """Whether an attribute that we did not see may exist: unknown bases, code that we could not follow."""
+    if owner.escaped or name.startswith("__") or classes.has_unknown_base(owner.cls):
+        return True
+    return not isinstance(owner.cls, ClassValue) or classes.find(owner.cls, "__getattr__") is not None
+
+
+def _shape_item(run: Run, owner: ShapeOf, index: Value) -> Value:
+    if isinstance(index, int) and not isinstance(index, bool):
+        if run.shape(owner.tensor.var).has_axis(index) is False:
+            raise PathEnds
+        return run.size_of(owner.tensor, index)
+    sizes = shape_tuple(run, owner)
+    if isinstance(index, slice):
+        if isinstance(sizes, tuple):
+            return _sliced(run, sizes, index)
+        if isinstance(index.start, int) and index.start < 0 and index.stop is None and index.step is None:
+            return tuple(run.size_of(owner.tensor, axis) for axis in range(index.start, 0))
+    return Unknown(("item", ("shape", owner.tensor.var), key_of(run, index)), "part of a shape")
+
+
+def _instance_item(run: Run, scope: Scope, owner: Instance, index: Value, node: ast.AST) -> Value:
+    found = classes.find(owner.cls, "__getitem__")
+    if found is not None:
+        return calls.call(run, scope, found[1], Arguments((owner, index)), node)
+    kind = container_kind(owner)
+    if kind is None:
+        return Unknown(("item", run.ordinal(owner), key_of(run, index)), f"{show(owner)}[...]")
+    if isinstance(index, slice):
+        return modules.sliced(run, owner, kind, index)
+    if isinstance(index, str):
+        return _child(owner, index)
+    if isinstance(index, int):
+        children = list(owner.modules.values())
+        if not -len(children) <= index < len(children):
+            raise PathEnds
+        return children[index]
+    if isinstance(index, Unknown) and owner.modules:
+        return _chosen(run, scope, owner.modules, index, node, kind == "torch.nn.ModuleDict")
+    return Unknown(("item", run.ordinal(owner), key_of(run, index)), f"{show(owner)}[...]")
+
+
+def _child(owner: Instance, name: str) -> Value:
+    if name not in owner.modules:
+        raise PathEnds
+    return owner.modules[name]
+
+
+def _plain_item(run: Run, scope: Scope, owner: Any, index: Value, node: ast.AST) -> Value:
+    if isinstance(index, slice):
+        return _sliced(run, owner, index)
+    if isinstance(index, Unknown):
+        if isinstance(owner, dict) and owner:
+            return _chosen(run, scope, owner, index, node, True)
+        return Unknown(("item", run.ordinal(owner), index.key), f"...[{index.text}]")
+    try:
+        return owner[index]
+    except (KeyError, IndexError):
+        if isinstance(owner, dict) and calls.OPEN_KEY in owner:
+            return Unknown(("item", run.ordinal(owner), key_of(run, index)), f"...[{show(index)}]")
+        raise PathEnds from None
+    except TypeError:
+        return Unknown(("item", run.ordinal(owner), key_of(run, index)), "an item")
+
+
+MAX_CHOICES = 12
+"""A look-up of an unknown key in a larger table is not followed entry by entry."""
+
+
+def _chosen(run: Run, scope: Scope, table: dict[Any, Value], index: Unknown, node: ast.AST, keyed: bool) -> Value:
+    """A look-up of an unknown key in a known table: one decision, an answer per entry."""
+    entries = [key for key in table if isinstance(key, (str, int)) and key != calls.OPEN_KEY]
+    if not entries or len(entries) > MAX_CHOICES:
+        return Unknown(("item", run.ordinal(table), index.key), f"...[{index.text}]")
+    if not keyed:
+        return Unknown(("item", run.ordinal(table), index.key), f"...[{index.text}]")
+    choices = [(repr(key), f"{index.text} == {key!r}") for key in entries]
+    chosen = run.decide(("key", index.key), index.text, index.origin, scope.module.location(node), choices)
+    key = next(key for key in entries if repr(key) == chosen)
+    run.known[index.key] = key
+    return table[key]
+
+
+def _unknown_item(run: Run, owner: Unknown, index: Value) -> Value:
+    if isinstance(index, (int, str)):
+        return settle(run, item(owner, index))
+    return settle(run, item(owner, key_of(run, index) if not isinstance(index, slice) else repr(index)))
+
+
+def _sliced(run: Run, owner: Any, index: slice) -> Value:
+    if any(part is not None and not isinstance(part, int) for part in (index.start, index.stop, index.step)):
+        return Unknown(("slice", run.ordinal(owner), run.count("slice")), "a slice")
+    try:
+        return owner[index]
+    except (TypeError, ValueError):
+        raise PathEnds from None
+
+
+def _forget(run: Run, owner: Any, node: ast.AST, scope: Scope) -> None:
+    """Effect: an unknown item was set, so every item may be another one now."""
+    keys = range(len(owner)) if isinstance(owner, list) else list(owner)
+    for key in keys:
+        if not isinstance(owner[key], (Instance, Tensor)):
+            owner[key] = expressions.opaque(run, scope, node)
+
+
+def _origin(owner: Value) -> str:
+    return owner.origin if isinstance(owner, Unknown) else "data"

@@ -1,0 +1,225 @@
+"""Calls: evaluating arguments, binding them to parameters, and running what is called."""
+
+from __future__ import annotations
+
+import ast
+
+from biaslens.program import attributes, expressions, externals, instances, modules, natives, statements, tensors
+from biaslens.program.conditions import settle, show
+from biaslens.program.iteration import items_of
+from biaslens.program.run import MAX_DEPTH, BudgetExceeded, PathEnds, Run
+from biaslens.program.values import (
+    CLASS_BODY,
+    Arguments,
+    BoundMethod,
+    ClassValue,
+    External,
+    FunctionValue,
+    Instance,
+    ModuleValue,
+    Partial,
+    Scope,
+    ShapeOf,
+    Super,
+    Tensor,
+    Unknown,
+    Value,
+    Wrapped,
+)
+
+
+def evaluate_call(run: Run, scope: Scope, node: ast.Call) -> Value:
+    """The value of a call expression."""
+    if isinstance(node.func, ast.Name) and node.func.id == "super" and "super" not in scope.variables:
+        return _super(run, scope, node)
+    callee = expressions.evaluate(run, scope, node.func)
+    return settle(run, call(run, scope, callee, arguments_of(run, scope, node), node))
+
+
+def arguments_of(run: Run, scope: Scope, node: ast.Call) -> Arguments:
+    """The evaluated arguments of a call."""
+    positional: list[Value] = []
+    keywords: dict[str, Value] = {}
+    is_open = False
+    for argument in node.args:
+        if not isinstance(argument, ast.Starred):
+            positional.append(expressions.evaluate(run, scope, argument))
+            continue
+        value = settle(run, expressions.evaluate(run, scope, argument.value))
+        if isinstance(value, ShapeOf):
+            value = attributes.shape_tuple(run, value)
+        if isinstance(value, Unknown):
+            is_open = True
+        else:
+            positional += items_of(run, scope, value, argument.value)
+    for keyword in node.keywords:
+        value = expressions.evaluate(run, scope, keyword.value)
+        if keyword.arg is not None:
+            keywords[keyword.arg] = value
+        elif isinstance(value, dict):
+            keywords.update({key: item for key, item in value.items() if isinstance(key, str)})
+            is_open = is_open or OPEN_KEY in value
+            keywords.pop(OPEN_KEY, None)
+        else:
+            is_open = True
+    return Arguments(tuple(positional), keywords, is_open)
+
+
+OPEN_KEY = "**"
+"""In a dict of keyword arguments: more may be in it. No Python name looks like this."""
+
+
+def call(run: Run, scope: Scope, callee: Value, arguments: Arguments, node: ast.AST) -> Value:
+    """What calling a value gives."""
+    run.step()
+    callee = settle(run, callee)
+    match callee:
+        case FunctionValue():
+            return call_function(run, callee, arguments, node, scope)
+        case BoundMethod(function=str(name), receiver=receiver):
+            return call_method(run, scope, receiver, name, arguments, node)
+        case BoundMethod(function=function, receiver=receiver):
+            return call(run, scope, function, arguments.behind(receiver), node)
+        case Wrapped(function=function):
+            return call(run, scope, function, arguments, node)
+        case ClassValue():
+            return instances.construct(run, scope, callee, arguments, node)
+        case External():
+            return externals.call(run, scope, callee, arguments, node)
+        case Instance():
+            return modules.apply(run, scope, callee, arguments, node)
+        case Partial():
+            merged = Arguments(
+                (*callee.positional, *arguments.positional), {**callee.keywords, **arguments.keywords}, arguments.open
+            )
+            return call(run, scope, callee.function, merged, node)
+        case _:
+            return call_unknown(run, scope, show(callee), arguments, node)
+
+
+def call_method(run: Run, scope: Scope, receiver: Value, name: str, arguments: Arguments, node: ast.AST) -> Value:
+    """A method of a built-in value, of a tensor or of a torch module, by its name."""
+    receiver = settle(run, receiver)
+    match receiver:
+        case Tensor():
+            return tensors.method(run, scope, receiver, name, arguments, node)
+        case Instance():
+            return modules.method(run, scope, receiver, name, arguments, node)
+        case Super():
+            return modules.super_method(run, scope, receiver, name, arguments, node)
+        case Unknown():
+            return tensors.unknown_method(run, scope, receiver, name, arguments, node)
+        case ShapeOf():
+            return natives.shape_method(run, scope, receiver, name, arguments, node)
+        case ModuleValue():
+            return call_unknown(run, scope, name, arguments, node)
+        case _:
+            return natives.method(run, scope, receiver, name, arguments, node)
+
+
+def call_function(run: Run, function: FunctionValue, arguments: Arguments, node: ast.AST, caller: Scope) -> Value:
+    """Runs a function of the source."""
+    if run.depth >= MAX_DEPTH:
+        raise BudgetExceeded
+    variables = bind_parameters(run, function, arguments, node, caller)
+    parent = function.scope
+    if parent.receiver is CLASS_BODY and parent.owner is function.owner:
+        parent = parent.parent or parent
+    first = next(iter(variables.values()), None)
+    receiver = first if function.owner else function.scope.receiver
+    owner = function.owner or function.scope.owner
+    scope = Scope(function.scope.module, variables, parent, owner, receiver)
+    run.used.add(function.qualified)
+    run.depth += 1
+    try:
+        if isinstance(function.node, ast.Lambda):
+            return expressions.evaluate(run, scope, function.node.body)
+        if run.world.is_generator(function.node):
+            scope.yielded = []
+        signal = statements.execute_all(run, scope, function.node.body)
+        if scope.yielded is not None:
+            return scope.yielded
+        return signal.value if isinstance(signal, statements.Returned) else None
+    finally:
+        run.depth -= 1
+
+
+def bind_parameters(
+    run: Run, function: FunctionValue, arguments: Arguments, node: ast.AST, caller: Scope
+) -> dict[str, Value]:
+    """The variables with which a function's body starts."""
+    parameters = function.node.args
+    names = [parameter.arg for parameter in (*parameters.posonlyargs, *parameters.args)]
+    variables: dict[str, Value] = dict(zip(names, arguments.positional, strict=False))
+    rest = arguments.positional[len(names) :]
+    if parameters.vararg:
+        variables[parameters.vararg.arg] = tuple(rest)
+    elif rest:
+        raise PathEnds
+    keyword_names = {*names, *(parameter.arg for parameter in parameters.kwonlyargs)}
+    extra = {name: value for name, value in arguments.keywords.items() if name not in keyword_names}
+    for name, value in arguments.keywords.items():
+        if name in keyword_names:
+            if name in variables:
+                raise PathEnds
+            variables[name] = value
+    if parameters.kwarg:
+        variables[parameters.kwarg.arg] = {**extra, OPEN_KEY: True} if arguments.open else extra
+    elif extra:
+        raise PathEnds
+    for name in (*names, *(parameter.arg for parameter in parameters.kwonlyargs)):
+        if name not in variables:
+            variables[name] = _missing(run, function, name, arguments, node, caller)
+    return variables
+
+
+def defaults(run: Run, scope: Scope, parameters: ast.arguments) -> dict[str, Value]:
+    """The values of default arguments, evaluated where the function is defined."""
+    positional = (*parameters.posonlyargs, *parameters.args)
+    result: dict[str, Value] = {}
+    if parameters.defaults:
+        for parameter, default in zip(positional[-len(parameters.defaults) :], parameters.defaults, strict=True):
+            result[parameter.arg] = expressions.evaluate(run, scope, default)
+    for parameter, keyword_default in zip(parameters.kwonlyargs, parameters.kw_defaults, strict=True):
+        if keyword_default is not None:
+            result[parameter.arg] = expressions.evaluate(run, scope, keyword_default)
+    return result
+
+
+def call_unknown(run: Run, scope: Scope, name: str, arguments: Arguments, node: ast.AST) -> Unknown:
+    """A call of code that we cannot follow: it reads every tensor that it gets and may change every module."""
+    location = scope.module.location(node)
+    values = [*arguments.positional, *arguments.keywords.values()]
+    run.emit_unknown(name, f"`{name}` is code that could not be followed", tensors.inside(values), location)
+    modules.escape(values, f"it is passed to `{name}`, which could not be followed")
+    key = ("call", location.path, location.span.start)
+    number = run.count(key)
+    if not tensors.inside(values) and all(not isinstance(value, (Unknown, Instance)) for value in values):
+        number = 0  # the same constants give the same result
+    return Unknown((*key, number), f"{name}(...)")
+
+
+def _missing(run: Run, function: FunctionValue, name: str, arguments: Arguments, node: ast.AST, caller: Scope) -> Value:
+    if arguments.open:
+        location = caller.module.location(node)
+        return Unknown(("open", location.path, location.span.start, name, run.count(("open", name))), name)
+    if name in function.defaults:
+        return function.defaults[name]
+    raise PathEnds
+
+
+def _super(run: Run, scope: Scope, node: ast.Call) -> Value:
+    owner: Value = None
+    receiver: Value = None
+    if len(node.args) == 2:
+        owner = expressions.evaluate(run, scope, node.args[0])
+        receiver = expressions.evaluate(run, scope, node.args[1])
+    else:
+        current: Scope | None = scope
+        while current is not None and (current.owner is None or current.receiver is None):
+            current = current.parent
+        if current is not None:
+            owner, receiver = current.owner, current.receiver
+    if isinstance(owner, ClassValue) and isinstance(receiver, (Instance, ClassValue)):
+        return Super(owner, receiver)
+    return Unknown(("super", scope.module.path, scope.module.span(node).start), "super()")

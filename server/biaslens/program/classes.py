@@ -1,0 +1,108 @@
+"""Classes: their bodies, bases and method resolution order."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from biaslens.program import expressions, statements
+from biaslens.program.iteration import CONTAINERS
+from biaslens.program.run import Run
+from biaslens.program.values import CLASS_BODY, ClassValue, External, Scope, Unknown, Value
+
+
+def define(run: Run, scope: Scope, node: ast.ClassDef) -> ClassValue:
+    """The class that a `class` statement makes."""
+    bases = tuple(_base(expressions.evaluate(run, scope, base)) for base in node.bases)
+    place = scope.module.location(node)
+    cls = ClassValue(node.name, node, scope.module, bases, {}, f"{place.path}:{place.span.start}:{node.name}")
+    cls.order = (cls, *_merge([_order(base) for base in bases] + [list(bases)]))
+    body = Scope(scope.module, cls.namespace, scope, cls, CLASS_BODY)
+    statements.execute_all(run, body, node.body)
+    return cls
+
+
+def find(cls: Value, name: str, *, after: Value = None) -> tuple[Value, Value] | None:
+    """(owner, value) of a class attribute along the resolution order, optionally only behind one class."""
+    for owner in _behind(cls, after):
+        if isinstance(owner, ClassValue) and name in owner.namespace:
+            return owner, owner.namespace[name]
+    return None
+
+
+def torch_base(cls: Value, *, after: Value = None) -> External | None:
+    """The first class of torch in the resolution order."""
+    for base in _behind(cls, after):
+        if isinstance(base, External) and base.name.startswith("torch.nn."):
+            return base
+    return None
+
+
+def has_unknown_base(cls: Value) -> bool:
+    """Whether part of what the class does is out of sight."""
+    return any(
+        isinstance(base, Unknown) or (isinstance(base, External) and not base.name.startswith(("torch.nn.", *_PLAIN)))
+        for base in order_of(cls)
+    )
+
+
+def order_of(cls: Value) -> tuple[Value, ...]:
+    """The method resolution order."""
+    return cls.order if isinstance(cls, ClassValue) else (cls,)
+
+
+def is_module_class(cls: Value) -> bool:
+    """Whether instances are modules: a class of torch.nn, or one that derives from it, or from something unseen with a
+    forward of its own."""
+    if torch_base(cls) is not None:
+        return True
+    return isinstance(cls, ClassValue) and has_unknown_base(cls) and find(cls, "forward") is not None
+
+
+def is_container(cls: Value) -> bool:
+    """Whether instances hold their submodules in order."""
+    return any(isinstance(base, External) and base.name in CONTAINERS for base in order_of(cls))
+
+
+_PLAIN = ("builtins.", "typing.", "abc.", "enum.", "collections.", "dataclasses.", "typing_extensions.")
+
+
+def _base(value: Value) -> Value:
+    """A base class; `Generic[T]` counts as its origin."""
+    if isinstance(value, (ClassValue, External)):
+        return value
+    return value if isinstance(value, Unknown) else External("builtins.object")
+
+
+def _order(base: Value) -> list[Value]:
+    return list(base.order) if isinstance(base, ClassValue) else [base]
+
+
+def _merge(sequences: Sequence[list[Value]]) -> Iterator[Value]:
+    """The C3 linearisation; where it does not exist, in order of first appearance."""
+    remaining = [list(sequence) for sequence in sequences if sequence]
+    while remaining:
+        head = next(
+            (s[0] for s in remaining if not any(_contains(other[1:], s[0]) for other in remaining)),
+            remaining[0][0],
+        )
+        yield head
+        remaining = [[item for item in s if not _same(item, head)] for s in remaining]
+        remaining = [s for s in remaining if s]
+
+
+def _contains(sequence: Sequence[Value], item: Value) -> bool:
+    return any(_same(other, item) for other in sequence)
+
+
+def _same(left: Value, right: Value) -> bool:
+    return left is right or (isinstance(left, (External, Unknown)) and left == right)
+
+
+def _behind(cls: Value, after: Value) -> Iterator[Value]:
+    passed = after is None
+    for base in order_of(cls):
+        if passed:
+            yield base
+        elif base is after:
+            passed = True

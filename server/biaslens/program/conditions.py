@@ -1,0 +1,372 @@
+"""Conditions: what the source decides, and questions where it does not.
+
+The value of a test that the source leaves open is an Unknown whose key tells what was compared, so that answers stay
+consistent: after `norm is None` was answered, so are `norm is not None`, `norm == "bn"` and `not norm`.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Hashable
+from typing import Any
+
+from biaslens.algebra.sizes import number, same_size
+from biaslens.program.run import Run
+from biaslens.program.sizing import as_size
+from biaslens.program.values import (
+    BoundMethod,
+    ClassValue,
+    External,
+    FunctionValue,
+    Instance,
+    ModuleValue,
+    Partial,
+    Scope,
+    Tensor,
+    Unknown,
+    Value,
+)
+
+_COMPARISONS: dict[type[ast.cmpop], str] = {
+    ast.Eq: "==",
+    ast.NotEq: "!=",
+    ast.Lt: "<",
+    ast.LtE: "<=",
+    ast.Gt: ">",
+    ast.GtE: ">=",
+    ast.Is: "is",
+    ast.IsNot: "is not",
+    ast.In: "in",
+    ast.NotIn: "not in",
+}
+_NEGATED = {"!=": "==", "is not": "is", "not in": "in", ">=": "<", ">": "<="}
+_OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"} | {
+    "is": "is not",
+    "is not": "is",
+    "in": "not in",
+    "not in": "in",
+}
+
+
+def settle(run: Run, value: Value) -> Value:
+    """The value that answers given so far have fixed for an Unknown."""
+    while isinstance(value, Unknown) and value.key in run.known:
+        value = run.known[value.key]
+    return value
+
+
+def holds(run: Run, scope: Scope, value: Value, node: ast.expr) -> bool:
+    """Whether a test is true on this path; asks where the source leaves it open."""
+    settled = truth(run, value)
+    if settled is not None:
+        return settled
+    value = settle(run, value)
+    key, positive = _normal(key_of(run, value))
+    origin = value.origin if isinstance(value, Unknown) else "data"
+    first, second = (words(node, True), words(node, False)) if positive else (words(node, False), words(node, True))
+    choices = [("yes", first), ("no", second)]
+    if _unlikely(key):
+        choices.reverse()
+    answer = run.decide(key, ast.unparse(node), origin, scope.module.location(node), choices) == "yes"
+    learn(run, key, answer)
+    return answer if positive else not answer
+
+
+def assume(run: Run, value: Value, answer: bool = True) -> None:
+    """Effect: takes a test as decided (`assert`)."""
+    if isinstance(value, Unknown) and truth(run, value) is None:
+        key, positive = _normal(value.key)
+        learn(run, key, answer is positive)
+
+
+def learn(run: Run, key: Hashable, answer: bool) -> None:
+    """Effect: fixes what follows from an answer."""
+    run.known[("truth", key)] = answer
+    match key:
+        case ("==" | "is", subject, ("constant", _, constant)) if answer:
+            run.known[subject] = constant
+            _learn_rank(run, subject, constant)
+        case ("is", subject, ("constant", _, None)):
+            run.known[("not none", subject)] = True
+        case ("and", *parts) if answer:
+            for part in parts:
+                _learn_part(run, part, True)
+        case ("or", *parts) if not answer:
+            for part in parts:
+                _learn_part(run, part, False)
+        case _:
+            pass
+
+
+def truth(run: Run, value: Value) -> bool | None:
+    """Whether a value is true, or None where the source leaves it open."""
+    value = settle(run, value)
+    match value:
+        case (
+            None | bool() | int() | float() | complex() | str() | bytes() | list() | tuple() | dict() | set() | range()
+        ):
+            return bool(value)
+        case Tensor():
+            return None
+        case Unknown(key=key):
+            return _known_truth(run, key)
+        case Instance(cls=cls, modules=modules):
+            if isinstance(cls, External) and cls.name in (
+                "torch.nn.ModuleList",
+                "torch.nn.ModuleDict",
+                "torch.nn.Sequential",
+            ):
+                return bool(modules)
+            return True
+        case _:
+            return True
+
+
+def compare(run: Run, operator: ast.cmpop, left: Value, right: Value) -> Value:
+    """The value of one comparison: a bool, or an Unknown that can be asked about."""
+    symbol = _COMPARISONS[type(operator)]
+    left, right = settle(run, left), settle(run, right)
+    positive = _NEGATED.get(symbol, symbol)
+    answer = _decided(run, positive, left, right)
+    if answer is not None:
+        return answer if positive == symbol else not answer
+    if positive in ("==", "is") and _is_constant(left) and not _is_constant(right):
+        left, right = right, left
+    key: Hashable = (positive, key_of(run, left), key_of(run, right))
+    origin = _origin(left, right)
+    text = f"{show(left)} {positive} {show(right)}"
+    result = Unknown(key, text, origin=origin)
+    return result if positive == symbol else Unknown(("not", key), f"not {text}", origin=origin)
+
+
+def negate(run: Run, value: Value) -> Value:
+    """`not value`."""
+    settled = truth(run, value)
+    if settled is not None:
+        return not settled
+    key = key_of(run, value)
+    origin = value.origin if isinstance(value, Unknown) else "data"
+    return Unknown(("not", key), f"not {show(value)}", origin=origin)
+
+
+def key_of(run: Run, value: Value) -> Hashable:
+    """A key for a value, equal for equal values in equal runs."""
+    value = settle(run, value)
+    match value:
+        case Unknown(key=key):
+            return key
+        case None | bool() | int() | float() | str() | bytes():
+            return ("constant", type(value).__name__, value)
+        case tuple():
+            return ("tuple", *(key_of(run, item) for item in value))
+        case Tensor(var=var):
+            return ("tensor", var)
+        case External(name=name):
+            return ("external", name)
+        case ClassValue(qualified=name) | FunctionValue(qualified=name):
+            return ("defined", name)
+        case ModuleValue(path=path):
+            return ("module", path)
+        case _:
+            return ("object", run.ordinal(value))
+
+
+def show(value: Value) -> str:
+    """A value in the user's words."""
+    match value:
+        case Unknown(text=text):
+            return text
+        case External(name=name):
+            return name.removeprefix("builtins.").replace("torch.nn.functional.", "F.").replace("torch.nn.", "nn.")
+        case ClassValue(name=name) | FunctionValue(name=name):
+            return name
+        case Partial(function=function):
+            return f"partial({show(function)}, ...)"
+        case Instance(cls=cls):
+            return f"{show(cls)}(...)"
+        case Tensor():
+            return "a tensor"
+        case BoundMethod(function=function):
+            return show(function) if not isinstance(function, str) else function
+        case list() | tuple() | dict() | set():
+            return type(value).__name__
+        case _:
+            text = repr(value)
+            return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def words(node: ast.expr, answer: bool) -> str:
+    """A test and its answer as a condition: `norm is not None`, "normalize is true"."""
+    match node:
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return words(operand, not answer)
+        case ast.Compare(left=left, ops=[operator], comparators=[right]):
+            symbol = _COMPARISONS[type(operator)]
+            return f"{ast.unparse(left)} {symbol if answer else _OPPOSITE[symbol]} {ast.unparse(right)}"
+        case ast.Name() | ast.Attribute() | ast.Subscript() | ast.Call():
+            return f"{ast.unparse(node)} is {'true' if answer else 'false'}"
+        case _:
+            text = ast.unparse(node)
+            return text if answer else f"not ({text})"
+
+
+def _normal(key: Hashable) -> tuple[Hashable, bool]:
+    """A key without leading negations, and whether their number is even."""
+    positive = True
+    while isinstance(key, tuple) and len(key) == 2 and key[0] == "not":
+        key, positive = key[1], not positive
+    return key, positive
+
+
+def _unlikely(key: Hashable) -> bool:
+    """Tests that are false by default: being None or of some type."""
+    match key:
+        case ("is", _, ("constant", _, None)) | ("isinstance", *_) | ("raises", *_):
+            return True
+        case _:
+            return False
+
+
+def _known_truth(run: Run, key: Hashable) -> bool | None:
+    normal, positive = _normal(key)
+    answer = run.known.get(("truth", normal))
+    if answer is None:
+        match normal:
+            case ("and", *parts):
+                answers = [_known_truth(run, part) for part in parts]
+                answer = False if False in answers else True if None not in answers else None
+            case ("or", *parts):
+                answers = [_known_truth(run, part) for part in parts]
+                answer = True if True in answers else False if None not in answers else None
+            case ("==" | "is", subject, ("constant", _, constant)):
+                if subject in run.known:
+                    answer = _same_constant(run.known[subject], constant)
+                elif constant is None and ("not none", subject) in run.known:
+                    answer = False
+            case _:
+                pass
+    if answer is None and normal in run.known:
+        answer = truth(run, run.known[normal])
+    return None if answer is None else bool(answer) is positive
+
+
+def _same_constant(value: Value, constant: object) -> bool | None:
+    if isinstance(value, Unknown):
+        return None
+    return bool(value == constant) if _is_constant(value) else False
+
+
+def _learn_part(run: Run, key: Hashable, answer: bool) -> None:
+    normal, positive = _normal(key)
+    learn(run, normal, answer is positive)
+
+
+def _learn_rank(run: Run, subject: Hashable, constant: object) -> None:
+    match subject:
+        case ("rank", int(var)) if isinstance(constant, int) and 0 <= constant <= 8:
+            from biaslens.algebra.axes import Shape
+
+            run.refine(var, Shape(constant, (None,) * constant, -1, constant))
+        case _:
+            pass
+
+
+def _decided(run: Run, symbol: str, left: Value, right: Value) -> bool | None:
+    if symbol == "in":
+        return _contained(run, left, right)
+    if isinstance(left, Unknown) or isinstance(right, Unknown):
+        return _decided_with_unknown(run, symbol, left, right)
+    if symbol == "is":
+        return _identical(left, right)
+    if isinstance(left, Tensor) or isinstance(right, Tensor):
+        return False if left is None or right is None else None
+    if symbol == "==" and not (_is_plain(left) and _is_plain(right)):
+        return left is right or key_of(run, left) == key_of(run, right) if not _holds_unknown(left, right) else None
+    try:
+        return bool(_OPERATIONS[symbol](left, right))
+    except Exception:  # the program would raise here; we only follow it
+        return None
+
+
+def _decided_with_unknown(run: Run, symbol: str, left: Value, right: Value) -> bool | None:
+    if isinstance(left, Unknown) and isinstance(right, Unknown) and left.key == right.key:
+        return symbol in ("==", "is", "<=")
+    if symbol in ("==", "is"):
+        known = _known_truth(run, (symbol, key_of(run, left), key_of(run, right)))
+        if known is not None:
+            return known
+        for subject, other in ((left, right), (right, left)):
+            if other is None and isinstance(subject, Unknown):
+                return False if subject.number or ("not none", subject.key) in run.known else None
+    first, second = as_size(left), as_size(right)
+    if first is None or second is None or not (_numeric(left) and _numeric(right)):
+        return None
+    if symbol == "==":
+        return same_size(first, second)
+    difference = first - second
+    if not difference.terms:
+        return symbol in ("<=", ">=")
+    signs = {factor > 0 for _, factor in difference.terms}
+    if len(signs) == 1 and difference != number(0) and all(monomial for monomial, _ in difference.terms):
+        return (True in signs) == (symbol in (">", ">="))
+    return None
+
+
+def _numeric(value: Value) -> bool:
+    return isinstance(value, int) or (isinstance(value, Unknown) and value.number)
+
+
+def _contained(run: Run, left: Value, right: Value) -> bool | None:
+    if isinstance(left, Unknown) or isinstance(right, (Unknown, Tensor)):
+        if isinstance(right, (list, tuple, set, dict)) and not right:
+            return False
+        return None
+    if isinstance(right, Instance):
+        return left in right.modules if isinstance(left, str) else None
+    try:
+        if isinstance(right, (list, tuple)):
+            answers = [_decided(run, "==", left, item) for item in right]
+            return True if True in answers else None if None in answers else False
+        return bool(left in right)
+    except Exception:  # an unhashable or foreign operand
+        return None
+
+
+def _identical(left: Value, right: Value) -> bool | None:
+    if left is None or right is None or isinstance(left, bool) or isinstance(right, bool):
+        return left is right
+    if isinstance(left, External) and isinstance(right, External):
+        return left.name == right.name
+    return left is right or (_is_plain(left) and _is_plain(right) and left == right)
+
+
+def _origin(left: Value, right: Value) -> str:
+    origins = [value.origin for value in (left, right) if isinstance(value, Unknown)]
+    if any(isinstance(value, Tensor) for value in (left, right)) or not origins:
+        return "data"
+    order = ("data", "forward", "constructor", "default")
+    return min(origins, key=order.index)
+
+
+def _is_constant(value: Value) -> bool:
+    return value is None or isinstance(value, (bool, int, float, str, bytes))
+
+
+def _is_plain(value: Value) -> bool:
+    return _is_constant(value) or isinstance(value, (list, tuple, dict, set, range, complex))
+
+
+def _holds_unknown(*values: Value) -> bool:
+    return any(
+        isinstance(value, Unknown) or (isinstance(value, (list, tuple, set)) and _holds_unknown(*value))
+        for value in values
+    )
+
+
+_OPERATIONS: dict[str, Any] = {
+    "==": lambda left, right: left == right,
+    "<": lambda left, right: left < right,
+    "<=": lambda left, right: left <= right,
+    ">": lambda left, right: left > right,
+    ">=": lambda left, right: left >= right,
+}

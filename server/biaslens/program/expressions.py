@@ -1,0 +1,354 @@
+"""Expressions: one function per kind of node."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from biaslens.program import attributes, calls, comprehensions, names, tensors
+from biaslens.program.conditions import (
+    assume,
+    compare,
+    holds,
+    key_of,
+    learn,
+    negate,
+    settle,
+    show,
+    truth,
+    words,
+)
+from biaslens.program.iteration import MAX_ITEMS, items_of
+from biaslens.program.run import Run
+from biaslens.program.sizing import OPERATORS, calculate, constant, is_number
+from biaslens.program.values import External, FunctionValue, Instance, Scope, ShapeOf, Tensor, Unknown, Value
+
+SYMBOLS: dict[type[ast.operator], str] = {
+    ast.Add: "+",
+    ast.Sub: "-",
+    ast.Mult: "*",
+    ast.Div: "/",
+    ast.FloorDiv: "//",
+    ast.Mod: "%",
+    ast.Pow: "**",
+    ast.MatMult: "@",
+    ast.LShift: "<<",
+    ast.RShift: ">>",
+    ast.BitOr: "|",
+    ast.BitAnd: "&",
+    ast.BitXor: "^",
+}
+
+
+def evaluate(run: Run, scope: Scope, node: ast.expr) -> Value:
+    """The value of an expression on this path."""
+    run.step()
+    handler = _HANDLERS.get(type(node))
+    if handler is None:
+        return opaque(run, scope, node)
+    return handler(run, scope, node)
+
+
+def test(run: Run, scope: Scope, node: ast.expr) -> bool:
+    """Whether a condition is true on this path; a compound condition is one question."""
+    value = _condition(run, scope, node)
+    return holds(run, scope, value, node)
+
+
+def take_as_true(run: Run, scope: Scope, node: ast.expr) -> None:
+    """Effect: `assert node`."""
+    assume(run, _condition(run, scope, node))
+
+
+def opaque(run: Run, scope: Scope, node: ast.AST, *, text: str = "") -> Unknown:
+    """A new unknown for a place of the source, another one each time it runs."""
+    location = scope.module.location(node)
+    key = ("at", location.path, location.span.start, location.span.end)
+    return Unknown((*key, run.count(key)), text or scope.module.excerpt(node)[:60])
+
+
+def binary(run: Run, scope: Scope, symbol: str, left: Value, right: Value, node: ast.AST) -> Value:
+    """`left symbol right`."""
+    left, right = settle(run, left), settle(run, right)
+    if isinstance(left, Tensor) or isinstance(right, Tensor) or symbol == "@":
+        return tensors.operator(run, scope, symbol, left, right, node)
+    left, right = _plain_shape(run, left), _plain_shape(run, right)
+    if isinstance(left, Unknown) or isinstance(right, Unknown):
+        if is_number(left) and is_number(right) and not isinstance(left, str):
+            return calculate(symbol, left, right)
+        key = ("binary", symbol, key_of(run, left), key_of(run, right))
+        return Unknown(key, f"{show(left)} {symbol} {show(right)}", origin=_origin(left, right))
+    try:
+        return constant(symbol, left, right)
+    except Exception:  # the program would raise here, or would not work on values that we only follow
+        key = ("binary", symbol, key_of(run, left), key_of(run, right))
+        return Unknown(key, f"{show(left)} {symbol} {show(right)}")
+
+
+def _condition(run: Run, scope: Scope, node: ast.expr) -> Value:
+    """The value of a test, where `and`, `or` and `not` give one truth value instead of one of their operands."""
+    match node:
+        case ast.BoolOp(op=operator, values=parts):
+            return _compound(run, scope, "and" if isinstance(operator, ast.And) else "or", parts, node)
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return negate(run, _condition(run, scope, operand))
+        case _:
+            return evaluate(run, scope, node)
+
+
+def _compound(run: Run, scope: Scope, symbol: str, parts: list[ast.expr], node: ast.expr) -> Value:
+    open_parts: list[Value] = []
+    for part in parts:
+        value = _condition(run, scope, part)
+        answer = truth(run, value)
+        if answer is (symbol == "or"):
+            if not open_parts:
+                return answer
+            return answer
+        if answer is None:
+            open_parts.append(settle(run, value))
+    if not open_parts:
+        return symbol == "and"
+    if len(open_parts) == 1:
+        return open_parts[0]
+    origins = {value.origin if isinstance(value, Unknown) else "data" for value in open_parts}
+    origin = origins.pop() if len(origins) == 1 else "data"
+    return Unknown((symbol, *(key_of(run, value) for value in open_parts)), ast.unparse(node), origin=origin)
+
+
+def _constant(run: Run, scope: Scope, node: ast.Constant) -> Value:
+    return node.value
+
+
+def _name(run: Run, scope: Scope, node: ast.Name) -> Value:
+    return settle(run, names.lookup(run, scope, node.id))
+
+
+def _attribute(run: Run, scope: Scope, node: ast.Attribute) -> Value:
+    owner = evaluate(run, scope, node.value)
+    return settle(run, attributes.get(run, scope, owner, node.attr, node))
+
+
+def _call(run: Run, scope: Scope, node: ast.Call) -> Value:
+    return calls.evaluate_call(run, scope, node)
+
+
+def _binary(run: Run, scope: Scope, node: ast.BinOp) -> Value:
+    left = evaluate(run, scope, node.left)
+    right = evaluate(run, scope, node.right)
+    return binary(run, scope, SYMBOLS[type(node.op)], left, right, node)
+
+
+def _unary(run: Run, scope: Scope, node: ast.UnaryOp) -> Value:
+    if isinstance(node.op, ast.Not):
+        return negate(run, _condition(run, scope, node.operand))
+    value = evaluate(run, scope, node.operand)
+    if isinstance(value, Tensor):
+        return tensors.negative(run, scope, value, node) if isinstance(node.op, ast.USub) else value
+    if isinstance(node.op, ast.UAdd):
+        return value
+    if isinstance(value, Unknown):
+        return binary(run, scope, "*", value, -1, node) if isinstance(node.op, ast.USub) else opaque(run, scope, node)
+    try:
+        return -value if isinstance(node.op, ast.USub) else ~value
+    except TypeError:
+        return opaque(run, scope, node)
+
+
+def _boolean(run: Run, scope: Scope, node: ast.BoolOp) -> Value:
+    """`a or b` as a value: one of the operands."""
+    stop = isinstance(node.op, ast.Or)
+    value: Value = None
+    for part in node.values[:-1]:
+        value = evaluate(run, scope, part)
+        if holds(run, scope, value, part) is stop:
+            return settle(run, value)
+    return evaluate(run, scope, node.values[-1])
+
+
+def _compare(run: Run, scope: Scope, node: ast.Compare) -> Value:
+    left = evaluate(run, scope, node.left)
+    results: list[Value] = []
+    for operator, comparator in zip(node.ops, node.comparators, strict=True):
+        right = evaluate(run, scope, comparator)
+        if isinstance(left, Tensor) or isinstance(right, Tensor):
+            if not isinstance(operator, (ast.Is, ast.IsNot, ast.In, ast.NotIn)):
+                return tensors.comparison(run, scope, operator, left, right, node)
+        results.append(compare(run, operator, _plain_shape(run, left), _plain_shape(run, right)))
+        left = right
+    answers = [truth(run, result) for result in results]
+    if False in answers:
+        return False
+    still_open = [result for result, answer in zip(results, answers, strict=True) if answer is None]
+    if not still_open:
+        return True
+    if len(still_open) == 1:
+        return still_open[0]
+    return Unknown(("and", *(key_of(run, value) for value in still_open)), ast.unparse(node))
+
+
+def _conditional(run: Run, scope: Scope, node: ast.IfExp) -> Value:
+    return evaluate(run, scope, node.body if test(run, scope, node.test) else node.orelse)
+
+
+def _list(run: Run, scope: Scope, node: ast.List) -> Value:
+    return _elements(run, scope, node.elts)
+
+
+def _tuple(run: Run, scope: Scope, node: ast.Tuple) -> Value:
+    return tuple(_elements(run, scope, node.elts))
+
+
+def _set(run: Run, scope: Scope, node: ast.Set) -> Value:
+    try:
+        return set(_elements(run, scope, node.elts))
+    except TypeError:
+        return opaque(run, scope, node)
+
+
+def _elements(run: Run, scope: Scope, nodes: Iterable[ast.expr]) -> list[Value]:
+    values: list[Value] = []
+    for node in nodes:
+        if isinstance(node, ast.Starred):
+            values += items_of(run, scope, evaluate(run, scope, node.value), node.value)
+        else:
+            values.append(evaluate(run, scope, node))
+    return values
+
+
+def _dict(run: Run, scope: Scope, node: ast.Dict) -> Value:
+    result: dict[Any, Value] = {}
+    for key_node, value_node in zip(node.keys, node.values, strict=True):
+        value = evaluate(run, scope, value_node)
+        if key_node is None:
+            if isinstance(value, dict):
+                result.update(value)
+            continue
+        key = evaluate(run, scope, key_node)
+        try:
+            result[key] = value
+        except TypeError:
+            return opaque(run, scope, node)
+    return result
+
+
+def _subscript(run: Run, scope: Scope, node: ast.Subscript) -> Value:
+    owner = evaluate(run, scope, node.value)
+    return settle(run, attributes.get_item(run, scope, owner, evaluate(run, scope, node.slice), node))
+
+
+def _slice(run: Run, scope: Scope, node: ast.Slice) -> Value:
+    parts = [None if part is None else evaluate(run, scope, part) for part in (node.lower, node.upper, node.step)]
+    return slice(*parts)
+
+
+def _lambda(run: Run, scope: Scope, node: ast.Lambda) -> Value:
+    return FunctionValue("lambda", node, scope, calls.defaults(run, scope, node.args), qualified=_place(scope, node))
+
+
+def _joined(run: Run, scope: Scope, node: ast.JoinedStr) -> Value:
+    parts = [evaluate(run, scope, part) for part in node.values]
+    if all(isinstance(part, str) for part in parts):
+        return "".join(parts)
+    return Unknown(("text", *(key_of(run, part) for part in parts)), ast.unparse(node))
+
+
+def _formatted(run: Run, scope: Scope, node: ast.FormattedValue) -> Value:
+    value = evaluate(run, scope, node.value)
+    if isinstance(value, (str, int, float, bool)) and node.format_spec is None:
+        return repr(value) if node.conversion == ord("r") else str(value)
+    if isinstance(value, (str, int, float)) and node.format_spec is not None:
+        specification = evaluate(run, scope, node.format_spec)
+        try:
+            return format(value, specification) if len(specification) < 8 else opaque(run, scope, node)
+        except (ValueError, TypeError):
+            return opaque(run, scope, node)
+    return Unknown(("format", key_of(run, value)), show(value))
+
+
+def _walrus(run: Run, scope: Scope, node: ast.NamedExpr) -> Value:
+    value = evaluate(run, scope, node.value)
+    names.bind(scope, node.target.id, value)
+    return value
+
+
+def _yield(run: Run, scope: Scope, node: ast.Yield) -> Value:
+    value = evaluate(run, scope, node.value) if node.value else None
+    if scope.yielded is not None and len(scope.yielded) < MAX_ITEMS:
+        scope.yielded.append(value)
+    return None
+
+
+def _yield_from(run: Run, scope: Scope, node: ast.YieldFrom) -> Value:
+    values = items_of(run, scope, evaluate(run, scope, node.value), node.value)
+    if scope.yielded is not None:
+        scope.yielded += values
+    return None
+
+
+def _await(run: Run, scope: Scope, node: ast.Await) -> Value:
+    return evaluate(run, scope, node.value)
+
+
+def _starred(run: Run, scope: Scope, node: ast.Starred) -> Value:
+    return evaluate(run, scope, node.value)
+
+
+def _plain_shape(run: Run, value: Value) -> Value:
+    """A shape of known rank as the tuple of its sizes."""
+    return attributes.shape_tuple(run, value) if isinstance(value, ShapeOf) else value
+
+
+def _place(scope: Scope, node: ast.AST) -> str:
+    location = scope.module.location(node)
+    return f"{location.path}:{location.span.start}"
+
+
+def _origin(left: Value, right: Value) -> str:
+    origins = {value.origin for value in (left, right) if isinstance(value, Unknown)}
+    return origins.pop() if len(origins) == 1 else "data"
+
+
+_HANDLERS: dict[type[ast.AST], Callable[[Run, Scope, Any], Value]] = {
+    ast.Constant: _constant,
+    ast.Name: _name,
+    ast.Attribute: _attribute,
+    ast.Call: _call,
+    ast.BinOp: _binary,
+    ast.UnaryOp: _unary,
+    ast.BoolOp: _boolean,
+    ast.Compare: _compare,
+    ast.IfExp: _conditional,
+    ast.List: _list,
+    ast.Tuple: _tuple,
+    ast.Set: _set,
+    ast.Dict: _dict,
+    ast.Subscript: _subscript,
+    ast.Slice: _slice,
+    ast.Lambda: _lambda,
+    ast.JoinedStr: _joined,
+    ast.FormattedValue: _formatted,
+    ast.NamedExpr: _walrus,
+    ast.Yield: _yield,
+    ast.YieldFrom: _yield_from,
+    ast.Await: _await,
+    ast.Starred: _starred,
+    ast.ListComp: comprehensions.list_of,
+    ast.GeneratorExp: comprehensions.list_of,
+    ast.SetComp: comprehensions.set_of,
+    ast.DictComp: comprehensions.dict_of,
+}
+
+__all__ = [
+    "OPERATORS",
+    "External",
+    "Instance",
+    "binary",
+    "evaluate",
+    "learn",
+    "opaque",
+    "take_as_true",
+    "test",
+    "words",
+]

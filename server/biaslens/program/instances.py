@@ -1,0 +1,195 @@
+"""Constructing objects: instances of classes of the source, and layers of torch."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from biaslens.catalogue.entry import Entry, Parameter
+from biaslens.catalogue.lookup import bind, find
+from biaslens.program import calls, classes, expressions, modules
+from biaslens.program.conditions import settle, truth
+from biaslens.program.run import PathEnds, Run
+from biaslens.program.values import (
+    Arguments,
+    ClassValue,
+    External,
+    FunctionValue,
+    Instance,
+    LayerState,
+    Scope,
+    Unknown,
+    Value,
+)
+from biaslens.text import Location
+
+
+def construct(run: Run, scope: Scope, cls: ClassValue, arguments: Arguments, node: ast.AST) -> Value:
+    """An instance of a class of the source: runs its `__init__`."""
+    if _is_enumeration(cls) and arguments.positional:
+        return Unknown(("member", cls.qualified, run.ordinal(arguments)), cls.name)
+    run.used.add(cls.qualified)
+    instance = Instance(cls, location=scope.module.location(node))
+    initialiser = classes.find(cls, "__init__")
+    if initialiser is not None and isinstance(initialiser[1], FunctionValue):
+        calls.call_function(run, initialiser[1], arguments.behind(instance), node, scope)
+    elif initialiser is None and _has_fields(cls):
+        _fill_fields(run, scope, instance, cls, arguments, node)
+    elif initialiser is None:
+        base = classes.torch_base(cls)
+        if base is not None:
+            initialise(run, scope, instance, base, arguments, node)
+    return instance
+
+
+def construct_external(run: Run, scope: Scope, cls: External, arguments: Arguments, node: ast.AST) -> Instance:
+    """A layer or container of torch."""
+    instance = Instance(cls, location=scope.module.location(node))
+    initialise(run, scope, instance, cls, arguments, node)
+    return instance
+
+
+def initialise(run: Run, scope: Scope, instance: Instance, base: External, arguments: Arguments, node: ast.AST) -> None:
+    """Effect: what `__init__` of a class of torch does to an instance."""
+    entry = find(base.name)
+    if entry is not None:
+        instance.layer = _layer(run, scope, instance, entry, arguments, node)
+        run.add_layer(instance.layer)
+    else:
+        modules.fill(run, scope, instance, base.name, arguments, node)
+
+
+def bound_arguments(
+    run: Run, parameters: tuple[Parameter, ...], arguments: Arguments, location: Location
+) -> dict[str, Value] | None:
+    """Arguments by parameter name with torch's defaults; those hidden in `*` or `**` are unknown."""
+    if not arguments.open:
+        bound = bind(parameters, arguments.positional, arguments.keywords)
+        return dict(bound) if bound is not None else None
+    positional = iter(arguments.positional)
+    result: dict[str, Value] = {}
+    for parameter in parameters:
+        if parameter.name in arguments.keywords:
+            result[parameter.name] = arguments.keywords[parameter.name]
+        elif parameter.kind == "positional" and (given := next(positional, _NONE)) is not _NONE:
+            result[parameter.name] = given
+        else:
+            key = ("open", location.path, location.span.start, parameter.name, run.count(("open", location)))
+            result[parameter.name] = Unknown(key, parameter.name, origin="constructor")
+    return result
+
+
+_NONE = object()
+
+
+def _layer(run: Run, scope: Scope, instance: Instance, entry: Entry, arguments: Arguments, node: ast.AST) -> LayerState:
+    site = scope.module.location(node)
+    bound = bound_arguments(run, entry.parameters, arguments, site)
+    if bound is None:
+        raise PathEnds
+    argument = _argument(scope, entry, node)
+    outer = instance.location
+    if outer is not None and outer != site and _is_handed_through(scope, node, argument):
+        site, argument = outer, None
+    shift: bool | None = False
+    if entry.shift is not None:
+        shift = truth(run, bound.get(entry.shift.argument, True))
+    state = LayerState(entry, bound, site, len(run.layers), shift)
+    if argument is not None:
+        state.text = scope.module.excerpt(argument)
+        state.location = scope.module.location(argument)
+    return state
+
+
+def _argument(scope: Scope, entry: Entry, node: ast.AST) -> ast.expr | None:
+    """The expression that decides whether the layer has its shift."""
+    if entry.shift is None or not isinstance(node, ast.Call):
+        return None
+    for keyword in node.keywords:
+        if keyword.arg == entry.shift.argument:
+            return keyword.value
+    names = [parameter.name for parameter in entry.parameters if parameter.kind == "positional"]
+    if entry.shift.argument not in names or any(isinstance(argument, ast.Starred) for argument in node.args):
+        return None
+    index = names.index(entry.shift.argument)
+    return node.args[index] if index < len(node.args) and _calls_directly(node) else None
+
+
+def _calls_directly(node: ast.Call) -> bool:
+    """Whether the arguments stand in the order of the class's own constructor."""
+    return not (
+        isinstance(node.func, ast.Attribute)
+        and node.func.attr == "__init__"
+        and len(node.args) > 0
+        and isinstance(node.func.value, ast.Name)
+    )
+
+
+def _is_handed_through(scope: Scope, node: ast.AST, argument: ast.expr | None) -> bool:
+    """Whether `super().__init__(...)` passes on what its caller decides: the caller's call is the one to edit."""
+    if not isinstance(node, ast.Call):
+        return True
+    stars = any(isinstance(a, ast.Starred) for a in node.args) or any(k.arg is None for k in node.keywords)
+    if argument is None:
+        return stars
+    return isinstance(argument, ast.Name) and argument.id in scope.variables
+
+
+def _has_fields(cls: ClassValue) -> bool:
+    """Whether the class is a dataclass, an attrs class or a NamedTuple."""
+    for owner in cls.order:
+        if isinstance(owner, ClassValue):
+            for decorator in owner.node.decorator_list:
+                target = decorator.func if isinstance(decorator, ast.Call) else decorator
+                name = target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", "")
+                if name in ("dataclass", "define", "frozen", "attrs", "s"):
+                    return True
+        elif isinstance(owner, External) and owner.name in ("typing.NamedTuple", "collections.namedtuple"):
+            return True
+    return False
+
+
+def _fill_fields(
+    run: Run, scope: Scope, instance: Instance, cls: ClassValue, arguments: Arguments, node: ast.AST
+) -> None:
+    positional = iter(arguments.positional)
+    for owner, field in _fields(cls):
+        name = field.target.id if isinstance(field.target, ast.Name) else ""
+        if name in arguments.keywords:
+            value = arguments.keywords[name]
+        elif (given := next(positional, _NONE)) is not _NONE:
+            value = given
+        elif field.value is not None:
+            value = _default(run, Scope(owner.module, {}, None), field.value)
+        elif arguments.open:
+            value = Unknown(("field", cls.qualified, name), name, origin="constructor")
+        else:
+            raise PathEnds
+        instance.attributes[name] = value
+    after = classes.find(cls, "__post_init__")
+    if after is not None:
+        calls.call(run, scope, after[1], Arguments((instance,)), node)
+
+
+def _fields(cls: ClassValue) -> Iterator[tuple[ClassValue, ast.AnnAssign]]:
+    for owner in reversed(cls.order):
+        if isinstance(owner, ClassValue):
+            for statement in owner.node.body:
+                if isinstance(statement, ast.AnnAssign):
+                    yield owner, statement
+
+
+def _default(run: Run, scope: Scope, node: ast.expr) -> Value:
+    """The default of a field: an expression, or the factory that `field(default_factory=...)` names."""
+    if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) == "field":
+        for keyword in node.keywords:
+            if keyword.arg == "default":
+                return expressions.evaluate(run, scope, keyword.value)
+            if keyword.arg == "default_factory":
+                factory = expressions.evaluate(run, scope, keyword.value)
+                return settle(run, calls.call(run, scope, factory, Arguments(), node))
+    return expressions.evaluate(run, scope, node)
+
+
+def _is_enumeration(cls: ClassValue) -> bool:
+    return any(isinstance(base, External) and base.name.startswith("enum.") for base in cls.order)

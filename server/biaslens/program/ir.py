@@ -1,0 +1,143 @@
+"""The small printable program between Python and judgement: straight-line runs of equations over tensors.
+
+After this no one sees syntax; before it no one knows what a bias is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from biaslens.algebra.axes import Shape
+from biaslens.algebra.outcome import Effect
+from biaslens.algebra.sizes import Size
+from biaslens.catalogue.entry import Entry
+from biaslens.text import Location, Problem
+
+Var = int
+"""Names a tensor on one path; prints as v0, v1, …"""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A submodule with a learnable shift, or a norm, as one constructor call made it.
+
+    site: the constructor call that a person would edit. number: tells the layers of one path apart.
+    label: the name by which the model holds it, such as `bn1` or `layers.0`.
+    bias: True, False, or None where the source does not tell whether it has its shift.
+    bias_text: the source of the argument that decides it, or "". bias_span: where that stands.
+    frozen: its shift was put out of training on purpose (`requires_grad = False`).
+    tampered: why the layer's own shift cannot be trusted ("its bias is assigned"), or "".
+    """
+
+    number: int
+    entry: Entry
+    site: Location
+    label: str
+    bias: bool | None
+    bias_text: str = ""
+    bias_location: Location | None = None
+    frozen: bool = False
+    tampered: str = ""
+    parameters: Size | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Equation:
+    """One step of a run, such as `v3 = max_pool2d(v2, 2)`.
+
+    effects: for each result, for each operand. layer: the layer that is applied, whose shift starts in the result.
+    starts: True where the result *is* the layer's bias itself (`self.conv.bias` read in forward).
+    location: the call in the source; settings: its other arguments, as text.
+    """
+
+    results: tuple[Var, ...]
+    label: str
+    operands: tuple[Var, ...]
+    effects: tuple[tuple[Effect | None, ...], ...]
+    location: Location
+    product: bool = False
+    layer: int | None = None
+    starts: bool = False
+    settings: str = ""
+
+    def __str__(self) -> str:
+        results = ", ".join(f"v{var}" for var in self.results)
+        inside = ", ".join([*(f"v{var}" for var in self.operands), *([self.settings] if self.settings else [])])
+        return f"{results} = {self.label}({inside})"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A condition that the source leaves open.
+
+    text: in the user's words, `norm is not None`. origin: "constructor" (decided when the model is built),
+    "default" (a parameter at its default), "forward" (an argument of forward), "mode" (training or eval) or "data".
+    location: where it was asked.
+    """
+
+    key: str
+    text: str
+    origin: str
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How a path answers a question; `text` says the answer as a condition: "norm is None"."""
+
+    question: Question
+    choice: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """One straight-line run from an entry.
+
+    layers by number; shapes by variable; outputs: the tensors that the entry returns.
+    """
+
+    answers: tuple[Answer, ...]
+    layers: tuple[Layer, ...]
+    equations: tuple[Equation, ...]
+    shapes: tuple[Shape, ...]
+    outputs: tuple[Var, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Everything that was followed from one entry.
+
+    name: of the class, function or variable. location: of its definition.
+    paths: the default one first. unexplored: questions of which one side was never followed, by lack of budget.
+    constructed: names (path and qualified name) of the classes and functions that the run used; an entry that others
+        use is also judged in those contexts.
+    """
+
+    name: str
+    location: Location
+    definition: str
+    paths: tuple[Path, ...]
+    unexplored: frozenset[str] = frozenset()
+    used: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """All entries of one file, followed."""
+
+    path: str
+    runs: tuple[Run, ...]
+    problems: tuple[Problem, ...] = field(default=())
+
+    def __str__(self) -> str:
+        lines: list[str] = []
+        for run in self.runs:
+            for number, path in enumerate(run.paths):
+                conditions = ", ".join(answer.text for answer in path.answers)
+                lines.append(
+                    f"{run.name} · path {number + 1} of {len(run.paths)}{': ' + conditions if conditions else ''}"
+                )
+                lines += [f"  {equation}" for equation in path.equations]
+                lines.append(f"  return {', '.join(f'v{var}' for var in path.outputs)}")
+        return "\n".join(lines)

@@ -1,0 +1,292 @@
+"""The state of one straight-line run: its equations, layers, shapes, answers and budget."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field, replace
+
+from biaslens.algebra.axes import Shape
+from biaslens.algebra.outcome import unknown
+from biaslens.algebra.sizes import Size
+from biaslens.catalogue.entry import Mode, Result, Step
+from biaslens.options import Options
+from biaslens.program.ir import Answer, Equation, Question, Var
+from biaslens.program.values import Facts, Instance, LayerState, Storage, Tensor, Unknown, Value
+from biaslens.syntax.files import Files
+from biaslens.syntax.locate import place_of
+from biaslens.syntax.parse import Module, parse
+from biaslens.text import Location, Source
+
+MAX_DEPTH = 60
+"""Interpreted calls inside each other; more is a recursion that no model has."""
+
+
+class PathEnds(Exception):
+    """This run raises: it is no path."""
+
+
+class BudgetExceeded(Exception):
+    """This run is too long to follow."""
+
+
+class World:
+    """What all runs of one trace share: files, options and parsed modules. Nothing in it depends on a run."""
+
+    def __init__(self, files: Files, options: Options) -> None:
+        self.files = files
+        self.options = options
+        self._modules: dict[str, Module | None] = {}
+        self._generators: dict[ast.AST, bool] = {}
+
+    def is_generator(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+        """Whether a function yields."""
+        if node not in self._generators:
+            self._generators[node] = any(_yields(statement) for statement in node.body)
+        return self._generators[node]
+
+    def module(self, path: str) -> Module | None:
+        """The parsed module of a file, or None where it cannot be read."""
+        if path not in self._modules:
+            source = self.files.read(path)
+            self._modules[path] = self.add(source) if isinstance(source, Source) else None
+        return self._modules[path]
+
+    def add(self, source: Source) -> Module:
+        """Parses a source under its own name."""
+        place = place_of(source.path, self.files)
+        module = parse(source, place.name, place.package)
+        self._modules[source.path] = module
+        return module
+
+
+@dataclass(eq=False, slots=True)
+class ModuleState:
+    """The globals of one module in one run; statements run when a name that they affect is looked up."""
+
+    variables: dict[str, Value] = field(default_factory=dict)
+    executed: set[int] = field(default_factory=set)
+
+
+@dataclass(eq=False)
+class Run:
+    """One run. `forced` answers questions by key; every other question gets its first choice."""
+
+    world: World
+    forced: dict[str, str]
+    mode: Mode = Mode.TRAIN
+    answers: dict[str, Answer] = field(default_factory=dict)
+    choices: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    known: dict[Hashable, Value] = field(default_factory=dict)
+    globals: dict[str, ModuleState] = field(default_factory=dict)
+    equations: list[Equation] = field(default_factory=list)
+    layers: list[LayerState] = field(default_factory=list)
+    shapes: list[Shape] = field(default_factory=list)
+    facts: list[Facts] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
+    steps: int = 0
+    depth: int = 0
+
+    def __post_init__(self) -> None:
+        self._ranks: dict[int, tuple[int | None, int]] = {}
+        self._tensors: dict[Hashable, Tensor] = {}
+        self._counters: dict[Hashable, int] = {}
+        self._ordinals: dict[int, int] = {}
+        self._kept: list[Value] = []
+
+    # --- budget -----------------------------------------------------------------------------------------------------
+
+    def step(self, count: int = 1) -> None:
+        """Effect: spends the budget, and raises BudgetExceeded when nothing is left."""
+        self.steps += count
+        if self.steps > self.world.options.max_steps:
+            raise BudgetExceeded
+
+    # --- questions --------------------------------------------------------------------------------------------------
+
+    def decide(
+        self, key: Hashable, text: str, origin: str, location: Location, choices: Sequence[tuple[str, str]]
+    ) -> str:
+        """The answer to a question: the same one every time within a run.
+
+        choices: (choice, the condition in words), the default one first.
+        """
+        name = repr(key)
+        if name in self.answers:
+            return self.answers[name].choice
+        words = dict(choices)
+        choice = self.forced.get(name, choices[0][0])
+        if choice not in words:
+            choice = choices[0][0]
+        question = Question(name, text, origin, location)
+        self.answers[name] = Answer(question, choice, words[choice])
+        self.choices[name] = tuple(choice for choice, _ in choices)
+        return choice
+
+    def count(self, key: Hashable) -> int:
+        """How often this was asked for before: numbers the values that one place of the source makes."""
+        self._counters[key] = self._counters.get(key, -1) + 1
+        return self._counters[key]
+
+    def ordinal(self, value: Value) -> int:
+        """A number for an object, equal in equal runs."""
+        if id(value) not in self._ordinals:
+            self._ordinals[id(value)] = len(self._ordinals)
+            self._kept.append(value)  # so that its identity is not given to another object
+        return self._ordinals[id(value)]
+
+    # --- tensors ----------------------------------------------------------------------------------------------------
+
+    def new_tensor(self, shape: Shape, facts: Facts | None = None, storage: Storage | None = None) -> Tensor:
+        """A tensor object with a variable of its own."""
+        return Tensor(self.new_var(shape, facts), storage or Storage())
+
+    def new_var(self, shape: Shape, facts: Facts | None = None) -> Var:
+        if shape.rank is None and shape.token < 0:
+            token = len(self._ranks)
+            self._ranks[token] = (None, max(shape.at_least, len(shape.sizes)))
+            shape = replace(shape, token=token)
+        self.shapes.append(shape)
+        self.facts.append(facts or Facts())
+        return len(self.shapes) - 1
+
+    def shape(self, var: Var) -> Shape:
+        """The shape with everything known by now about its rank."""
+        return self.resolved(self.shapes[var])
+
+    def resolved(self, shape: Shape) -> Shape:
+        if shape.rank is not None:
+            return shape
+        rank, at_least = self._ranks.get(shape.token, (None, 0))
+        if rank is None:
+            return replace(shape, at_least=max(at_least, shape.at_least))
+        sizes = (None,) * (rank - len(shape.sizes)) + shape.sizes
+        return Shape(rank, sizes[len(sizes) - rank :], -1, rank)
+
+    def refine(self, var: Var, learned: Shape) -> None:
+        """Effect: adds what was learned about a tensor's shape; its rank is learned for all that share it."""
+        old = self.shapes[var]
+        current = self.resolved(old)
+        if learned.rank is None and learned.at_least <= current.at_least and not learned.sizes:
+            return
+        if current.rank is None:
+            known, at_least = self._ranks.get(old.token, (None, 0))
+            self._ranks[old.token] = (learned.rank or known, max(at_least, learned.at_least, current.at_least))
+            current = self.resolved(old)
+        sizes = list(current.sizes)
+        for back, size in enumerate(reversed(learned.sizes), start=1):
+            if back > len(sizes):
+                if current.rank is not None:
+                    break
+                sizes.insert(0, size)
+            elif sizes[-back] is None:
+                sizes[-back] = size
+        self.shapes[var] = replace(current, sizes=tuple(sizes), token=old.token)
+
+    def tensor_of(self, value: Unknown) -> Tensor:
+        """The tensor that an unknown value stands for where it is used as one; always the same."""
+        if value.key not in self._tensors:
+            self._tensors[value.key] = self.new_tensor(Shape())
+        return self._tensors[value.key]
+
+    def size_of(self, tensor: Tensor, axis: int) -> Unknown | int:
+        """The size along an axis as a value; gets a name where it has none."""
+        shape = self.shape(tensor.var)
+        size = shape.size(axis)
+        if size is None:
+            name = (
+                ("size", self.shapes[tensor.var].token, axis)
+                if shape.canonical(axis) >= 0
+                else ("size", tensor.var, shape.canonical(axis))
+            )
+            size = _unknown_size(name)
+            if shape.canonical(axis) < 0:
+                self.shapes[tensor.var] = replace(shape.with_size(axis, size), token=self.shapes[tensor.var].token)
+        return size.value if size.value is not None else Unknown(("number", size), str(size), True, "data", size)
+
+    # --- equations --------------------------------------------------------------------------------------------------
+
+    def emit(
+        self,
+        label: str,
+        step: Step,
+        operands: Sequence[Tensor],
+        location: Location,
+        *,
+        layer: LayerState | None = None,
+        settings: str = "",
+    ) -> list[Tensor]:
+        """Records one step and returns its result tensors."""
+        for index, learned in step.refined:
+            self.refine(operands[index].var, learned)
+        shared = operands[0].storage if step.view and operands else None
+        results = [self.new_tensor(r.shape, Facts(r.stochastic, r.blocked), shared) for r in step.results]
+        self.equations.append(
+            Equation(
+                results=tuple(result.var for result in results),
+                label=label,
+                operands=tuple(operand.var for operand in operands),
+                effects=tuple(result.effects for result in step.results),
+                location=location,
+                product=step.product,
+                layer=layer.number if layer else None,
+                settings=settings,
+            )
+        )
+        if step.in_place is not None and results:
+            self._replace(operands[step.in_place], results[0], label, location)
+            return [operands[step.in_place]]
+        return results
+
+    def emit_unknown(self, label: str, reason: str, operands: Sequence[Tensor], location: Location) -> None:
+        """Records code that we cannot follow: it reads everything that goes into it."""
+        if operands:
+            result = Result(Shape(), (unknown(reason),) * len(operands))
+            self.emit(label, Step((result,)), operands, location)
+
+    def parameter(self, layer: LayerState, shape: Shape, location: Location) -> Tensor:
+        """The tensor of a layer's own bias, read as a value."""
+        tensor = self.new_tensor(shape, Facts(parameter=True))
+        equation = Equation((tensor.var,), f"{layer.label}.bias", (), ((),), location, layer=layer.number, starts=True)
+        self.equations.append(equation)
+        return tensor
+
+    def _replace(self, target: Tensor, result: Tensor, label: str, location: Location) -> None:
+        """Effect: an in-place operation. Every alias sees the result; views make it too hard to follow."""
+        relatives = [tensor for tensor in target.storage.tensors if tensor is not target and tensor is not result]
+        if relatives:
+            reason = f"`{label}` writes in place into memory that a view shares"
+            self.emit_unknown(label, reason, [*relatives, result], location)
+            for tensor in relatives:
+                tensor.var = self.new_var(Shape())
+            target.var = self.new_var(self.shapes[result.var])
+        else:
+            target.var = result.var
+
+    # --- layers -----------------------------------------------------------------------------------------------------
+
+    def add_layer(self, state: LayerState) -> None:
+        self.layers.append(state)
+
+    def shapes_by_variable(self) -> tuple[Shape, ...]:
+        return tuple(self.resolved(shape) for shape in self.shapes)
+
+
+def _yields(node: ast.AST) -> bool:
+    if isinstance(node, (ast.Yield, ast.YieldFrom)):
+        return True
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
+        return False
+    return any(_yields(child) for child in ast.iter_child_nodes(node))
+
+
+def tampered(instance: Instance, reason: str) -> None:
+    """Effect: notes that a layer's shift cannot be trusted any more."""
+    if instance.layer and not instance.layer.tampered:
+        instance.layer.tampered = reason
+
+
+def _unknown_size(name: Hashable) -> Size:
+    from biaslens.algebra.sizes import unknown as unknown_size
+
+    return unknown_size(name)

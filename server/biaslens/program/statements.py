@@ -1,0 +1,368 @@
+"""Statements: one function per kind of node."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from biaslens.program import attributes, calls, classes, expressions, modules, names, tensors
+from biaslens.program.conditions import compare, settle, truth
+from biaslens.program.iteration import items_of, unpack
+from biaslens.program.run import PathEnds, Run
+from biaslens.program.values import (
+    CLASS_BODY,
+    Arguments,
+    BoundMethod,
+    External,
+    FunctionValue,
+    Instance,
+    Scope,
+    Tensor,
+    Unknown,
+    Value,
+    Wrapped,
+)
+
+MAX_WHILE_ROUNDS = 64
+"""A `while` loop that goes on longer is left; what it would have done is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """A function is left with a value."""
+
+    value: Value
+
+
+class Leaves:
+    """A loop is left (`break`) or goes on with its next round (`continue`)."""
+
+
+BREAK = Leaves()
+CONTINUE = Leaves()
+
+Signal = Returned | Leaves | None
+
+
+def execute(run: Run, scope: Scope, node: ast.stmt) -> Signal:
+    """Effect: runs one statement. Gives a signal where control leaves the block."""
+    run.step()
+    handler = _HANDLERS.get(type(node))
+    return handler(run, scope, node) if handler else None
+
+
+def execute_all(run: Run, scope: Scope, nodes: Sequence[ast.stmt]) -> Signal:
+    """Effect: runs a block."""
+    for node in nodes:
+        signal = execute(run, scope, node)
+        if signal is not None:
+            return signal
+    return None
+
+
+def assign(run: Run, scope: Scope, target: ast.expr, value: Value) -> None:
+    """Effect: `target = value`."""
+    match target:
+        case ast.Name(id=name):
+            _label(value, name)
+            names.bind(scope, name, value)
+        case ast.Attribute(value=owner, attr=name):
+            attributes.set_attribute(run, scope, expressions.evaluate(run, scope, owner), name, value)
+        case ast.Subscript(value=owner, slice=index):
+            container = expressions.evaluate(run, scope, owner)
+            attributes.set_item(run, scope, container, expressions.evaluate(run, scope, index), value, target)
+        case ast.Tuple(elts=elements) | ast.List(elts=elements):
+            _unpack(run, scope, elements, value, target)
+        case ast.Starred(value=inner):
+            assign(run, scope, inner, value)
+        case _:
+            pass
+
+
+def _label(value: Value, name: str) -> None:
+    """A layer held by a local variable only is called by that."""
+    if isinstance(value, Instance) and not value.label:
+        modules.give_label(value, name)
+
+
+def _unpack(run: Run, scope: Scope, targets: Sequence[ast.expr], value: Value, node: ast.expr) -> None:
+    starred = next((i for i, target in enumerate(targets) if isinstance(target, ast.Starred)), None)
+    if starred is None:
+        for target, part in zip(targets, unpack(run, scope, value, len(targets), node), strict=True):
+            assign(run, scope, target, part)
+        return
+    items = items_of(run, scope, value, node)
+    after = len(targets) - starred - 1
+    if len(items) < len(targets) - 1:
+        raise PathEnds
+    middle = items[starred : len(items) - after]
+    for target, part in zip(targets, [*items[:starred], middle, *items[len(items) - after :]], strict=True):
+        assign(run, scope, target, part)
+
+
+def _expression(run: Run, scope: Scope, node: ast.Expr) -> Signal:
+    if not isinstance(node.value, ast.Constant):
+        expressions.evaluate(run, scope, node.value)
+    return None
+
+
+def _assignment(run: Run, scope: Scope, node: ast.Assign) -> Signal:
+    value = expressions.evaluate(run, scope, node.value)
+    for target in node.targets:
+        assign(run, scope, target, value)
+    return None
+
+
+def _annotated(run: Run, scope: Scope, node: ast.AnnAssign) -> Signal:
+    if node.value is not None:
+        assign(run, scope, node.target, expressions.evaluate(run, scope, node.value))
+    return None
+
+
+def _augmented(run: Run, scope: Scope, node: ast.AugAssign) -> Signal:
+    match node.target:
+        case ast.Name(id=name):
+            current = settle(run, names.lookup(run, scope, name))
+        case ast.Attribute(value=owner, attr=name):
+            current = attributes.get(run, scope, expressions.evaluate(run, scope, owner), name, node.target)
+        case ast.Subscript(value=owner, slice=index):
+            container = expressions.evaluate(run, scope, owner)
+            position = expressions.evaluate(run, scope, index)
+            current = attributes.get_item(run, scope, container, position, node.target)
+    value = expressions.evaluate(run, scope, node.value)
+    symbol = expressions.SYMBOLS[type(node.op)]
+    if isinstance(current, Tensor):
+        tensors.operator_in_place(run, scope, symbol, current, value, node)
+        if isinstance(node.target, ast.Subscript):
+            assign(run, scope, node.target, current)
+    elif isinstance(current, list) and symbol == "+":
+        current += items_of(run, scope, value, node.value)
+    elif isinstance(current, Instance) and symbol == "+":
+        calls.call_method(run, scope, current, "extend", Arguments((value,)), node)
+    else:
+        assign(run, scope, node.target, expressions.binary(run, scope, symbol, current, value, node))
+    return None
+
+
+def _return(run: Run, scope: Scope, node: ast.Return) -> Signal:
+    return Returned(expressions.evaluate(run, scope, node.value) if node.value else None)
+
+
+def _if(run: Run, scope: Scope, node: ast.If) -> Signal:
+    return execute_all(run, scope, node.body if expressions.test(run, scope, node.test) else node.orelse)
+
+
+def _for(run: Run, scope: Scope, node: ast.For) -> Signal:
+    for item in items_of(run, scope, expressions.evaluate(run, scope, node.iter), node.iter):
+        assign(run, scope, node.target, item)
+        signal = execute_all(run, scope, node.body)
+        if signal is BREAK:
+            return None
+        if isinstance(signal, Returned):
+            return signal
+    return execute_all(run, scope, node.orelse)
+
+
+def _while(run: Run, scope: Scope, node: ast.While) -> Signal:
+    """A condition that the source leaves open is asked once per round, and false by default from the second on."""
+    for round_number in range(MAX_WHILE_ROUNDS):
+        value = expressions.evaluate(run, scope, node.test)
+        answer = truth(run, value)
+        if answer is None:
+            location = scope.module.location(node)
+            text = ast.unparse(node.test)
+            choices = [("yes", f"{text} holds"), ("no", f"{text} ends")]
+            key = ("while", location.path, location.span.start, round_number)
+            origin = value.origin if isinstance(value, Unknown) else "data"
+            answer = run.decide(key, text, origin, location, choices if round_number == 0 else choices[::-1]) == "yes"
+        if not answer:
+            return execute_all(run, scope, node.orelse)
+        signal = execute_all(run, scope, node.body)
+        if signal is BREAK:
+            return None
+        if isinstance(signal, Returned):
+            return signal
+    return None
+
+
+def _with(run: Run, scope: Scope, node: ast.With | ast.AsyncWith) -> Signal:
+    for item in node.items:
+        value = expressions.evaluate(run, scope, item.context_expr)
+        if item.optional_vars is not None:
+            assign(run, scope, item.optional_vars, value)
+    return execute_all(run, scope, node.body)
+
+
+def _try(run: Run, scope: Scope, node: Any) -> Signal:
+    """The body is taken to succeed, unless it surely raises; then the first handler runs."""
+    try:
+        signal = execute_all(run, scope, node.body)
+        if signal is None:
+            signal = execute_all(run, scope, node.orelse)
+    except PathEnds:
+        if not node.handlers:
+            raise
+        handler = node.handlers[0]
+        if handler.name:
+            names.bind(scope, handler.name, expressions.opaque(run, scope, handler))
+        signal = execute_all(run, scope, handler.body)
+    last = execute_all(run, scope, node.finalbody)
+    return last or signal
+
+
+def _raise(run: Run, scope: Scope, node: ast.Raise) -> Signal:
+    raise PathEnds
+
+
+def _assert(run: Run, scope: Scope, node: ast.Assert) -> Signal:
+    expressions.take_as_true(run, scope, node.test)
+    return None
+
+
+def _function(run: Run, scope: Scope, node: ast.FunctionDef | ast.AsyncFunctionDef) -> Signal:
+    names.bind(scope, node.name, decorated(run, scope, node, function(run, scope, node)))
+    return None
+
+
+def function(run: Run, scope: Scope, node: ast.FunctionDef | ast.AsyncFunctionDef) -> FunctionValue:
+    """The function that a `def` makes."""
+    place = scope.module.location(node)
+    qualified = f"{place.path}:{place.span.start}:{node.name}"
+    owner = scope.owner if scope.receiver is CLASS_BODY else None
+    return FunctionValue(node.name, node, scope, calls.defaults(run, scope, node.args), owner, qualified)
+
+
+def decorated(run: Run, scope: Scope, node: Any, value: Value) -> Value:
+    """What decorators make of a function or class. Those that we cannot read are taken to keep what it does."""
+    for decorator in reversed(node.decorator_list):
+        match decorator:
+            case ast.Name(id="staticmethod" | "classmethod" | "property" as kind):
+                value = Wrapped(kind, value)
+            case ast.Attribute(attr="setter" | "deleter" | "getter"):
+                return Wrapped("setter", value)
+            case _:
+                value = _apply_decorator(run, scope, decorator, value)
+    return value
+
+
+def _apply_decorator(run: Run, scope: Scope, decorator: ast.expr, value: Value) -> Value:
+    target = expressions.evaluate(run, scope, decorator)
+    if isinstance(target, External) and target.name.endswith(("cached_property", "lazy_property")):
+        return Wrapped("property", value)
+    if isinstance(target, (FunctionValue, BoundMethod)):
+        result = settle(run, calls.call(run, scope, target, Arguments((value,)), decorator))
+        return value if isinstance(result, Unknown) or result is None else result
+    return value
+
+
+def _class(run: Run, scope: Scope, node: ast.ClassDef) -> Signal:
+    names.bind(scope, node.name, decorated(run, scope, node, classes.define(run, scope, node)))
+    return None
+
+
+def _import(run: Run, scope: Scope, node: ast.Import) -> Signal:
+    names.execute_import(run, scope, node)
+    return None
+
+
+def _import_from(run: Run, scope: Scope, node: ast.ImportFrom) -> Signal:
+    names.execute_import_from(run, scope, node)
+    return None
+
+
+def _global(run: Run, scope: Scope, node: ast.Global) -> Signal:
+    state = run.globals.get(scope.module.path)
+    if state is not None:
+        for name in node.names:
+            scope.outer_names[name] = Scope(scope.module, state.variables)
+    return None
+
+
+def _nonlocal(run: Run, scope: Scope, node: ast.Nonlocal) -> Signal:
+    for name in node.names:
+        outer = scope.parent
+        while outer is not None and name not in outer.variables:
+            outer = outer.parent
+        if outer is not None:
+            scope.outer_names[name] = outer
+    return None
+
+
+def _delete(run: Run, scope: Scope, node: ast.Delete) -> Signal:
+    for target in node.targets:
+        match target:
+            case ast.Name(id=name):
+                scope.variables.pop(name, None)
+            case ast.Attribute(value=owner, attr=name):
+                attributes.delete_attribute(run, expressions.evaluate(run, scope, owner), name)
+            case ast.Subscript(value=owner, slice=index):
+                container = expressions.evaluate(run, scope, owner)
+                attributes.delete_item(run, container, expressions.evaluate(run, scope, index))
+            case _:
+                pass
+    return None
+
+
+def _match(run: Run, scope: Scope, node: ast.Match) -> Signal:
+    subject = expressions.evaluate(run, scope, node.subject)
+    for case in node.cases:
+        if _matches(run, scope, subject, case, node.subject):
+            return execute_all(run, scope, case.body)
+    return None
+
+
+def _matches(run: Run, scope: Scope, subject: Value, case: ast.match_case, node: ast.expr) -> bool:
+    if case.guard is None and isinstance(case.pattern, ast.MatchAs) and case.pattern.pattern is None:
+        if case.pattern.name:
+            names.bind(scope, case.pattern.name, subject)
+        return True
+    patterns = case.pattern.patterns if isinstance(case.pattern, ast.MatchOr) else [case.pattern]
+    for pattern in patterns:
+        if not isinstance(pattern, (ast.MatchValue, ast.MatchSingleton)):
+            continue
+        constant = pattern.value if isinstance(pattern, ast.MatchSingleton) else None
+        value = expressions.evaluate(run, scope, pattern.value) if isinstance(pattern, ast.MatchValue) else constant
+        written = pattern.value if isinstance(pattern, ast.MatchValue) else ast.Constant(constant)
+        question = ast.copy_location(ast.Compare(node, [ast.Eq()], [written]), node)
+        if expressions.holds(run, scope, compare(run, ast.Eq(), subject, value), question):
+            return case.guard is None or expressions.test(run, scope, case.guard)
+    return False
+
+
+def _break(run: Run, scope: Scope, node: ast.Break) -> Signal:
+    return BREAK
+
+
+def _continue(run: Run, scope: Scope, node: ast.Continue) -> Signal:
+    return CONTINUE
+
+
+_HANDLERS: dict[type[ast.stmt], Callable[[Run, Scope, Any], Signal]] = {
+    ast.Expr: _expression,
+    ast.Assign: _assignment,
+    ast.AnnAssign: _annotated,
+    ast.AugAssign: _augmented,
+    ast.Return: _return,
+    ast.If: _if,
+    ast.For: _for,
+    ast.AsyncFor: _for,
+    ast.While: _while,
+    ast.With: _with,
+    ast.AsyncWith: _with,
+    ast.Try: _try,
+    ast.Raise: _raise,
+    ast.Assert: _assert,
+    ast.FunctionDef: _function,
+    ast.AsyncFunctionDef: _function,
+    ast.ClassDef: _class,
+    ast.Import: _import,
+    ast.ImportFrom: _import_from,
+    ast.Global: _global,
+    ast.Nonlocal: _nonlocal,
+    ast.Delete: _delete,
+    ast.Match: _match,
+    ast.Break: _break,
+    ast.Continue: _continue,
+}

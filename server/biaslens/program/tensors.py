@@ -1,0 +1,398 @@
+"""Operations on tensors: from Python values to a row of the catalogue, and to equations."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from biaslens.algebra.axes import Shape
+from biaslens.catalogue import lookup
+from biaslens.catalogue.entry import SOME_NUMBER, UNKNOWN, Argument, Call, Entry, Mode, Operand, Step
+from biaslens.program import attributes, calls, instances
+from biaslens.program.conditions import key_of, settle, show
+from biaslens.program.run import Run
+from biaslens.program.sizing import as_size, is_number
+from biaslens.program.values import (
+    Arguments,
+    BoundMethod,
+    External,
+    Instance,
+    LayerState,
+    Scope,
+    ShapeOf,
+    Tensor,
+    Unknown,
+    Value,
+)
+
+TENSOR_PARAMETERS = frozenset(
+    [
+        "input",
+        "other",
+        "tensor",
+        "tensors",
+        "tensor1",
+        "tensor2",
+        "mat1",
+        "mat2",
+        "mat",
+        "vec",
+        "vec1",
+        "vec2",
+        "batch1",
+        "batch2",
+        "query",
+        "key",
+        "value",
+        "attn_mask",
+        "mask",
+        "self",
+        "weight",
+        "bias",
+        "target",
+        "index",
+        "indices",
+        "grid",
+        "end",
+        "condition",
+        "x",
+        "input1",
+        "input2",
+        "source",
+        "values",
+        "boundaries",
+        "exponent",
+        "hx",
+        "running_mean",
+        "running_var",
+        "padding_mask",
+        "operands",
+        "matrices",
+        "src",
+    ]
+)
+"""Parameters for which an unknown value stands for a tensor, or perhaps for a number."""
+
+SIZE_PARAMETERS = frozenset(
+    [
+        "in_features",
+        "out_features",
+        "in_channels",
+        "out_channels",
+        "num_features",
+        "num_channels",
+        "normalized_shape",
+        "num_groups",
+        "groups",
+        "num_embeddings",
+        "embedding_dim",
+        "in1_features",
+        "in2_features",
+        "shape",
+        "size",
+        "sizes",
+        "repeats",
+        "unflattened_size",
+        "split_size_or_sections",
+        "split_size",
+        "chunks",
+        "embed_dim",
+        "length",
+        "output_size",
+        "d_model",
+    ]
+)
+"""Parameters for which an unknown value stands for a size."""
+
+
+LOWEST = -3.0e38
+"""What `torch.finfo(dtype).min` is at least as far as softmax is concerned."""
+
+
+def apply_entry(
+    run: Run,
+    scope: Scope,
+    entry: Entry,
+    bound: Mapping[str, Value],
+    label: str,
+    node: ast.AST,
+    *,
+    layer: LayerState | None = None,
+    mode: Mode | None = None,
+    in_place: bool = False,
+) -> Value:
+    """The result of one operation of the catalogue on bound arguments; records its equation."""
+    operands: list[Tensor] = []
+    arguments = {name: _argument(run, name, value, operands) for name, value in bound.items()}
+    location = scope.module.location(node)
+    step = _step(run, entry, arguments, operands, mode or run.mode)
+    shown = _settings(bound)
+    if step is None or (operands and any(len(r.effects) != len(operands) for r in step.results)):
+        run.emit_unknown(label, f"`{label}` is used in a way that could not be followed", operands, location)
+        return Unknown(("result", location.path, location.span.start, run.count(("result", location))), f"{label}(...)")
+    if in_place or bound.get("inplace") is True:
+        step = Step(step.results[:1], step.product, False, False, 0, step.refined) if operands else step
+    if not operands and layer is None:
+        return _without_operands(run, step, bound)
+    results = run.emit(label, step, operands, location, layer=layer, settings=shown)
+    if step.in_place is not None:
+        return results[0]
+    return tuple(results) if step.sequence else results[0]
+
+
+def call_function(
+    run: Run,
+    scope: Scope,
+    entry: Entry,
+    arguments: Arguments,
+    node: ast.AST,
+    *,
+    label: str = "",
+    in_place: bool = False,
+) -> Value:
+    """A function of the catalogue."""
+    bound = instances.bound_arguments(run, entry.parameters, arguments, scope.module.location(node))
+    if bound is None:
+        return calls.call_unknown(run, scope, label or entry.label, arguments, node)
+    return apply_entry(run, scope, entry, bound, label or entry.label, node, in_place=in_place)
+
+
+def operator(run: Run, scope: Scope, symbol: str, left: Value, right: Value, node: ast.AST) -> Value:
+    """`left symbol right` where one of them is, or may be, a tensor."""
+    if not isinstance(left, Tensor) and not isinstance(right, Tensor):
+        key = ("binary", symbol, key_of(run, left), key_of(run, right))
+        return Unknown(key, f"{show(left)} {symbol} {show(right)}")
+    entry = lookup.operator(symbol)
+    if entry is None:
+        return calls.call_unknown(run, scope, symbol, Arguments((left, right)), node)
+    return call_function(run, scope, entry, Arguments((left, right)), node, label=entry.label)
+
+
+def operator_in_place(run: Run, scope: Scope, symbol: str, left: Tensor, right: Value, node: ast.AST) -> None:
+    """Effect: `left symbol= right`, seen by every alias of the tensor."""
+    entry = lookup.operator(symbol)
+    if entry is None:
+        calls.call_unknown(run, scope, symbol, Arguments((left, right)), node)
+        left.var = run.new_var(Shape())
+    else:
+        call_function(run, scope, entry, Arguments((left, right)), node, label=entry.label, in_place=True)
+
+
+def negative(run: Run, scope: Scope, value: Tensor, node: ast.AST) -> Value:
+    """`-value`."""
+    entry = lookup.method("neg")
+    assert entry is not None
+    return call_function(run, scope, entry, Arguments((value,)), node)
+
+
+def comparison(run: Run, scope: Scope, operator: ast.cmpop, left: Value, right: Value, node: ast.AST) -> Value:
+    """`left < right` for tensors: a tensor of booleans."""
+    names = {ast.Eq: "eq", ast.NotEq: "ne", ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge"}
+    entry = lookup.method(names[type(operator)])
+    if entry is None:
+        return calls.call_unknown(run, scope, "comparison", Arguments((left, right)), node)
+    return call_function(run, scope, entry, Arguments((left, right)), node)
+
+
+def attribute(run: Run, scope: Scope, owner: Tensor, name: str, node: ast.AST) -> Value:
+    """An attribute of a tensor."""
+    match name:
+        case "shape":
+            return ShapeOf(owner)
+        case "ndim":
+            return settle(run, attributes.rank_of(run, owner))
+        case "dtype" | "device" | "layout" | "is_cuda" | "requires_grad" | "names" | "is_sparse" | "grad" | "is_leaf":
+            return Unknown(("tensor attribute", name), f"x.{name}")
+        case "T" | "mT" | "H" | "mH" | "data" | "real":
+            entry = lookup.method(name)
+            if entry is None:
+                return calls.call_unknown(run, scope, name, Arguments((owner,)), node)
+            return call_function(run, scope, entry, Arguments((owner,)), node, label=name)
+        case _:
+            return BoundMethod(name, owner)
+
+
+def method(run: Run, scope: Scope, owner: Tensor, name: str, arguments: Arguments, node: ast.AST) -> Value:
+    """`owner.name(...)`."""
+    first = arguments.positional[0] if arguments.positional else arguments.keywords.get("dim")
+    match name:
+        case "size":
+            return ShapeOf(owner) if first is None else attributes.get_item(run, scope, ShapeOf(owner), first, node)
+        case "dim" | "ndimension":
+            return settle(run, attributes.rank_of(run, owner))
+        case "numel" | "nelement":
+            return settle(run, Unknown(("numel", owner.var), "the number of elements", True))
+        case "get_device" | "is_contiguous" | "stride" | "element_size" | "is_floating_point" | "data_ptr":
+            return Unknown(("tensor attribute", name), f"x.{name}()")
+        case "requires_grad_":
+            attributes.set_attribute(run, scope, owner, "requires_grad", first is not False)
+            return owner
+        case "register_hook" | "retain_grad" | "zero_grad" | "backward" | "record_stream":
+            return None
+        case _:
+            return _catalogued_method(run, scope, owner, name, arguments, node)
+
+
+def unknown_method(run: Run, scope: Scope, owner: Unknown, name: str, arguments: Arguments, node: ast.AST) -> Value:
+    """A method of a value that may be a tensor. Operations that only tensors have make it one."""
+    if name in ("size", "dim"):
+        return method(run, scope, run.tensor_of(owner), name, arguments, node)
+    if owner.origin in ("forward", "data") and lookup.method(name) is not None and not _also_pythons(name):
+        return _catalogued_method(run, scope, run.tensor_of(owner), name, arguments, node)
+    return calls.call_unknown(run, scope, f"{owner.text}.{name}", arguments, node)
+
+
+def subscript(run: Run, scope: Scope, owner: Tensor, index: Value, node: ast.AST) -> Value:
+    """`owner[index]`."""
+    entry = lookup.operator("[]")
+    if entry is None:
+        return calls.call_unknown(run, scope, "indexing", Arguments((owner, index)), node)
+    items = index if isinstance(index, tuple) else (index,)
+    return apply_entry(run, scope, entry, {"input": owner, "items": items}, "index", node)
+
+
+def write_part(run: Run, scope: Scope, owner: Tensor, value: Value, node: ast.AST) -> None:
+    """Effect: `owner[...] = value`; what is written and what was there are both read."""
+    relatives = [tensor for tensor in owner.storage.tensors]
+    run.emit_unknown(
+        "a write into a part",
+        "a part of the tensor is written",
+        [*relatives, *inside([value])],
+        scope.module.location(node),
+    )
+    for tensor in relatives:
+        tensor.var = run.new_var(run.shape(tensor.var))
+
+
+def inside(values: Iterable[Value], depth: int = 4) -> list[Tensor]:
+    """Every tensor in some values, those inside containers and plain objects included."""
+    found: list[Tensor] = []
+    for value in values:
+        match value:
+            case Tensor():
+                found.append(value)
+            case ShapeOf() | str():
+                pass
+            case list() | tuple() | set() if depth:
+                found += inside(value, depth - 1)
+            case dict() if depth:
+                found += inside(value.values(), depth - 1)
+            case Instance(attributes=held, layer=None) if depth:
+                found += inside(held.values(), depth - 1)
+            case BoundMethod(receiver=Tensor() as receiver):
+                found.append(receiver)
+            case _:
+                pass
+    return found
+
+
+def _catalogued_method(run: Run, scope: Scope, owner: Tensor, name: str, arguments: Arguments, node: ast.AST) -> Value:
+    entry = lookup.method(name)
+    in_place = entry is not None and name.endswith("_") and not name.endswith("__")
+    if entry is None or (arguments.open and not _takes_sizes(entry)):
+        result = calls.call_unknown(run, scope, name, arguments.behind(owner), node)
+        if name.endswith("_") and not name.endswith("__"):
+            owner.var = run.new_var(Shape())
+            return owner
+        return result
+    return call_function(run, scope, entry, arguments.behind(owner), node, label=name, in_place=in_place)
+
+
+def _takes_sizes(entry: Entry) -> bool:
+    return any(parameter.kind == "star" for parameter in entry.parameters)
+
+
+def _also_pythons(name: str) -> bool:
+    """Method names that lists, dicts, strings and modules have as well."""
+    return any(hasattr(kind, name) for kind in (str, list, dict, set)) or name in (
+        "to",
+        "float",
+        "half",
+        "double",
+        "type",
+        "cuda",
+        "cpu",
+    )
+
+
+def _step(run: Run, entry: Entry, arguments: Mapping[str, Argument], operands: list[Tensor], mode: Mode) -> Step | None:
+    ordered = tuple(_operand(run, index, tensor) for index, tensor in enumerate(operands))
+    try:
+        return entry.rule(Call(arguments, ordered, mode))
+    except Exception:  # a row met arguments that it does not understand: code that we cannot follow
+        return None
+
+
+def _argument(run: Run, name: str, value: Value, operands: list[Tensor]) -> Argument:
+    value = settle(run, value)
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case Tensor():
+            operands.append(value)
+            return _operand(run, len(operands) - 1, value)
+        case ShapeOf():
+            sizes = attributes.shape_tuple(run, value)
+            return tuple(_size(size) for size in sizes) if isinstance(sizes, tuple) else UNKNOWN
+        case tuple() | list():
+            return tuple(_argument(run, name, item, operands) for item in value)
+        case slice():
+            return slice(*(_bound_of_slice(run, part) for part in (value.start, value.stop, value.step)))
+        case Unknown():
+            return _unknown_argument(run, name, value, operands)
+        case External(name=dotted):
+            return dotted if dotted.startswith("torch.") else Ellipsis if dotted == "builtins.Ellipsis" else UNKNOWN
+        case _:
+            return value if value is Ellipsis else UNKNOWN
+
+
+def _unknown_argument(run: Run, name: str, value: Unknown, operands: list[Tensor]) -> Argument:
+    match value.key:
+        case ("attribute", ("call", "torch.finfo", _), "min"):
+            return LOWEST
+        case _:
+            pass
+    if name in SIZE_PARAMETERS:
+        return as_size(value) if value.number or value.origin in ("constructor", "default") else _size(value)
+    if value.number:
+        return SOME_NUMBER
+    if name in TENSOR_PARAMETERS:
+        tensor = run.tensor_of(value)
+        operands.append(tensor)
+        operand = _operand(run, len(operands) - 1, tensor)
+        return Operand(operand.index, operand.shape, None, False, True, True)
+    return SOME_NUMBER if is_number(value) else UNKNOWN
+
+
+def _operand(run: Run, index: int, tensor: Tensor) -> Operand:
+    facts = run.facts[tensor.var]
+    return Operand(index, run.shape(tensor.var), facts.stochastic, facts.parameter, facts.blocked)
+
+
+def _size(value: Value) -> Argument:
+    return as_size(value) if isinstance(value, Unknown) else value
+
+
+def _bound_of_slice(run: Run, value: Value) -> Any:
+    value = settle(run, value)
+    if value is None or isinstance(value, int):
+        return value
+    size = as_size(value)
+    return UNKNOWN if size is None else size
+
+
+def _without_operands(run: Run, step: Step, bound: Mapping[str, Value]) -> Value:
+    """A tensor that no other goes into: zeros, randn, arange."""
+    results = [run.new_tensor(result.shape) for result in step.results]
+    return tuple(results) if step.sequence else results[0]
+
+
+def _settings(bound: Mapping[str, Value]) -> str:
+    """The plain arguments of a call as text, for people who read equations."""
+    shown = [
+        repr(v)
+        for name, v in bound.items()
+        if name != "inplace" and isinstance(v, (int, float, str)) and v is not True and v is not False
+    ]
+    return ", ".join(shown[:4])

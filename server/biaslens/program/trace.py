@@ -1,0 +1,325 @@
+"""From a parsed file to its program: every entry, followed on every path that the budget allows."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+
+from biaslens.catalogue.lookup import find
+from biaslens.options import Options
+from biaslens.program import calls, classes, modules, names, statements, tensors
+from biaslens.program.decisions import explore, guarded
+from biaslens.program.ir import Answer, Layer, Path, Program
+from biaslens.program.ir import Run as Followed
+from biaslens.program.iteration import CONTAINERS
+from biaslens.program.run import ModuleState, PathEnds, Run, World
+from biaslens.program.sizing import as_size
+from biaslens.program.values import (
+    Arguments,
+    ClassValue,
+    External,
+    FunctionValue,
+    Instance,
+    LayerState,
+    Scope,
+    Unknown,
+    Value,
+    Wrapped,
+)
+from biaslens.syntax.parse import Module
+from biaslens.text import Problem
+
+Definition = ast.ClassDef | ast.FunctionDef | ast.Assign
+
+
+def trace(module: Module, world: World) -> Program:
+    """All entries of a module: its classes, the functions that return modules, and its module-level containers."""
+    runs: list[Followed] = []
+    problems: list[Problem] = list(module.problems)
+    for node in _definitions(module):
+        try:
+            followed, exceeded = _follow(module, node, world)
+        except RecursionError:
+            followed, exceeded = None, True
+        if followed is not None and followed.paths:
+            runs.append(followed)
+        if exceeded and followed is None:
+            name = _name(node)
+            problems.append(Problem("budget", f"`{name}` is too large to follow.", module.path, module.span(node)))
+    return Program(module.path, tuple(runs), tuple(problems))
+
+
+def _definitions(module: Module) -> Iterator[Definition]:
+    """The statements that may define an entry."""
+    for statement in module.statements:
+        match statement:
+            case ast.ClassDef():
+                yield from _classes(statement)
+            case ast.FunctionDef() if _may_build_layers(statement):
+                yield statement
+            case ast.Assign(targets=[ast.Name()], value=ast.Call()):
+                yield statement
+            case _:
+                pass
+
+
+def _classes(node: ast.ClassDef) -> Iterator[ast.ClassDef]:
+    yield node
+    for inner in node.body:
+        if isinstance(inner, ast.ClassDef):
+            yield from _classes(inner)
+
+
+def _may_build_layers(node: ast.FunctionDef) -> bool:
+    """Whether a function returns something that it calls for; most functions of a file are no entries."""
+    returns = any(isinstance(inner, ast.Return) and inner.value is not None for inner in ast.walk(node))
+    return returns and any(isinstance(inner, ast.Call) for inner in ast.walk(node))
+
+
+def _follow(module: Module, node: Definition, world: World) -> tuple[Followed | None, bool]:
+    options: Options = world.options
+    entry = _Entry(module, node, world)
+    explored = explore(entry.run, options.max_runs, options.max_steps)
+    paths = tuple(_path(run, outputs) for run in explored.runs for outputs in [entry.outputs[id(run)]])
+    if not any(path.layers for path in paths):
+        return None, explored.exceeded and not explored.runs
+    used = frozenset(name for run in explored.runs for name in run.used)
+    location = module.location(node)
+    definition = f"{location.path}:{location.span.start}:{_name(node)}"
+    return Followed(_name(node), location, definition, paths, explored.unexplored, used), explored.exceeded
+
+
+def _name(node: Definition) -> str:
+    match node:
+        case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.Assign(targets=[ast.Name(id=name)]):
+            return name
+        case _:
+            return "?"
+
+
+class _Entry:
+    """One entry, which can be run with different answers. Keeps what each run returns."""
+
+    def __init__(self, module: Module, node: Definition, world: World) -> None:
+        self.module = module
+        self.node = node
+        self.world = world
+        self.outputs: dict[int, tuple[int, ...]] = {}
+
+    def run(self, forced: Mapping[str, str]) -> Run:
+        run = Run(self.world, dict(forced))
+        return guarded(run, lambda: self._body(run))
+
+    def _body(self, run: Run) -> None:
+        scope = Scope(self.module, run.globals.setdefault(self.module.path, ModuleState()).variables)
+        match self.node:
+            case ast.ClassDef():
+                outputs = _run_class(run, scope, self.node)
+            case ast.FunctionDef():
+                outputs = _run_function(run, scope, self.node)
+            case _:
+                outputs = _run_variable(run, scope, _name(self.node), self.node)
+        self.outputs[id(run)] = tuple(tensor.var for tensor in tensors.inside([outputs]))
+
+
+def _run_class(run: Run, scope: Scope, node: ast.ClassDef) -> Value:
+    """Builds an instance from unknown arguments and calls it, and its other public methods."""
+    cls = _class_value(run, scope, node)
+    if not isinstance(cls, ClassValue) or not classes.is_module_class(cls):
+        return None
+    instance = Instance(cls, location=scope.module.location(node))
+    run.used.add(cls.qualified)
+    initialiser = classes.find(cls, "__init__")
+    if initialiser is not None and isinstance(initialiser[1], FunctionValue):
+        arguments = root_arguments(run, scope, initialiser[1], "constructor", instance)
+        calls.call_function(run, initialiser[1], arguments, node, scope)
+    elif not _builds_itself(cls):
+        base = classes.torch_base(cls)
+        if base is not None and find(base.name) is None:
+            modules.fill(run, scope, instance, base.name, Arguments(), node)
+    if any(isinstance(base, External) and find(base.name) for base in cls.order) and instance.layer is None:
+        return None
+    modules.run_train_overrides(run, scope, instance, node)
+    return _use(run, scope, instance, node)
+
+
+def _builds_itself(cls: ClassValue) -> bool:
+    return any(isinstance(base, External) and find(base.name) for base in cls.order)
+
+
+def _class_value(run: Run, scope: Scope, node: ast.ClassDef) -> Value:
+    """The class of this very statement, also where another one of that name comes later."""
+    value = names.lookup(run, scope, node.name)
+    if isinstance(value, ClassValue) and value.node is node:
+        return value
+    return classes.define(run, scope, node)
+
+
+def _use(run: Run, scope: Scope, instance: Instance, node: ast.AST) -> Value:
+    """What a module gives for unknown inputs; its public methods that forward does not use are called as well."""
+    outputs: list[Value] = []
+    before = set(run.used)
+    found = classes.find(instance.cls, "forward") or classes.find(instance.cls, "__call__")
+    if found is not None and isinstance(found[1], FunctionValue):
+        arguments = root_arguments(run, scope, found[1], "forward", instance)
+        outputs.append(calls.call_function(run, found[1], arguments, node, scope))
+    elif not isinstance(instance.cls, ClassValue) or classes.torch_base(instance.cls):
+        if classes.is_container(instance.cls) or instance.layer is not None:
+            if instance.layer is None and not _is_sequential(instance.cls):
+                return None
+            outputs.append(
+                modules.apply(
+                    run, scope, instance, Arguments((Unknown(("forward", "input"), "input", origin="forward"),)), node
+                )
+            )
+    used = run.used - before
+    for method in _public_methods(instance):
+        if method.qualified not in used:
+            arguments = root_arguments(run, scope, method, "forward", instance)
+            outputs.append(calls.call_function(run, method, arguments, node, scope))
+    return outputs
+
+
+def _is_sequential(cls: Value) -> bool:
+    return any(isinstance(base, External) and base.name == modules.SEQUENTIAL for base in classes.order_of(cls))
+
+
+def _public_methods(instance: Instance) -> Iterator[FunctionValue]:
+    """Methods beside forward that apply one of the instance's own modules."""
+    if not isinstance(instance.cls, ClassValue):
+        return
+    for name, value in instance.cls.namespace.items():
+        if name.startswith("_") or name in ("forward", "train", "eval") or not isinstance(value, FunctionValue):
+            continue
+        if isinstance(value.node, ast.FunctionDef) and _applies_modules(value.node, instance):
+            yield value
+
+
+def _applies_modules(node: ast.FunctionDef, instance: Instance) -> bool:
+    receiver = node.args.args[0].arg if node.args.args else ""
+    for inner in ast.walk(node):
+        match inner:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=attribute)) if name == receiver:
+                if attribute in instance.modules:
+                    return True
+            case _:
+                pass
+    return False
+
+
+def _run_function(run: Run, scope: Scope, node: ast.FunctionDef) -> Value:
+    """Calls a function with unknown arguments; a module that it returns is used as a model would."""
+    function = statements.function(run, scope, node)
+    value = names.lookup(run, scope, node.name)
+    if isinstance(value, FunctionValue) and value.node is node:
+        function = value
+    if isinstance(value, Wrapped):
+        return None
+    arguments = root_arguments(run, scope, function, "constructor")
+    result = calls.call_function(run, function, arguments, node, scope)
+    if not run.layers:
+        raise PathEnds
+    return _use_all(run, scope, result, node)
+
+
+def _use_all(run: Run, scope: Scope, value: Value, node: ast.AST) -> Value:
+    """Modules in a returned value are applied; several in a list one after the other, as builders' lists are."""
+    match value:
+        case Instance() if classes.is_module_class(value.cls):
+            modules.run_train_overrides(run, scope, value, node)
+            return _use(run, scope, value, node)
+        case list() | tuple() if value and all(isinstance(item, Instance) for item in value):
+            return [_use_all(run, scope, item, node) for item in value]
+        case _:
+            return value
+
+
+def _run_variable(run: Run, scope: Scope, name: str, node: ast.AST) -> Value:
+    """A module-level variable that holds a module."""
+    value = names.lookup(run, scope, name)
+    if not isinstance(value, Instance) or not classes.is_module_class(value.cls):
+        return None
+    if isinstance(value.cls, External) and value.cls.name not in CONTAINERS and value.layer is None:
+        return None
+    modules.run_train_overrides(run, scope, value, node)
+    return _use(run, scope, value, node)
+
+
+def root_arguments(
+    run: Run, scope: Scope, function: FunctionValue, origin: str, receiver: Instance | None = None
+) -> Arguments:
+    """The arguments with which an entry is called: unknown ones; where there is a default, that one first."""
+    parameters = function.node.args
+    positional: list[Value] = [] if receiver is None else [receiver]
+    named = [*parameters.posonlyargs, *parameters.args][len(positional) :]
+    for parameter in named:
+        positional.append(_root_argument(run, scope, function, parameter, origin))
+    keywords = {
+        parameter.arg: _root_argument(run, scope, function, parameter, origin) for parameter in parameters.kwonlyargs
+    }
+    is_open = parameters.kwarg is not None
+    if parameters.vararg is not None and not keywords:
+        positional.append(
+            Unknown((origin, function.qualified, parameters.vararg.arg), parameters.vararg.arg, origin=origin)
+        )
+    return Arguments(tuple(positional), keywords, is_open)
+
+
+def _root_argument(run: Run, scope: Scope, function: FunctionValue, parameter: ast.arg, origin: str) -> Value:
+    name = parameter.arg
+    unknown = Unknown((origin, function.qualified, name), name, _is_number(parameter.annotation), origin)
+    if name not in function.defaults:
+        return unknown
+    default = function.defaults[name]
+    shown = _default_text(function, name)
+    where = function.scope.module.location(parameter)
+    words = [("default", f"the default `{name}={shown}`"), ("other", f"another `{name}` than `{shown}`")]
+    kind = "default" if origin == "constructor" else "forward"
+    choice = run.decide(("default", function.qualified, name), f"{name}={shown}", kind, where, words)
+    if choice == "default":
+        return default
+    if isinstance(default, bool):
+        return not default
+    number = isinstance(default, (int, float)) or unknown.number
+    if default is None:
+        run.known[("not none", unknown.key)] = True
+    return Unknown(unknown.key, name, number, origin)
+
+
+def _default_text(function: FunctionValue, name: str) -> str:
+    parameters = function.node.args
+    positional = [*parameters.posonlyargs, *parameters.args]
+    pairs = dict(
+        zip([p.arg for p in positional[len(positional) - len(parameters.defaults) :]], parameters.defaults, strict=True)
+    )
+    pairs.update(
+        {p.arg: d for p, d in zip(parameters.kwonlyargs, parameters.kw_defaults, strict=True) if d is not None}
+    )
+    return ast.unparse(pairs[name])
+
+
+def _is_number(annotation: ast.expr | None) -> bool:
+    return isinstance(annotation, ast.Name) and annotation.id in ("int", "float", "bool")
+
+
+def _path(run: Run, outputs: tuple[int, ...]) -> Path:
+    answers: tuple[Answer, ...] = tuple(run.answers.values())
+    layers = tuple(_frozen(layer) for layer in run.layers)
+    return Path(answers, layers, tuple(run.equations), run.shapes_by_variable(), outputs)
+
+
+def _frozen(state: LayerState) -> Layer:
+    shift = state.entry.shift
+    parameters = as_size(state.arguments.get(shift.size)) if shift else None
+    return Layer(
+        number=state.number,
+        entry=state.entry,
+        site=state.site,
+        label=state.label or state.entry.label,
+        bias=state.shift,
+        bias_text=state.text,
+        bias_location=state.location,
+        frozen=state.frozen_shift,
+        tampered=state.tampered,
+        parameters=parameters,
+    )

@@ -1,0 +1,211 @@
+"""What names mean while a program is followed.
+
+Numbers, strings, lists, tuples, dicts and sets are Python's own, so aliasing works as it does in Python. Everything
+else is one of the classes here. What the source does not tell is an `Unknown` with a key: equal keys are equal values.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from biaslens.algebra.sizes import Size
+from biaslens.catalogue.entry import Entry
+from biaslens.syntax.parse import Module
+from biaslens.text import Location
+
+Value: TypeAlias = Any
+"""A Python value, or one of the classes of this file."""
+
+CLASS_BODY = object()
+"""The receiver of a class body's scope, so that the functions in it know their class."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A value that the source does not tell. `text` names it for the user; `number`: it is a number all the same.
+
+    origin: where it comes from, as `Question.origin`: "constructor", "forward" or "data".
+    """
+
+    key: Hashable
+    text: str = field(compare=False)
+    number: bool = field(default=False, compare=False)
+    origin: str = field(default="data", compare=False)
+    size: Size | None = field(default=None, compare=False)
+
+
+@dataclass(eq=False, slots=True)
+class Storage:
+    """The memory that a tensor and its views share; `writable` is False once a view exists."""
+
+    tensors: list[Tensor] = field(default_factory=list)
+
+
+@dataclass(eq=False, slots=True)
+class Tensor:
+    """A tensor object. In-place operations rebind `var`, and with it every alias of the object."""
+
+    var: int
+    storage: Storage
+
+    def __post_init__(self) -> None:
+        self.storage.tensors.append(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of one tensor variable besides its shape; see `catalogue.entry.Operand`."""
+
+    stochastic: int | None = None
+    blocked: bool = False
+    parameter: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ShapeOf:
+    """`x.shape`."""
+
+    tensor: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class External:
+    """Something of a module that is not read: torch, the standard library, a missing package; by its dotted name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleValue:
+    """A module of the workspace or of the environment."""
+
+    path: str
+
+
+@dataclass(eq=False, slots=True)
+class Scope:
+    """The variables of one running function, class body or comprehension.
+
+    module: whose globals lie behind it. owner: the class whose method runs (for `super()`); receiver: its `self`.
+    """
+
+    module: Module
+    variables: dict[str, Value] = field(default_factory=dict)
+    parent: Scope | None = None
+    owner: ClassValue | None = None
+    receiver: Value = None
+    outer_names: dict[str, Scope | None] = field(default_factory=dict)
+    yielded: list[Value] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """The arguments of one call. open: more may come out of a `*` or `**` that we cannot see into."""
+
+    positional: tuple[Value, ...] = ()
+    keywords: dict[str, Value] = field(default_factory=dict)
+    open: bool = False
+
+    def behind(self, *first: Value) -> Arguments:
+        """The same with more positional arguments in front."""
+        return Arguments((*first, *self.positional), self.keywords, self.open)
+
+
+@dataclass(eq=False, slots=True)
+class FunctionValue:
+    """A function or lambda of the source; `defaults` by parameter name."""
+
+    name: str
+    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+    scope: Scope
+    defaults: dict[str, Value]
+    owner: ClassValue | None = None
+    qualified: str = ""
+
+
+@dataclass(eq=False, slots=True)
+class ClassValue:
+    """A class of the source. `bases` may hold External and Unknown; `order` is the method resolution order after it."""
+
+    name: str
+    node: ast.ClassDef
+    module: Module
+    bases: tuple[Value, ...]
+    namespace: dict[str, Value]
+    qualified: str = ""
+    order: tuple[Value, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapped:
+    """A function under `property`, `staticmethod` or `classmethod`."""
+
+    kind: str
+    function: Value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BoundMethod:
+    """A function with its first argument, or a method of a built-in value by name (`function` is then a string)."""
+
+    function: Value
+    receiver: Value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Partial:
+    """`functools.partial`."""
+
+    function: Value
+    positional: tuple[Value, ...]
+    keywords: dict[str, Value]
+    location: Location
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Super:
+    """`super()` inside a method of `owner`."""
+
+    owner: ClassValue
+    receiver: Value
+
+
+@dataclass(eq=False, slots=True)
+class LayerState:
+    """What makes an instance a layer of torch: its row, the arguments of its constructor and where that stands.
+
+    texts, locations: source text and place of the arguments as written, by parameter name.
+    shift: whether it has its learnable shift; None if the source does not tell.
+    """
+
+    entry: Entry
+    arguments: dict[str, Value]
+    site: Location
+    number: int
+    shift: bool | None
+    text: str = ""
+    location: Location | None = None
+    frozen_shift: bool = False
+    tampered: str = ""
+    eval_mode: bool = False
+    label: str = ""
+
+
+@dataclass(eq=False, slots=True)
+class Instance:
+    """An object: of a class of the source (ClassValue) or of torch (External).
+
+    modules: registered submodules in order. layer: set where it is, or derives from, a row of the catalogue.
+    escaped: why it may have been changed by code that we cannot follow, or "".
+    """
+
+    cls: Value
+    attributes: dict[str, Value] = field(default_factory=dict)
+    modules: dict[str, Value] = field(default_factory=dict)
+    layer: LayerState | None = None
+    location: Location | None = None
+    escaped: str = ""
+    label: str = ""

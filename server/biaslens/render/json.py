@@ -1,0 +1,99 @@
+"""Findings and sites as JSON objects, with ruff's names wherever ruff has one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from biaslens.flow import Site, Verdict
+from biaslens.render.place import Read, rows_and_columns
+from biaslens.rules.rule import Finding, Fix
+from biaslens.text import Location
+
+JsonObject = dict[str, Any]
+
+
+def finding_object(finding: Finding, fix: Fix | None, read: Read) -> JsonObject:
+    """One finding. Rows and columns are 1-based, columns count code points, `filename` is absolute.
+
+    condition: non-empty for every verdict but plain redundant. trail: from the layer to what cancels its bias.
+    """
+    site = finding.site
+    fate = site.first_cancelled
+    return {
+        "code": finding.code,
+        "name": finding.name,
+        "severity": finding.severity,
+        "filename": finding.location.path,
+        "message": finding.message,
+        **_ends(finding.location, read),
+        "fix": _fix(fix, finding.location.path, read),
+        "url": finding.url,
+        "verdict": site.verdict.value,
+        "condition": _condition(site),
+        "cancelled_by": _cancelled_by(site, read),
+        "trail": [
+            {"text": str(equation), "location": _place(equation.location, read)}
+            for equation in (fate.trail if fate else ())
+        ],
+    }
+
+
+def site_object(site: Site, reason: str, read: Read) -> JsonObject:
+    """One affine layer with its verdict. bias: true, false, or null where the source does not tell."""
+    return {
+        "filename": site.location.path,
+        **_ends(site.location, read),
+        "layer": site.layer.entry.name,
+        "label": site.layer.label,
+        "bias": site.layer.bias,
+        "bias_argument": site.layer.bias_text or None,
+        "verdict": site.verdict.value,
+        "condition": _condition(site),
+        "reason": reason,
+    }
+
+
+def _condition(site: Site) -> str:
+    if site.condition or site.verdict is Verdict.REDUNDANT:
+        return site.condition
+    uses = ", ".join(site.seen_in)
+    return f"as used in {uses}" if uses else site.verdict.value
+
+
+def _cancelled_by(site: Site, read: Read) -> JsonObject | None:
+    """The norm or operation that cancels: the norm's constructor call, or the call of a function."""
+    fate = site.first_cancelled
+    if fate is None:
+        return None
+    if fate.norm is not None:
+        return {
+            "label": fate.norm.label,
+            "name": fate.norm.entry.name,
+            "location": _place(fate.norm.site, read),
+        }
+    end = fate.end
+    return {
+        "label": end.label if end else fate.cancelled_by,
+        "name": fate.cancelled_by,
+        "location": _place(end.location, read) if end else None,
+    }
+
+
+def _fix(fix: Fix | None, path: str, read: Read) -> JsonObject | None:
+    if fix is None:
+        return None
+    edits = [{"content": edit.text, **_ends(Location(path, edit.span), read)} for edit in fix.edits]
+    return {"applicability": fix.applicability, "message": fix.title, "edits": edits}
+
+
+def _ends(location: Location, read: Read) -> JsonObject:
+    start, end = rows_and_columns(location, read)
+    return {
+        "location": {"row": start[0], "column": start[1]},
+        "end_location": {"row": end[0], "column": end[1]},
+    }
+
+
+def _place(location: Location, read: Read) -> JsonObject:
+    (row, column), _ = rows_and_columns(location, read)
+    return {"filename": location.path, "row": row, "column": column}

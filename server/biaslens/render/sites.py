@@ -1,0 +1,92 @@
+"""Every affine layer of a file with its verdict, and the program behind the verdicts, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from biaslens.flow import Ending, Fate, Flow, Site
+from biaslens.lint import Report
+from biaslens.program.ir import Layer
+from biaslens.render.place import Read, displayed, printable, row_and_column
+
+Row = tuple[str, ...]
+
+HEADINGS: Row = ("location", "layer", "bias", "verdict", "reason")
+
+
+def affine_sites(flow: Flow) -> tuple[Site, ...]:
+    """The layers with a weight and a bias that the flow's own file constructs, in their order in it."""
+    own = (site for site in flow.sites if site.location.path == flow.path and site.layer.entry.role == "affine")
+    return tuple(sorted(own, key=lambda site: site.location))
+
+
+def site_row(site: Site, read: Read, folder: str) -> Row:
+    """One line of the table, cell by cell, under `HEADINGS`."""
+    row, column = row_and_column(site.location, read)
+    layer = f"{site.layer.label} ({site.layer.entry.label})" if site.layer.label else site.layer.entry.label
+    place = f"{displayed(site.location.path, folder)}:{row}:{column}"
+    return tuple(printable(cell) for cell in (place, layer, bias_text(site.layer), site.verdict.value, reason(site)))
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows in aligned columns under their headings; "" without rows."""
+    if not rows:
+        return ""
+    widths = [max(len(row[place]) for row in (HEADINGS, *rows)) for place in range(len(HEADINGS) - 1)]
+    lines = [
+        [*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]] for row in (HEADINGS, *rows)
+    ]
+    return "\n".join("  ".join(line).rstrip() for line in lines)
+
+
+def bias_text(layer: Layer) -> str:
+    """The source of the argument that decides about the bias, else what holds: True, False or ?."""
+    return layer.bias_text or ("?" if layer.bias is None else str(layer.bias))
+
+
+def reason(site: Site) -> str:
+    """What decides the verdict, in a few words."""
+    keeps = site.first_reading
+    cancels = site.first_cancelled
+    parts: list[str] = []
+    if cancels is not None:
+        parts.append(f"cancelled by {cancelled_by(cancels)}")
+    if site.condition:
+        parts.append(f"where {site.condition}")
+    if keeps is not None:
+        parts.append(keeps.reason or keeps.ending.value)
+    return "; ".join(parts)
+
+
+def cancelled_by(fate: Fate) -> str:
+    """The name of what cancels, as the code has it: bn1 (batch norm)."""
+    name = fate.norm.label if fate.norm is not None else fate.end.label if fate.end else ""
+    return f"{name} ({fate.cancelled_by})" if name and name != fate.cancelled_by else fate.cancelled_by
+
+
+def program_text(report: Report, read: Read, folder: str) -> str:
+    """The equations of every path, and below them how every use of every bias ends."""
+    lines = [str(report.program)] if report.program.runs else ["No model, container or layer was found."]
+    for site in report.flow.sites:
+        row, column = row_and_column(site.location, read)
+        place = f"{displayed(site.location.path, folder)}:{row}:{column}"
+        lines += ["", f"{site.layer.label or site.layer.entry.label} at {place}: {_verdict(site)}"]
+        lines += [f"  {_fate(fate)}" for fate in site.fates]
+    return "\n".join(lines)
+
+
+def _verdict(site: Site) -> str:
+    return f"{site.verdict.value} {site.condition}".rstrip()
+
+
+def _fate(fate: Fate) -> str:
+    steps = " → ".join(equation.label for equation in fate.trail)
+    ending = f"cancelled by {cancelled_by(fate)}" if fate.ending is Ending.CANCELLED else fate.ending.value
+    words = [f"{ending} in {fate.root}: {steps}"]
+    if fate.reason:
+        words.append(fate.reason)
+    if fate.assumption:
+        words.append(f"assumed {fate.assumption}")
+    if fate.answers:
+        words.append("where " + ", ".join(answer.text for answer in fate.answers))
+    return "; ".join(words)

@@ -1,0 +1,102 @@
+"""Findings as text for people: `full` with the source, `concise` with one line each, and the summary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from biaslens.flow import Site
+from biaslens.render.excerpt import Mark, excerpt, row_number_width
+from biaslens.render.place import Read, displayed, printable, row_and_column
+from biaslens.render.style import Paint
+from biaslens.rules.rule import Finding, Fix
+from biaslens.text import Problem
+
+_LONGEST_TRAIL = 9
+
+
+def concise(finding: Finding, fix: Fix | None, read: Read, folder: str, paint: Paint) -> str:
+    """One line: `path:row:column: BL101 [*] message`, the star where a safe fix exists."""
+    row, column = row_and_column(finding.location, read)
+    place = paint(displayed(finding.location.path, folder), "path") + f":{row}:{column}:"
+    star = " [*]" if fix is not None and fix.applicability == "safe" else ""
+    return f"{place} {paint(finding.code, 'code')}{star} {printable(finding.message)}"
+
+
+def full(finding: Finding, fix: Fix | None, read: Read, folder: str, paint: Paint) -> str:
+    """The concise line, the layer and the norm in the source, the way from one to the other, and the fix."""
+    lines = [concise(finding, fix, read, folder, paint)]
+    marks = [Mark(finding.location.span, "^")]
+    elsewhere: list[tuple[str, Mark]] = []
+    for location, words in finding.related:
+        if location.path == finding.location.path:
+            marks.append(Mark(location.span, "-", printable(words)))
+        else:
+            elsewhere.append((location.path, Mark(location.span, "-", printable(words))))
+    groups = [(finding.location.path, tuple(marks)), *((path, (mark,)) for path, mark in elsewhere)]
+    sources = [(read(path), group) for path, group in groups]
+    margin = max((row_number_width(s, group) for s, group in sources if not isinstance(s, Problem)), default=1)
+    bar = paint(" " * margin + " |", "gutter")
+    for source, group in sources:
+        if isinstance(source, Problem):
+            continue
+        if source.path != finding.location.path:
+            row, column = source.line_and_column(group[0].span.start)
+            arrow = paint(" " * margin + "::: ", "gutter")
+            lines.append(f"{arrow}{displayed(source.path, folder)}:{row + 1}:{column + 1}")
+        lines += [bar, *excerpt(source, group, margin, paint)]
+    lines.append(bar)
+    equals = paint(" " * margin + " = ", "gutter")
+    lines += [f"{equals}{paint(word + ':', 'strong')} {text}" for word, text in _notes(finding, fix)]
+    return "\n".join(lines) + "\n"
+
+
+def trail(site: Site) -> tuple[str, ...]:
+    """The names of the steps from the layer to what cancels its bias: conv1, max_pool2d, bn1."""
+    fate = site.first_cancelled
+    return tuple(equation.label for equation in fate.trail) if fate else ()
+
+
+def summary(findings: Sequence[Finding], fixes: Sequence[Fix | None], fixed: int | None, files: int) -> str:
+    """The last line: "Found 12 redundant biases in 5 files (10 fixable with `--fix`)."
+
+    findings, fixes: what remains, each with its repair. fixed: how many were repaired just now, None without `--fix`.
+    files: in how many files there were findings.
+    """
+    total = len(findings) + (fixed or 0)
+    if not total:
+        return "No redundant bias found."
+    noun = "redundant bias" if all(finding.code.startswith("BL1") for finding in findings) else "finding"
+    head = f"Found {total} {_plural(noun, total)} in {files} {_plural('file', files)}"
+    safe = sum(fix is not None and fix.applicability == "safe" for fix in fixes)
+    unsafe = sum(fix is not None and fix.applicability == "unsafe" for fix in fixes)
+    remarks: list[str] = []
+    if fixed is not None:
+        remarks.append(f"{fixed} fixed, {len(findings)} remaining")
+    if safe and fixed is None:
+        remarks.append(f"{safe} fixable with `--fix`")
+    if unsafe:
+        remarks.append(f"{unsafe}{' more' if safe and fixed is None else ' fixable'} with `--unsafe-fixes`")
+    return f"{head} ({'; '.join(remarks)})." if remarks else f"{head}."
+
+
+def _notes(finding: Finding, fix: Fix | None) -> list[tuple[str, str]]:
+    notes: list[tuple[str, str]] = []
+    steps = trail(finding.site)
+    if len(steps) > 1:
+        shown = steps if len(steps) <= _LONGEST_TRAIL else (*steps[:4], f"({len(steps) - 8} more)", *steps[-4:])
+        notes.append(("trail", " → ".join(printable(step) for step in shown)))
+    if finding.site.condition not in finding.message:
+        notes.append(("where", printable(finding.site.condition)))
+    if fix is None:
+        notes.append(("help", f"no automatic fix; `biaslens explain {finding.code}` tells more"))
+    else:
+        reason = f": {fix.reason}" if fix.reason else ""
+        safety = "" if fix.applicability == "safe" else f" ({fix.applicability}{reason})"
+        notes.append(("help", printable(f"{fix.title}{safety}")))
+    return notes
+
+
+def _plural(noun: str, count: int) -> str:
+    if count == 1:
+        return noun
+    return noun + ("es" if noun.endswith("s") else "s")

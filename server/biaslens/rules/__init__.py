@@ -1,0 +1,1 @@
+"""Judgements over sites, one file per rule."""

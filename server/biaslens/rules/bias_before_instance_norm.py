@@ -1,0 +1,96 @@
+"""# Bias before an instance norm
+
+## What it finds
+
+A convolution with a bias whose output ends, on every path through the code, in an instance norm.
+
+## Why
+
+An instance norm subtracts from every channel of every sample its mean over all positions. A bias adds the same
+number at every position, so it is subtracted again. That holds with `affine=False`, which is the default, as well: it
+is the subtraction that removes the bias, not the learned shift. Without `affine` no shift is left at all after the
+norm, and keeping the bias of the layer before it does not bring one back.
+
+## Example
+
+```python
+import torch.nn as nn
+
+
+class Down(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 16, 4, stride=2, padding=1)  # error
+        self.norm = nn.InstanceNorm2d(16)
+        self.act = nn.LeakyReLU(0.2)
+
+    def forward(self, x):
+        return self.act(self.norm(self.conv(x)))
+```
+
+## Use instead
+
+```python
+import torch.nn as nn
+
+
+class Down(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 16, 4, stride=2, padding=1, bias=False)
+        self.norm = nn.InstanceNorm2d(16)
+        self.act = nn.LeakyReLU(0.2)
+
+    def forward(self, x):
+        return self.act(self.norm(self.conv(x)))
+```
+
+## When it does not apply
+
+Something reads the bias before the norm: an activation, dropout, or a zero-padded convolution or transposed
+convolution after it, which makes the shift differ at the border. The bias of a `Linear` before an `InstanceNorm1d`
+varies along the axis that is averaged, so it stays.
+
+## Fix safety
+
+Safe: the model computes the same function, in training and, by default, in evaluation. The parameter leaves the
+`state_dict`, so the fix is marked unsafe in a file that loads weights, or that reads this `.bias` without asking
+whether it is None; where such a read would crash, no fix is offered. With `track_running_stats=True` the norm behaves
+like a batch norm in evaluation: the stored `running_mean` contains the bias, and in a trained checkpoint it has to be
+subtracted there.
+
+## The proof in three lines
+
+- With `y = W∗x + b`, the mean over the positions of one sample is `mean(y) = mean(W∗x) + b`, for each channel.
+- So `y − mean(y) = W∗x − mean(W∗x)`, and the variance of the positions does not contain `b` either.
+- The result `(y − mean(y)) / σ` is the same for every `b`.
+
+## References
+
+- [Ulyanov, Vedaldi and Lempitsky, 2016](https://arxiv.org/abs/1607.08022)
+- [PyTorch's tuning guide](https://docs.pytorch.org/tutorials/recipes/recipes/tuning_guide.html)
+- [`torch.nn.InstanceNorm2d`](https://docs.pytorch.org/docs/stable/generated/torch.nn.InstanceNorm2d.html)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from biaslens.flow import Flow
+from biaslens.rules.redundant import findings
+from biaslens.rules.rule import Finding, Rule
+
+
+def check(flow: Flow) -> Iterator[Finding]:
+    """A finding for every site whose bias a instance norm cancels."""
+    return findings(flow, RULE)
+
+
+RULE = Rule(
+    code="BL102",
+    name="bias-before-instance-norm",
+    check=check,
+    documentation=__doc__ or "",
+    url="https://arxiv.org/abs/1607.08022",
+    mechanism="instance norm",
+)

@@ -1,0 +1,136 @@
+"""What the rules BL101 to BL106 share: which sites have a bias without effect, and the sentence that says so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from biaslens.algebra.outcome import Cancels
+from biaslens.flow import Fate, Flow, Site, Verdict
+from biaslens.program.ir import Layer
+from biaslens.rules.rule import Finding, Rule
+from biaslens.text import Location
+
+_SPACE = {1: "length", 2: "height and width", 3: "depth, height and width"}
+_REPORTED = (Verdict.REDUNDANT, Verdict.CONDITIONAL, Verdict.IN_EVERY_USE)
+
+
+def findings(flow: Flow, rule: Rule) -> Iterator[Finding]:
+    """One finding for each site of the flow's own file whose bias the rule's mechanism cancels."""
+    for site in flow.sites:
+        fate = site.first_cancelled
+        if fate is not None and fate.cancelled_by == rule.mechanism and is_reported(site, flow.path):
+            yield Finding(
+                code=rule.code,
+                name=rule.name,
+                location=site.location,
+                message=statement(site, fate),
+                severity="warning" if is_certain(site) else "information",
+                site=site,
+                related=((place_of(fate), f"{canceller(fate)} cancels it here"),),
+                url=rule.url,
+            )
+
+
+def is_reported(site: Site, path: str) -> bool:
+    """Whether a rule may speak of this site: it stands in the file, has a live bias, and nothing found needs it."""
+    if site.location.path != path or site.verdict not in _REPORTED:
+        return False
+    if site.verdict is Verdict.CONDITIONAL and not site.condition:
+        return False
+    layer = site.layer
+    return layer.entry.role == "affine" and not layer.frozen and not layer.tampered and _has_bias(layer)
+
+
+def is_certain(site: Site) -> bool:
+    """Whether the finding holds as the code stands, without a condition, a caller or an argument of the user's."""
+    return site.verdict is Verdict.REDUNDANT and bias_argument(site.layer) == ""
+
+
+def bias_argument(layer: Layer) -> str:
+    """The expression that decides at run time whether the layer has its bias; "" where the source says it outright."""
+    return "" if layer.bias_text in ("", "True", "False", "0", "1") else layer.bias_text
+
+
+def statement(site: Site, fate: Fate) -> str:
+    """The verdict in one sentence: "The bias of `conv1` has no effect: `bn1` subtracts …"."""
+    argument = bias_argument(site.layer)
+    where = ""
+    if site.verdict is Verdict.IN_EVERY_USE:
+        uses = ", ".join(f"`{use}`" for use in site.seen_in)
+        where = f" in every use found ({uses})" if uses else " in every use found"
+    elif argument:
+        where = f" where `{argument}` gives it one"
+    limits = f", {fate.assumption}" if fate.assumption else ""
+    condition = f", when {site.condition}" if site.verdict is Verdict.CONDITIONAL else ""
+    return f"The bias of {named(site.layer)} has no effect{where}: {reason(fate)}{limits}{condition}."
+
+
+def reason(fate: Fate) -> str:
+    """Why the bias has no effect, as a clause in the user's names."""
+    name = canceller(fate)
+    match fate.cancelled_by:
+        case "batch norm":
+            return f"{name} subtracts the mean over {_batch_axes(fate)}, and the bias with it"
+        case "instance norm":
+            return f"{name} subtracts each channel's mean over {_space(fate) or 'all positions'}, and the bias with it"
+        case "group norm":
+            return f"{name} has one channel per group and subtracts each channel's mean, and the bias with it"
+        case "layer norm":
+            return f"{name} subtracts the mean over axes along which this bias is the same, and the bias with it"
+        case "softmax":
+            return f"{_softmax(fate)} gives the same weights whatever it is"
+        case _:
+            return "a mean that contains it is subtracted again, and the bias with it"
+
+
+def canceller(fate: Fate) -> str:
+    """What cancels the bias, by the name that the code gives it: `` `bn1` `` or `` `softmax` ``."""
+    if fate.norm is not None:
+        return named(fate.norm)
+    return f"`{fate.end.label}`" if fate.end is not None else fate.cancelled_by
+
+
+def named(layer: Layer) -> str:
+    """A layer by the name that the model holds it by; a bare position gets its class: `` `layers.0` (Conv2d) ``."""
+    if not layer.label:
+        return f"`{layer.entry.label}`"
+    return f"`{layer.label}` ({layer.entry.label})" if layer.label.rpartition(".")[2].isdigit() else f"`{layer.label}`"
+
+
+def place_of(fate: Fate) -> Location:
+    """Where the canceller stands: a norm's constructor, else the call that cancels."""
+    if fate.norm is not None:
+        return fate.norm.site
+    return fate.trail[-1].location
+
+
+def softmax_axis(fate: Fate) -> int | None:
+    """The axis over which the cancelling softmax works, where it is one axis."""
+    effects = [effect for row in fate.trail[-1].effects for effect in row] if fate.trail else []
+    over = [effect.over for effect in effects if isinstance(effect, Cancels) and effect.by == "softmax"]
+    return next(iter(over[0].named)) if over and len(over[0].named) == 1 and not over[0].others else None
+
+
+def _has_bias(layer: Layer) -> bool:
+    # Where the source leaves it open, only a plain name ("bias=bias") is a parameter that the reader can look up.
+    return layer.bias is True or (layer.bias is None and layer.bias_text.isidentifier())
+
+
+def _softmax(fate: Fate) -> str:
+    axis = softmax_axis(fate)
+    if fate.norm is not None or "softmax" not in fate.trail[-1].label:
+        return f"the softmax in {canceller(fate)}"
+    return f"the {fate.trail[-1].label}" + (f" over dim {axis}" if axis is not None else "")
+
+
+def _batch_axes(fate: Fate) -> str:
+    space = _space(fate)
+    if fate.norm is not None and fate.norm.entry.label.endswith("1d"):
+        return "the batch"
+    return f"batch{' and' if ' and ' not in space else ','} {space}" if space else "the batch and all positions"
+
+
+def _space(fate: Fate) -> str:
+    dimensions = re.search(r"([123])d$", fate.norm.entry.label) if fate.norm is not None else None
+    return _SPACE[int(dimensions.group(1))] if dimensions else ""

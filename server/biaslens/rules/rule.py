@@ -1,0 +1,64 @@
+"""What a rule is: a judgement over sites, with its documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from biaslens.flow import Flow, Site
+from biaslens.text import Edit, Location
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """Edits to one baseline, with a stated safety.
+
+    title: a verb phrase. applicability: "safe", "unsafe" or "display-only". edits never overlap.
+    reason: why it is not safe, or "".
+    """
+
+    title: str
+    edits: tuple[Edit, ...]
+    applicability: str = "safe"
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something a rule found, inert and complete.
+
+    severity: "warning" (plain redundant), "information" (conditional, or in every use found) or "hint".
+    message: one sentence. related: places with a word each (the norm that cancels it).
+    """
+
+    code: str
+    name: str
+    location: Location
+    message: str
+    severity: str
+    site: Site
+    related: tuple[tuple[Location, str], ...] = ()
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule; its page, hover and `explain` text is `documentation`, the docstring of its module.
+
+    code: "BL101". name: "bias-before-batch-norm". url: a page that exists today: the paper it rests on.
+    mechanism: what cancels the bias, in the words of `Fate.cancelled_by`; "" for rules about something else.
+    """
+
+    code: str
+    name: str
+    check: Callable[[Flow], Iterable[Finding]]
+    documentation: str
+    url: str
+    default: bool = True
+    mechanism: str = ""
+
+    @cached_property
+    def title(self) -> str:
+        """The first line of the documentation."""
+        return self.documentation.strip().splitlines()[0].strip().lstrip("# ")

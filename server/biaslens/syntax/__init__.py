@@ -1,0 +1,1 @@
+"""From text to Python's own syntax trees, and from module names to files."""

@@ -1,0 +1,75 @@
+"""A read-only view of buffers and disk. All input of the analysis goes through it, and it records every read."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import tokenize
+from collections.abc import Mapping
+from pathlib import Path
+
+from biaslens.text import Problem, Source
+
+MAX_BYTES = 20_000_000
+"""Larger files are not models."""
+
+
+class Files:
+    """A snapshot: the editor's buffers win over the disk, and what was read once stays as it was read.
+
+    buffers: unsaved texts by absolute path.
+    """
+
+    def __init__(self, buffers: Mapping[str, str] | None = None) -> None:
+        self._buffers = dict(buffers or {})
+        self._read: dict[str, Source | Problem] = {}
+        self._exists: dict[str, bool] = {}
+
+    def read(self, path: str) -> Source | Problem:
+        """The text of a file, or why it cannot be read. Never raises."""
+        if path not in self._read:
+            buffer = self._buffers.get(path)
+            self._read[path] = Source(path, buffer) if buffer is not None else _read(path)
+        return self._read[path]
+
+    def exists(self, path: str) -> bool:
+        if path not in self._exists:
+            self._exists[path] = path in self._buffers or _is_file(path)
+        return self._exists[path]
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Every file that was read or looked for so far."""
+        return frozenset(self._read) | frozenset(self._exists)
+
+
+def decode(data: bytes, path: str) -> Source | Problem:
+    """The text of a Python file by PEP 263, with its line ends as they are; a byte order mark is dropped."""
+    if b"\0" in data[:8192]:
+        return Problem("unreadable", "This is a binary file, not Python source.", path)
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+        return Source(path, codecs.decode(data, encoding).removeprefix("\ufeff"))
+    except (SyntaxError, LookupError) as error:
+        return Problem("unreadable", f"Its encoding declaration is not understood: {error}.", path)
+    except UnicodeDecodeError as error:
+        return Problem("unreadable", f"It is not valid {error.encoding} text (byte {error.start}).", path)
+
+
+def _read(path: str) -> Source | Problem:
+    try:
+        file = Path(path)
+        if file.stat().st_size > MAX_BYTES:
+            return Problem("unreadable", f"It is larger than {MAX_BYTES // 1_000_000} MB.", path)
+        return decode(file.read_bytes(), path)
+    except OSError as error:
+        return Problem("unreadable", f"It cannot be read: {error.strerror or error}.", path)
+    except ValueError as error:
+        return Problem("unreadable", f"It cannot be read: {error}.", path)
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,117 @@
+"""A text with its own line table, half-open ranges of it, and replacements in it.
+
+Offsets count code points. Lines end at `\\n`, `\\r\\n` or `\\r` and nowhere else, which is the rule of the
+Language Server Protocol, of Python's tokenizer and of LibCST. `str.splitlines` splits at form feeds too.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+_LINE_END = re.compile(r"\r\n|\n|\r")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A half-open range of code points, `start <= end`."""
+
+    start: int
+    end: int
+
+    def contains(self, offset: int) -> bool:
+        """Whether a cursor at `offset` touches this span; both of its ends count."""
+        return self.start <= offset <= self.end
+
+    def covers(self, other: Span) -> bool:
+        return self.start <= other.start and other.end <= self.end
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Edit:
+    """Replaces the text of `span`; an insertion where the span is empty."""
+
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """The text of one file as the editor or the disk has it.
+
+    `path` is the file's absolute name, or the client's own string for a document without a file.
+    """
+
+    path: str
+    text: str
+
+    @cached_property
+    def line_starts(self) -> tuple[int, ...]:
+        """The offset at which each line begins; the empty line after a final line end counts."""
+        return (0, *(match.end() for match in _LINE_END.finditer(self.text)))
+
+    @cached_property
+    def newline(self) -> str:
+        """The line ending that the file uses, by its first one."""
+        first = _LINE_END.search(self.text)
+        return first.group() if first else "\n"
+
+    def line_and_column(self, offset: int) -> tuple[int, int]:
+        """Zero-based line and column (in code points) of an offset, clamped to the text."""
+        offset = max(0, min(offset, len(self.text)))
+        line = bisect_right(self.line_starts, offset) - 1
+        return line, offset - self.line_starts[line]
+
+    def offset(self, line: int, column: int) -> int:
+        """The offset of a zero-based line and column, clamped to the line and to the text."""
+        if line < 0:
+            return 0
+        if line >= len(self.line_starts):
+            return len(self.text)
+        start = self.line_starts[line]
+        return min(start + max(0, column), start + len(self.line(line)))
+
+    def line(self, line: int) -> str:
+        """The text of a zero-based line without its line end."""
+        start = self.line_starts[line]
+        end = self.line_starts[line + 1] if line + 1 < len(self.line_starts) else len(self.text)
+        return self.text[start:end].rstrip("\r\n")
+
+    def excerpt(self, span: Span) -> str:
+        return self.text[span.start : span.end]
+
+    def edited(self, edits: Iterable[Edit]) -> str:
+        """The text with every edit applied; edits must not overlap."""
+        parts: list[str] = []
+        position = 0
+        for edit in sorted(edits):
+            if edit.span.start < position:
+                raise ValueError("overlapping edits")
+            parts += (self.text[position : edit.span.start], edit.text)
+            position = edit.span.end
+        return "".join((*parts, self.text[position:]))
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Location:
+    """A range in a named file."""
+
+    path: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that went wrong, as data for the user: what, where, and what to do.
+
+    kind: "syntax" (part of the file was skipped), "unreadable" (nothing could be checked), "budget" (a class was
+    too large to follow), "configuration", or "internal" (a bug of ours).
+    """
+
+    kind: str
+    message: str
+    path: str
+    span: Span | None = None

@@ -1,0 +1,206 @@
+"""From fates to verdicts: what all uses of one constructor call say together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from biaslens.flow import Ending, Fate, Site, Verdict
+from biaslens.program.ir import Answer, Layer, Path, Program, Run
+from biaslens.text import Location
+
+MAX_FATES = 24
+"""More fates of one site than this tell nobody more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What became of one layer on one path; `fates` is empty where it is never applied."""
+
+    run: Run
+    path: Path
+    layer: Layer
+    fates: tuple[Fate, ...]
+
+    @property
+    def cancelled(self) -> bool:
+        return all(fate.ending is Ending.CANCELLED for fate in self.fates)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judgement:
+    verdict: Verdict
+    condition: str = ""
+    origin: str = ""
+    by_default: bool = True
+
+
+def sites_of(program: Program, uses: Sequence[Use]) -> tuple[Site, ...]:
+    """One site per constructor call, in the order of the source."""
+    by_place: dict[Location, list[Use]] = {}
+    for use in uses:
+        by_place.setdefault(use.layer.site, []).append(use)
+    return tuple(_site(program, place, group) for place, group in sorted(by_place.items(), key=lambda pair: pair[0]))
+
+
+def _site(program: Program, place: Location, uses: list[Use]) -> Site:
+    applied = [use for use in uses if use.fates]
+    home = _home(program, place)
+    alone = [use for use in applied if home is None or use.run.definition == home]
+    contexts = [use for use in applied if home is not None and use.run.definition != home]
+    judgement = _judge(alone, contexts)
+    fates = tuple(dict.fromkeys(fate for use in (*alone, *contexts) for fate in use.fates))
+    seen_in = tuple(dict.fromkeys(use.run.name for use in contexts))
+    layer = (alone or contexts or uses)[0].layer
+    return Site(
+        place,
+        layer,
+        judgement.verdict,
+        _shortened(fates),
+        judgement.condition,
+        judgement.origin,
+        "",
+        seen_in,
+        judgement.by_default,
+    )
+
+
+def _home(program: Program, place: Location) -> str | None:
+    """The definition of the entry in whose text a call stands."""
+    around = [run for run in program.runs if run.location.path == place.path and run.location.span.covers(place.span)]
+    around.sort(key=lambda run: run.location.span.end - run.location.span.start)
+    return around[0].definition if around else None
+
+
+def _judge(alone: list[Use], contexts: list[Use]) -> _Judgement:
+    uses = [*alone, *contexts]
+    if not uses:
+        return _Judgement(Verdict.UNUSED, "it is not applied on any path that was followed")
+    if any(not use.cancelled and _is_eval_side(use) for use in uses):
+        return _fallback(uses)
+    if all(use.cancelled for use in uses):
+        return _all_cancelled(alone, contexts)
+    if contexts and all(use.cancelled for use in contexts) and _explains_nothing(alone):
+        return _Judgement(Verdict.IN_EVERY_USE, f"in every use found: {_names(contexts)}")
+    conditional = _conditional(alone, contexts)
+    return conditional or _fallback(uses if not contexts or not _explains_nothing(alone) else contexts)
+
+
+def _all_cancelled(alone: list[Use], contexts: list[Use]) -> _Judgement:
+    if not alone:
+        names = _names(contexts)
+        return _Judgement(Verdict.IN_EVERY_USE, f"in every use found: {names}")
+    open_questions = _open_questions(alone)
+    if open_questions:
+        texts = ", ".join(answer.text for answer in open_questions)
+        return _Judgement(Verdict.CONDITIONAL, texts, open_questions[0].question.origin)
+    return _Judgement(Verdict.REDUNDANT)
+
+
+def _open_questions(uses: Iterable[Use]) -> list[Answer]:
+    """Answers of these paths whose other side was never followed."""
+    found: dict[str, Answer] = {}
+    for use in uses:
+        for answer in use.path.answers:
+            if answer.question.key in use.run.unexplored:
+                found.setdefault(answer.question.key, answer)
+    return list(found.values())
+
+
+def _is_eval_side(use: Use) -> bool:
+    return any(answer.question.origin == "mode" and answer.choice == "eval" for answer in use.path.answers)
+
+
+def _explains_nothing(alone: list[Use]) -> bool:
+    """Whether the class or helper, seen by itself, only hands the shift out or depends on what its caller passes."""
+    endings = {fate.ending for use in alone for fate in use.fates}
+    return Ending.READ not in endings
+
+
+def _conditional(alone: list[Use], contexts: list[Use]) -> _Judgement | None:
+    """A set of answers that separates the cancelled paths from all others."""
+    for group in (alone, contexts):
+        found = _separating(group)
+        if found is None:
+            continue
+        answers, cancelled = found
+        origin = _weakest(answer.question.origin for answer in answers)
+        if origin == "data":
+            return None
+        condition = " and ".join(dict.fromkeys(_phrase(answer) for answer in answers))
+        by_default = any(_is_default(use) for use in cancelled) or any(use.cancelled for use in contexts)
+        return _Judgement(Verdict.CONDITIONAL, condition, origin, by_default)
+    return None
+
+
+def _separating(uses: list[Use]) -> tuple[list[Answer], list[Use]] | None:
+    good = [use for use in uses if use.cancelled]
+    bad = [use for use in uses if not use.cancelled]
+    if not good or not bad:
+        return None
+    questions = list(dict.fromkeys(answer.question.key for use in good for answer in use.path.answers))
+    for size in (1, 2):
+        for keys in combinations(questions, size):
+            wanted = {_choices(use, keys) for use in good}
+            others = {_choices(use, keys) for use in bad}
+            if any(None in choice for choice in wanted) or wanted & others:
+                continue
+            return _answers(good, keys), good
+    return None
+
+
+def _choices(use: Use, keys: Sequence[str]) -> tuple[str | None, ...]:
+    chosen = {answer.question.key: answer.choice for answer in use.path.answers}
+    return tuple(chosen.get(key) for key in keys)
+
+
+def _answers(uses: list[Use], keys: Sequence[str]) -> list[Answer]:
+    found: dict[tuple[str, str], Answer] = {}
+    for key in keys:
+        for use in uses:
+            for answer in use.path.answers:
+                if answer.question.key == key:
+                    found.setdefault((key, answer.choice), answer)
+    return list(found.values())
+
+
+def _phrase(answer: Answer) -> str:
+    return f"with {answer.text}" if answer.question.origin == "default" else answer.text
+
+
+def _is_default(use: Use) -> bool:
+    """Whether every parameter with a default has it on this path."""
+    return all(a.choice == "default" for a in use.path.answers if a.question.key.startswith("('default'"))
+
+
+def _weakest(origins: Iterable[str]) -> str:
+    """The origin that says least about who decides."""
+    order = ("data", "mode", "forward", "constructor", "default")
+    return min(origins, key=order.index)
+
+
+def _fallback(uses: Sequence[Use]) -> _Judgement:
+    fates = [fate for use in uses for fate in use.fates if fate.ending is not Ending.CANCELLED]
+    endings = {fate.ending for fate in fates}
+    if Ending.READ in endings:
+        first = next(fate for fate in fates if fate.ending is Ending.READ)
+        label = first.end.label if first.end else "it"
+        return _Judgement(Verdict.NEEDED, f"{label} reads it: {first.reason}")
+    if Ending.UNKNOWN in endings:
+        first = next(fate for fate in fates if fate.ending is Ending.UNKNOWN)
+        return _Judgement(Verdict.UNKNOWN, first.reason)
+    return _Judgement(Verdict.NEEDED, "it is returned: it reaches the output")
+
+
+def _names(uses: Iterable[Use]) -> str:
+    names = list(dict.fromkeys(use.run.name for use in uses))
+    return ", ".join(f"`{name}`" for name in names[:4]) + (", …" if len(names) > 4 else "")
+
+
+def _shortened(fates: tuple[Fate, ...]) -> tuple[Fate, ...]:
+    """The first fates of each kind: enough for a person, and no more than memory should hold."""
+    found: dict[tuple[object, ...], Fate] = {}
+    for fate in fates:
+        found.setdefault((fate.ending, fate.reason, fate.cancelled_by, fate.root, fate.end and fate.end.location), fate)
+    return tuple(found.values())[:MAX_FATES]

@@ -1,0 +1,133 @@
+"""Reads the specification: Markdown in which every `##` section with a Python block is one case.
+
+A case is prose, one model file, and the ways to build it:
+
+    ## A convolution directly before a batch norm
+    The mean of every channel is subtracted, and with it whatever was added to all of the channel.
+
+    ```python
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 8, 3)  # redundant: norm
+            self.norm = nn.BatchNorm2d(8)
+
+        def forward(self, x):
+            return self.norm(self.conv(x))
+    ```
+
+    - build `Net()` on `(4, 3, 9, 9)`
+
+The model file begins with `PRELUDE`, which the text leaves out. A comment at the end of a constructor call's first
+line says what must be found there, whether or not the layer has a bias at present:
+
+| comment | verdict | what torch must say |
+|---|---|---|
+| `# redundant: norm` | redundant, and the norm, operation or mechanism that cancels it | cancelled in every run |
+| `# redundant if: condition` | redundant under a condition | cancelled in each `build`, read in an `otherwise` |
+| `# redundant in every use` | redundant wherever the file uses it | the same |
+| `# absorbed` | the next layer's bias can take its place | read in some run |
+| `# needed: relu` | needed, and what reads it (may be left out) | read in some run |
+| `# returned` | needed, since it reaches the output | read in some run |
+| `# unused` | the layer is never applied | neither its bias nor its weight matters |
+| `# unknown` | we cannot tell | anything |
+
+A run is "- build `expression` on `inputs`", "- otherwise …" for the other side of a condition, or "- eval …" in eval
+mode. Inputs are shapes (a tuple of integers) or any expressions; several are separated by commas. An expression may
+name a method: "- build `Net().features` on `(4, 3, 9, 9)`". A block that opens with "```python fixed" holds the same
+file after all safe fixes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+PRELUDE = "import torch\nimport torch.nn.functional as F\nfrom torch import nn\n\n\n"
+
+FOLDER = Path(__file__).parent / "cases"
+
+_BLOCK = re.compile(r"^```python( fixed)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_RUN = re.compile(r"^- (build|otherwise|eval) `(.+?)` on `(.+)`$", re.MULTILINE)
+_WORDS = "redundant if|redundant in every use|redundant|absorbed|needed|returned|unused|unknown"
+_EXPECTATION = re.compile(rf"#\s+({_WORDS})(?::\s+(.+))?$")
+_NEED_A_NAME = ("redundant", "redundant if")
+_NEED_BOTH_SIDES = ("redundant if", "redundant in every use")
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What must be found on a line. text: the norm, the reader or the condition, or ""."""
+
+    word: str
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """One way to run the model. kind: "build", "otherwise" or "eval"; the others are Python expressions."""
+
+    kind: str
+    model: str
+    inputs: str
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One model file. expectations: by one-based line of `text`. fixed: the file after all safe fixes, or None."""
+
+    name: str
+    text: str
+    expectations: Mapping[int, Expectation]
+    builds: tuple[Build, ...]
+    fixed: str | None = None
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def all_cases() -> tuple[Case, ...]:
+    """Every case of the specification."""
+    files = sorted(FOLDER.glob("*.md"))
+    return tuple(case for file in files for case in read_cases(file.read_text("utf-8"), file.stem))
+
+
+def read_cases(markdown: str, theme: str) -> Iterator[Case]:
+    """The cases of one Markdown text; sections without a Python block are prose. ValueError where one is malformed."""
+    for section in re.split(r"^## ", markdown, flags=re.MULTILINE)[1:]:
+        heading, _, body = section.partition("\n")
+        if _BLOCK.search(body):
+            yield _read_case(f"{theme}: {heading.strip()}", body)
+
+
+def expectations_of(text: str) -> dict[int, Expectation]:
+    """The expectations in a file's comments, by one-based line."""
+    found = ((number, _EXPECTATION.search(line)) for number, line in enumerate(text.split("\n"), 1))
+    return {number: Expectation(match[1], (match[2] or "").strip()) for number, match in found if match}
+
+
+def _read_case(name: str, body: str) -> Case:
+    blocks = [(match[1] is not None, PRELUDE + match[2]) for match in _BLOCK.finditer(body)]
+    models = [text for is_fixed, text in blocks if not is_fixed]
+    fixed = [text for is_fixed, text in blocks if is_fixed]
+    builds = tuple(Build(*match.groups()) for match in _RUN.finditer(_BLOCK.sub("", body)))
+    if len(models) != 1 or len(fixed) > 1:
+        raise ValueError(f"{name}: a case has one model file and at most one fixed one")
+    case = Case(name, models[0], expectations_of(models[0]), builds, fixed[0] if fixed else None)
+    _check_form(case)
+    return case
+
+
+def _check_form(case: Case) -> None:
+    if not case.expectations:
+        raise ValueError(f"{case.name}: nothing is expected")
+    kinds = {build.kind for build in case.builds}
+    if "build" not in kinds:
+        raise ValueError(f"{case.name}: it says no way to build the model")
+    for line, expectation in case.expectations.items():
+        if expectation.word in _NEED_A_NAME and not expectation.text:
+            raise ValueError(f"{case.name}: line {line} does not say what makes it {expectation.word}")
+        if expectation.word in _NEED_BOTH_SIDES and "otherwise" not in kinds:
+            raise ValueError(f"{case.name}: line {line} needs a run of the other side")

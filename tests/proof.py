@@ -1,0 +1,285 @@
+"""Torch as the judge: perturbs every bias of a small model and looks whether the output moves.
+
+The model is built in float64 with every parameter random, those that start at zero included. Each measurement is made
+twice, with other numbers: once on the model as it was built, once after `train()`. Dropout stays as it is, with the
+same seed before each forward pass, and all state (running statistics, power iteration) is put back after each.
+"""
+
+# Torch's own annotations are partial, and its list of parameters is private:
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportPrivateUsage=false
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from torch import Tensor, nn
+
+from markdown_cases import Build, Case, Expectation
+
+MOVED = 1e-6
+STAYED = 1e-9
+SEEDS = (1, 2)
+
+_LINE = "made_at_line"
+_FILE = "<case>"
+
+
+class Reading(Enum):
+    """What torch says about one layer's bias."""
+
+    CANCELLED = "cancelled"
+    READ = "read"
+    UNREACHED = "not reached"
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One layer of one run: the line of the file that made it, and what became of its bias."""
+
+    line: int
+    name: str
+    is_norm: bool
+    reading: Reading
+
+
+def contradictions(case: Case) -> list[str]:
+    """Where torch does not agree with what the case expects, in sentences; empty for a true case."""
+    runs = [(build, measure(case.text, build)) for build in case.builds]
+    found = [
+        f"line {line}: `{expectation.word}` is expected, but {complaint}"
+        for line, expectation in case.expectations.items()
+        for complaint in _complaints(expectation, _readings_at(line, runs))
+    ]
+    silent = {layer.line for _, layers in runs for layer in layers if not layer.is_norm} - set(case.expectations)
+    return found + [f"line {line}: it makes a layer, and nothing is expected" for line in sorted(silent)]
+
+
+def changes_by_fix(case: Case) -> list[str]:
+    """Where the fixed file does not compute the same as the model file, in sentences; empty for a true fix."""
+    assert case.fixed is not None
+    return [
+        complaint
+        for build in case.builds
+        if build.kind != "eval"
+        for complaint in _differences(case.text, case.fixed, build)
+    ]
+
+
+def measure(text: str, build: Build) -> list[Measured]:
+    """Builds a model from a file and measures the bias of every layer that the file's lines made."""
+    rounds = [_measure_once(text, build, seed) for seed in SEEDS]
+    return [_agree(readings) for readings in zip(*rounds, strict=True)]
+
+
+def _complaints(expectation: Expectation, readings: Mapping[str, list[Reading]]) -> Iterator[str]:
+    trained = readings["build"] + readings["otherwise"]
+    everything = trained + readings["eval"]
+    if not everything:
+        yield "no run makes a layer there"
+        return
+    match expectation.word:
+        case "redundant":
+            if set(trained) != {Reading.CANCELLED}:
+                yield f"torch says {_words(trained)}"
+        case "redundant if" | "redundant in every use":
+            if set(readings["build"]) != {Reading.CANCELLED}:
+                yield f"torch says {_words(readings['build'])} where it should be cancelled"
+            if Reading.READ not in readings["otherwise"]:
+                yield f"torch says {_words(readings['otherwise'])} on the other side"
+        case "needed" | "returned" | "absorbed":
+            if Reading.READ not in everything:
+                yield f"torch says {_words(everything)}"
+        case "unused":
+            if set(everything) != {Reading.UNREACHED}:
+                yield f"torch says {_words(everything)}"
+        case _:
+            pass
+
+
+def _readings_at(line: int, runs: list[tuple[Build, list[Measured]]]) -> dict[str, list[Reading]]:
+    """By kind of run: the readings of the affine layers made on a line, or of the norms where there is no other."""
+    readings: dict[str, list[Reading]] = {"build": [], "otherwise": [], "eval": []}
+    only_norms = all(layer.is_norm for _, layers in runs for layer in layers if layer.line == line)
+    for build, layers in runs:
+        here = (layer for layer in layers if layer.line == line)
+        readings[build.kind] += [layer.reading for layer in here if layer.is_norm == only_norms]
+    return readings
+
+
+def _words(readings: list[Reading]) -> str:
+    return " and ".join(sorted({reading.value for reading in readings})) or "nothing"
+
+
+def _agree(readings: tuple[Measured, ...]) -> Measured:
+    """A bias is cancelled only if it is in every round."""
+    order = (Reading.READ, Reading.UNREACHED, Reading.CANCELLED)
+    return min(readings, key=lambda measured: order.index(measured.reading))
+
+
+def _measure_once(text: str, build: Build, seed: int) -> list[Measured]:
+    with _float64(), _lines_recorded(), torch.no_grad():
+        forward, model, inputs = _prepare(text, build, seed)
+        layers = [(name, layer) for name, layer in model.named_modules() if _LINE in vars(layer) and _has_shift(layer)]
+        return [
+            Measured(vars(layer)[_LINE], name, _is_norm(layer), _reading(forward, model, inputs, layer, seed))
+            for name, layer in layers
+        ]
+
+
+def _prepare(text: str, build: Build, seed: int) -> tuple[Callable[..., Any], nn.Module, list[Any]]:
+    torch.manual_seed(seed)
+    namespace: dict[str, Any] = {"__name__": "case"}
+    exec(compile(text, _FILE, "exec", dont_inherit=True), namespace)
+    forward = eval(build.model, namespace)
+    model: nn.Module = getattr(forward, "__self__", forward)
+    if build.kind == "eval":
+        model.eval()
+    elif seed == SEEDS[-1]:
+        model.train()
+    inputs = _inputs(eval(f"({build.inputs},)", namespace))
+    with torch.no_grad():
+        forward(*_copied(inputs))  # Lazy layers get their parameters here.
+        _randomise(model)
+    return forward, model, inputs
+
+
+def _inputs(values: tuple[Any, ...]) -> list[Any]:
+    return [torch.randn(value) if _is_shape(value) else value for value in values]
+
+
+def _is_shape(value: object) -> bool:
+    return isinstance(value, tuple) and all(isinstance(size, int) for size in value)
+
+
+def _randomise(model: nn.Module) -> None:
+    for parameter in model.parameters():
+        spread = 1 / math.sqrt(max(1, parameter[0].numel())) if parameter.dim() > 1 else 0.5
+        parameter.copy_(spread * torch.randn_like(parameter) + (0.7 if parameter.dim() < 2 else 0.0))
+    for name, buffer in model.named_buffers():
+        if name.endswith(("running_mean", "running_var")):
+            buffer.copy_(torch.rand_like(buffer) + 0.5)
+
+
+def _reading(forward: Callable[..., Any], model: nn.Module, inputs: list[Any], layer: nn.Module, seed: int) -> Reading:
+    before = _run(forward, model, inputs, seed)
+    with _bias_of(layer) as bias, _perturbed([bias]):
+        by_bias = _distance(before, _run(forward, model, inputs, seed))
+    if by_bias > MOVED:
+        return Reading.READ
+    if by_bias > STAYED:
+        raise ValueError(f"the output moves by {by_bias:.1e} of its scale: too little to tell")
+    with _perturbed([parameter for name, parameter in layer.named_parameters() if name != "bias"]):
+        by_weight = _distance(before, _run(forward, model, inputs, seed))
+    return Reading.CANCELLED if by_weight > MOVED else Reading.UNREACHED
+
+
+def _run(forward: Callable[..., Any], model: nn.Module, inputs: list[Any], seed: int) -> list[Tensor]:
+    """All tensors of the output. Leaves the model's state as it was."""
+    state = [(buffer, buffer.clone()) for buffer in model.buffers()]
+    torch.manual_seed(seed)
+    outputs = [tensor.double().nan_to_num() for tensor in _tensors(forward(*_copied(inputs)))]
+    for buffer, value in state:
+        buffer.copy_(value)
+    return outputs
+
+
+def _copied(inputs: list[Any]) -> list[Any]:
+    return [value.clone() if isinstance(value, Tensor) else value for value in inputs]
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value.clone()
+    elif isinstance(value, Mapping):
+        yield from _tensors(list(value.values()))
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _tensors(item)
+
+
+def _distance(before: list[Tensor], after: list[Tensor]) -> float:
+    """The largest change of any output, relative to that output's scale."""
+    pairs = zip(before, after, strict=True)
+    return max(((a - b).abs().max() / b.abs().max().clamp(min=1e-3)).item() for b, a in pairs if b.numel())
+
+
+@contextmanager
+def _bias_of(layer: nn.Module) -> Generator[Tensor]:
+    """The layer's bias; a temporary one of zeros for a layer without."""
+    bias = layer._parameters["bias"]
+    if bias is not None:
+        yield bias
+        return
+    size: Any = getattr(layer, "out_channels", None) or getattr(layer, "out_features", None) or layer.weight.shape
+    layer._parameters["bias"] = temporary = nn.Parameter(torch.zeros(size))
+    yield temporary
+    layer._parameters["bias"] = None
+
+
+@contextmanager
+def _perturbed(tensors: list[Tensor]) -> Generator[None]:
+    values = [tensor.clone() for tensor in tensors]
+    for tensor in tensors:
+        tensor.add_(torch.randn_like(tensor))
+    yield
+    for tensor, value in zip(tensors, values, strict=True):
+        tensor.copy_(value)
+
+
+def _has_shift(layer: nn.Module) -> bool:
+    """Whether it is one of torch's own layers, or derived from one, that adds a learnable vector or could."""
+    is_torch = any(base.__module__.startswith("torch.nn.") for base in type(layer).__mro__[:-2])
+    return is_torch and "bias" in layer._parameters and getattr(layer, "weight", None) is not None
+
+
+def _is_norm(layer: nn.Module) -> bool:
+    return isinstance(layer, (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm))
+
+
+@contextmanager
+def _lines_recorded() -> Generator[None]:
+    """Every module made inside remembers the line of the innermost frame of the case's file."""
+    original = nn.Module.__init__
+
+    def remembering(self: nn.Module, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        frame = sys._getframe(1)
+        while frame is not None and frame.f_code.co_filename != _FILE:
+            frame = frame.f_back
+        if frame is not None:
+            vars(self)[_LINE] = frame.f_lineno
+
+    with patch.object(nn.Module, "__init__", remembering):
+        yield
+
+
+@contextmanager
+def _float64() -> Generator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(before)
+
+
+def _differences(text: str, fixed: str, build: Build) -> Iterator[str]:
+    for seed in SEEDS:
+        with _float64(), torch.no_grad():
+            forward, model, inputs = _prepare(text, build, seed)
+            new_forward, new_model, _ = _prepare(fixed, build, seed)
+            missing, unexpected = new_model.load_state_dict(model.state_dict(), strict=False)
+            lost = [key for key in unexpected if not key.endswith("bias")]
+            if missing or lost:
+                yield f"`{build.model}`: the fix changes the keys {', '.join([*missing, *lost])}"
+                return
+            distance = _distance(_run(forward, model, inputs, seed), _run(new_forward, new_model, inputs, seed))
+            if distance > STAYED:
+                yield f"`{build.model}`: the fix moves the output by {distance:.1e} of its scale"

@@ -1,0 +1,279 @@
+"""What ARCHITECTURE.md promises about the code, as tests: who imports whom, and what is absent."""
+
+import ast
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from biaslens import __version__
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "server" / "biaslens"
+
+LEVELS = (
+    ("__init__", "text", "options", "algebra"),
+    ("catalogue", "syntax"),
+    ("program",),
+    ("flow", "follow"),
+    ("fixes", "rules"),
+    ("explain",),
+    ("lint",),
+    ("cli", "lsp", "render", "__main__"),
+)
+"""Which part stands on which level; a part is a module or a folder right below the package."""
+
+DRAWERS = ("utils", "util", "helpers", "helper", "common", "base", "manager", "types", "misc")
+
+READS_DISK = ("syntax/files.py", "syntax/discover.py")
+"""The only modules below the façade that may touch the disk."""
+
+PURE_PARTS_OF_OS = ("join", "dirname", "basename", "normpath", "splitext", "isabs", "sep", "path", "split")
+IMPURE_MODULES = ("logging", "time", "datetime", "random", "subprocess", "socket", "shutil", "tempfile", "threading")
+IMPURE_PARTS_OF_SYS = ("argv", "stdin", "stdout", "stderr", "exit", "modules", "setrecursionlimit")
+IMPURE_FUNCTIONS = ("open", "print", "input", "exec", "eval", "__import__")
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """One source file of the package."""
+
+    path: Path
+    tree: ast.Module
+
+    @property
+    def name(self) -> str:
+        """The file's name inside the package, with slashes."""
+        return self.path.relative_to(PACKAGE).as_posix()
+
+    @property
+    def part(self) -> str:
+        return self.name.partition("/")[0].removesuffix(".py")
+
+    @property
+    def level(self) -> int:
+        return level_of(self.part)
+
+    @property
+    def lines(self) -> int:
+        return len(self.path.read_text(encoding="utf-8").splitlines())
+
+
+def level_of(part: str) -> int:
+    found = [level for level, parts in enumerate(LEVELS) if part in parts]
+    assert found, f"{part} has no level yet: give it one here and in ARCHITECTURE.md"
+    return found[0]
+
+
+def modules() -> list[Module]:
+    return [Module(path, ast.parse(path.read_bytes())) for path in sorted(PACKAGE.rglob("*.py"))]
+
+
+def imports(module: Module) -> Iterator[str]:
+    """The dotted name of everything that a module imports, anywhere in it: `from a.b import c` gives a.b.c."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module.name}:{node.lineno} imports relatively"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def parts_imported(module: Module) -> set[str]:
+    own = {name.removeprefix("biaslens.") for name in imports(module) if name.startswith("biaslens.")}
+    return {"__init__" if name == "__version__" else name.partition(".")[0] for name in own}
+
+
+def importers_of(package: str) -> set[str]:
+    return {m.name for m in modules() if any(name.partition(".")[0] == package for name in imports(m))}
+
+
+def loaded_by(*arguments: str) -> set[str]:
+    """The top-level modules in a fresh process after one command line."""
+    code = (
+        "import sys\n"
+        f"sys.argv = ['biaslens', *{list(arguments)!r}]\n"
+        "from biaslens.cli.main import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print()\nprint(*{name.partition('.')[0] for name in sys.modules})\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def test_every_part_imports_only_its_own_level_and_lower_ones() -> None:
+    upwards = [
+        f"{module.name} (level {module.level}) imports {part} (level {level_of(part)})"
+        for module in modules()
+        for part in parts_imported(module)
+        if level_of(part) > module.level
+    ]
+    assert not upwards
+
+
+def test_parts_of_one_level_do_not_import_each_other_in_a_circle() -> None:
+    edges = {(m.part, part) for m in modules() for part in parts_imported(m) if part != m.part}
+    assert edges, "the parts of the package import each other"
+    assert not [edge for edge in edges if edge[::-1] in edges]
+
+
+def test_torch_is_never_imported() -> None:
+    assert importers_of("biaslens"), "imports are seen"
+    assert importers_of("torch") == set()
+
+
+@pytest.mark.parametrize(("library", "home"), [("libcst", "fixes/"), ("pygls", "lsp/"), ("lsprotocol", "lsp/")])
+def test_a_library_is_imported_in_one_folder_only(library: str, home: str) -> None:
+    importers = importers_of(library)
+    assert importers
+    assert [name for name in importers if not name.startswith(home)] == []
+
+
+def test_only_one_module_knows_utf_16() -> None:
+    """A docstring may name the encoding; code that counts in it stands in one place."""
+    assert {module.name for module in modules() if any(map(_names_utf_16, ast.walk(module.tree)))} == {"lsp/convert.py"}
+
+
+def _names_utf_16(node: ast.AST) -> bool:
+    match node:
+        case ast.Constant(value=str(text)) | ast.Attribute(attr=text):
+            return text.lower().replace("-", "").replace("_", "") in ("utf16", "utf16le", "utf16be")
+        case _:
+            return False
+
+
+def test_version_starts_without_the_heavy_libraries() -> None:
+    assert loaded_by("--version").isdisjoint(("torch", "libcst", "pygls", "lsprotocol", "rich", "pathspec", "asyncio"))
+
+
+def test_a_check_loads_neither_torch_nor_the_language_server(tmp_path: Path) -> None:
+    model = "from torch import nn\nnet = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8))\n"
+    (tmp_path / "model.py").write_text(model)
+    loaded = loaded_by("check", str(tmp_path))
+    assert "biaslens" in loaded
+    assert loaded.isdisjoint(("torch", "pygls", "lsprotocol", "rich", "asyncio"))
+
+
+def test_no_file_is_over_600_lines_and_half_of_them_are_under_200() -> None:
+    lengths = {module.name: module.lines for module in modules()}
+    tests = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in (ROOT / "tests").rglob("*.py")}
+    assert {name: length for name, length in {**lengths, **tests}.items() if length > 600} == {}
+    assert statistics.median(length for name, length in lengths.items() if not name.endswith("__init__.py")) < 200
+
+
+def test_no_module_is_a_drawer() -> None:
+    names = {part.removesuffix(".py").strip("_") for module in modules() for part in module.name.split("/")}
+    assert names.isdisjoint(DRAWERS)
+
+
+def test_no_module_keeps_mutable_state() -> None:
+    """A table is wrapped, or annotated with a read-only type, which the type checker then enforces."""
+    found = [
+        f"{module.name}:{statement.lineno}" for module in modules() for statement in _mutable_statements(module.tree)
+    ]
+    found += [
+        f"{module.name}:{node.lineno} (global)"
+        for module in modules()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Global)
+    ]
+    assert not found
+
+
+def _mutable_statements(tree: ast.Module) -> Iterator[ast.stmt]:
+    for statement in tree.body:
+        match statement:
+            case ast.Assign(value=value) | ast.AugAssign(value=value) if _is_mutable(value):
+                yield statement
+            case ast.AnnAssign(annotation=annotation, value=ast.expr() as value) if _is_mutable(value):
+                if ast.unparse(annotation).partition("[")[0] not in ("Mapping", "Sequence", "Set"):
+                    yield statement
+            case _:
+                pass
+
+
+def _is_mutable(value: ast.expr) -> bool:
+    match value:
+        case ast.List() | ast.Dict() | ast.Set() | ast.ListComp() | ast.DictComp() | ast.SetComp():
+            return True
+        case ast.BinOp(left=left, right=right):
+            return _is_mutable(left) or _is_mutable(right)
+        case ast.Call(func=function):
+            name = ast.unparse(function).rpartition(".")[2]
+            return name in ("dict", "list", "set", "defaultdict", "deque", "Counter", "OrderedDict", "bytearray")
+        case _:
+            return False
+
+
+def test_what_crosses_an_arrow_is_frozen() -> None:
+    parts = ("text", "options", "algebra", "flow", "rules", "lint", "render")
+    places = ("catalogue/entry.py", "program/ir.py")
+    classes = [
+        (module.name, node)
+        for module in modules()
+        if module.part in parts or module.name in places
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.ClassDef)
+    ]
+    dataclasses = [(name, node) for name, node in classes if any("dataclass" in text for text in _decorators(node))]
+    assert len(dataclasses) > 20
+    assert [
+        f"{name}: {node.name}"
+        for name, node in dataclasses
+        if not any("frozen=True" in text for text in _decorators(node))
+    ] == []
+
+
+def _decorators(node: ast.ClassDef) -> list[str]:
+    return [ast.unparse(decorator) for decorator in node.decorator_list]
+
+
+def test_below_the_facade_nothing_asks_the_world() -> None:
+    found = [
+        f"{module.name}:{getattr(node, 'lineno', 0)}: {ast.unparse(node)}"
+        for module in modules()
+        if module.level <= level_of("explain") and module.name not in READS_DISK
+        for node in ast.walk(module.tree)
+        if _asks_the_world(node)
+    ]
+    assert not found
+
+
+def _asks_the_world(node: ast.AST) -> bool:
+    match node:
+        case ast.Import(names=names):
+            return any(name.name.partition(".")[0] in IMPURE_MODULES for name in names)
+        case ast.ImportFrom(module=str(module), names=names):
+            if module in ("os", "os.path"):
+                return any(name.name not in PURE_PARTS_OF_OS for name in names)
+            if module == "pathlib":
+                return any(not name.name.startswith("Pure") for name in names)
+            return module.partition(".")[0] in IMPURE_MODULES
+        case (
+            ast.Attribute(value=ast.Name(id="os"), attr=name)
+            | ast.Attribute(value=ast.Attribute(value=ast.Name(id="os"), attr="path"), attr=name)
+        ):
+            return name not in PURE_PARTS_OF_OS
+        case ast.Attribute(value=ast.Name(id="sys"), attr=name):
+            return name in IMPURE_PARTS_OF_SYS
+        case ast.Call(func=ast.Name(id=name)):
+            return name in IMPURE_FUNCTIONS
+        case _:
+            return False
+
+
+def test_the_extension_has_the_version_of_the_package() -> None:
+    manifest = json.loads((ROOT / "package.json").read_text(encoding="utf-8"))
+    assert (manifest["name"], manifest["version"]) == ("biaslens", __version__)
+    assert manifest["engines"]["vscode"]
+
+
+def test_the_map_for_newcomers_is_short_and_names_every_part() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) < 150
+    assert {module.part for module in modules() if f"{module.part}" not in text and "__" not in module.part} == set()

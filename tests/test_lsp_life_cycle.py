@@ -1,0 +1,196 @@
+"""From the first message to the exit code, with the bytes as they are: every request gets exactly one answer."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from editor import PATIENCE, SERVER
+
+
+@dataclass
+class Wire:
+    """A server process and its two pipes."""
+
+    process: subprocess.Popen[bytes]
+
+    def send_bytes(self, body: bytes) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+        self.process.stdin.flush()
+
+    def notify(self, method: str, params: object = None) -> None:
+        self.send_bytes(json.dumps({"jsonrpc": "2.0", "method": method, "params": params}).encode())
+
+    def ask(self, number: object, method: str, params: object = None) -> dict[str, Any]:
+        """Sends a request and gives the next message that is an answer."""
+        message = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+        self.send_bytes(json.dumps(message).encode())
+        return self.answer()
+
+    def answer(self) -> dict[str, Any]:
+        while True:
+            message = self.read()
+            assert message is not None, "the server closed its output"
+            assert message.get("method") not in ("window/showMessage", "window/logMessage"), message
+            if "method" not in message:
+                return message
+
+    def read(self) -> dict[str, Any] | None:
+        """The next message, or None at the end; anything between two messages is an error."""
+        assert self.process.stdout is not None
+        length = 0
+        while (line := self.process.stdout.readline()) not in (b"\r\n", b""):
+            name, _, value = line.partition(b": ")
+            assert name in (b"Content-Length", b"Content-Type"), line
+            length = int(value) if name == b"Content-Length" else length
+        return json.loads(self.process.stdout.read(length)) if length else None
+
+    def initialize(self) -> dict[str, Any]:
+        answer = self.ask(0, "initialize", {"processId": None, "rootUri": None, "capabilities": {}})
+        self.notify("initialized", {})
+        return answer
+
+    def end(self) -> int:
+        """Waits for the process; its remaining output must be whole messages."""
+        while self.read() is not None:
+            pass
+        return self.process.wait(PATIENCE)
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    with subprocess.Popen(SERVER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        yield Wire(process)
+        process.kill()
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+
+
+def test_shutdown_then_exit_ends_with_0(wire: Wire) -> None:
+    answer = wire.initialize()
+    assert answer["result"]["serverInfo"]["name"] == "biaslens"
+    assert wire.ask(1, "shutdown") == {"jsonrpc": "2.0", "id": 1, "result": None}
+    wire.notify("exit")
+    assert wire.end() == 0
+
+
+def test_exit_without_shutdown_ends_with_1(wire: Wire) -> None:
+    wire.initialize()
+    wire.notify("exit")
+    assert wire.end() == 1
+
+
+def test_exit_before_initialize_ends_with_1(wire: Wire) -> None:
+    wire.notify("exit")
+    assert wire.end() == 1
+
+
+def test_the_end_of_the_input_ends_the_server(wire: Wire) -> None:
+    wire.initialize()
+    assert wire.process.stdin is not None
+    wire.process.stdin.close()
+    assert wire.end() == 1
+
+
+def test_requests_out_of_their_time_are_refused(wire: Wire) -> None:
+    hover = {"textDocument": {"uri": "file:///a.py"}, "position": {"line": 0, "character": 0}}
+    assert wire.ask(1, "textDocument/hover", hover)["error"]["code"] == -32002
+    wire.notify("textDocument/didOpen", {})
+    wire.initialize()
+    assert wire.ask(2, "initialize", {"processId": None, "capabilities": {}})["error"]["code"] == -32600
+    assert wire.ask(3, "textDocument/hover", hover)["result"] is None
+    wire.ask(4, "shutdown")
+    assert wire.ask(5, "textDocument/hover", hover)["error"]["code"] == -32600
+    assert wire.ask(6, "shutdown")["error"]["code"] == -32600
+    wire.notify("exit")
+    assert wire.end() == 0
+
+
+def test_malformed_messages_are_refused_and_the_next_one_is_served(wire: Wire) -> None:
+    wire.initialize()
+    assert _refusal(wire, b'{"jsonrpc": "2.0", "id": 1,') == (None, -32700)
+    assert _refusal(wire, b"\xff\xfe") == (None, -32700)
+    assert _refusal(wire, b'[{"jsonrpc": "2.0", "id": 1, "method": "shutdown"}]') == (None, -32600)
+    assert _refusal(wire, b'{"jsonrpc": "1.0", "id": 2, "method": "shutdown"}') == (2, -32600)
+    assert _refusal(wire, b'{"jsonrpc": "2.0", "id": [3], "method": "shutdown"}') == (None, -32600)
+    assert _refusal(wire, b'{"jsonrpc": "2.0", "id": 4, "method": 5}') == (4, -32600)
+    answers = [
+        wire.ask(5, "textDocument/hover", {"textDocument": {"uri": 7}, "position": "here"}),
+        wire.ask("six", "textDocument/codeAction", {}),
+        wire.ask(7, "textDocument/inventedByNobody", {"a": 1}),
+    ]
+    refused = [(answer["id"], answer["error"]["code"]) for answer in answers]
+    assert refused == [(5, -32602), ("six", -32602), (7, -32601)]
+    wire.notify("textDocument/didChange", {"textDocument": {"uri": 8}})
+    wire.notify("textDocument/inventedByNobody", {})
+    wire.notify("$/cancelRequest", {"id": 99})
+    wire.notify("textDocument/didClose", {"textDocument": {"uri": "file:///never/opened.py"}})
+    wire.notify(
+        "textDocument/didChange",
+        {"textDocument": {"uri": "file:///never/opened.py", "version": 2}, "contentChanges": [{"text": "x"}]},
+    )
+    wire.send_bytes(b'{"jsonrpc": "2.0", "id": "nobody asked", "result": {"jsonrpc": "2.0"}}')
+    position = {"line": 0, "character": 0, "data": {"jsonrpc": "2.0"}}
+    assert wire.ask(9, "textDocument/hover", {"textDocument": {"uri": "file:///a.py"}, "position": position}) == {
+        "jsonrpc": "2.0",
+        "id": 9,
+        "result": None,
+    }
+
+
+def _refusal(wire: Wire, body: bytes) -> tuple[object, int]:
+    wire.send_bytes(body)
+    answer = wire.answer()
+    return answer["id"], answer["error"]["code"]
+
+
+def test_a_cancelled_request_is_answered_at_once_and_the_next_one_is_served(wire: Wire) -> None:
+    wire.ask(0, "initialize", {"processId": None, "capabilities": {"textDocument": {"diagnostic": {}}}})
+    wire.notify("initialized", {})
+    document = {"uri": "file:///nowhere/a.py"}
+    item = {**document, "languageId": "python", "version": 1, "text": ""}
+    wire.notify("textDocument/didOpen", {"textDocument": item})
+    request = {"jsonrpc": "2.0", "id": 1, "method": "textDocument/diagnostic", "params": {"textDocument": document}}
+    wire.send_bytes(json.dumps(request).encode())
+    wire.notify("$/cancelRequest", {"id": 1})
+    answer = wire.answer()
+    assert (answer["id"], answer["error"]["code"]) == (1, -32800)
+    assert wire.ask(2, "textDocument/diagnostic", {"textDocument": document})["result"]["items"] == []
+
+
+def test_what_others_print_goes_to_standard_error() -> None:
+    program = """
+import os
+from biaslens.lsp import server
+
+def chatty(original=server.language_server):
+    print("printed", flush=True)
+    os.write(1, b"written")
+    return original()
+
+server.language_server = chatty
+server.main()
+"""
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        wire = Wire(process)
+        wire.initialize()
+        wire.notify("exit")
+        assert wire.end() == 1
+        assert process.stderr is not None
+        assert process.stderr.read() == b"printed\nwritten"
+
+
+def test_initialize_is_answered_before_the_analysis_is_imported() -> None:
+    program = "import sys, biaslens.lsp.server; print(*sorted(sys.modules))"
+    printed = subprocess.check_output([sys.executable, "-c", program], text=True, timeout=PATIENCE)
+    loaded = set(printed.split())
+    assert "pygls.lsp.server" in loaded
+    assert not loaded & {"libcst", "torch", "biaslens.lint", "biaslens.explain", "biaslens.flow", "biaslens.program.ir"}

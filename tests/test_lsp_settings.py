@@ -1,0 +1,38 @@
+"""Settings become options; what cannot be used is said and leaves the default."""
+
+from __future__ import annotations
+
+import pytest
+
+from biaslens.lsp.settings import options_from
+from biaslens.options import Options
+
+
+def test_the_names_are_those_of_the_options_in_either_case() -> None:
+    settings = {"select": ["BL1", "BL2"], "searchPaths": ["lib"], "max_runs": 8, "maxSteps": 1000}
+    assert options_from({"settings": settings}) == (
+        Options(select=("BL1", "BL2"), search_paths=("lib",), max_runs=8, max_steps=1000),
+        (),
+    )
+
+
+@pytest.mark.parametrize("sent", [None, {}, [], "x", {"settings": None}, {"settings": []}, {"other": 1}])
+def test_without_settings_the_defaults_hold(sent: object) -> None:
+    assert options_from(sent) == (Options(), ())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("selct", ["BL1"], "There is no setting named 'selct'."),
+        ("select", "BL1", "The setting 'select' must be a list of strings."),
+        ("select", [1], "The setting 'select' must be a list of strings."),
+        ("maxRuns", "8", "The setting 'maxRuns' must be a positive number."),
+        ("maxRuns", 0, "The setting 'maxRuns' must be a positive number."),
+        ("maxRuns", True, "The setting 'maxRuns' must be a positive number."),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_told_and_the_others_count(name: str, value: object, problem: str) -> None:
+    options, problems = options_from({"settings": {name: value, "ignore": ["BL102"]}})
+    assert options == Options(ignore=("BL102",))
+    assert problems == (problem,)
