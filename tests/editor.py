@@ -149,9 +149,8 @@ class Editor:
         return list((await self.publication(uri, self.texts[uri].version)).diagnostics)
 
     async def pull(self, uri: str, previous: str | None = None) -> types.DocumentDiagnosticReport:
-        return await self.client.text_document_diagnostic_async(
-            types.DocumentDiagnosticParams(types.TextDocumentIdentifier(uri), previous_result_id=previous)
-        )
+        params = types.DocumentDiagnosticParams(types.TextDocumentIdentifier(uri), previous_result_id=previous)
+        return await asyncio.wait_for(self.client.text_document_diagnostic_async(params), PATIENCE)
 
     async def publication(self, uri: str, version: int | None) -> types.PublishDiagnosticsParams:
         """The newest publication for a document, once it is for this version."""
@@ -164,18 +163,15 @@ class Editor:
     async def hover(self, uri: str, place: str, at: int = 0) -> types.Hover | None:
         """The hover at the first occurrence of `place`, `at` characters into it."""
         position = self.texts[uri].position(self.texts[uri].content.index(place) + at)
-        return await self.client.text_document_hover_async(
-            types.HoverParams(types.TextDocumentIdentifier(uri), position)
-        )
+        params = types.HoverParams(types.TextDocumentIdentifier(uri), position)
+        return await asyncio.wait_for(self.client.text_document_hover_async(params), PATIENCE)
 
     async def fixes(
         self, uri: str, place: types.Range, shown: Sequence[types.Diagnostic], only: Sequence[str] | None = None
     ) -> Sequence[types.CodeAction]:
-        actions = await self.client.text_document_code_action_async(
-            types.CodeActionParams(
-                types.TextDocumentIdentifier(uri), place, types.CodeActionContext(diagnostics=shown, only=only)
-            )
-        )
+        context = types.CodeActionContext(diagnostics=shown, only=only)
+        params = types.CodeActionParams(types.TextDocumentIdentifier(uri), place, context)
+        actions = await asyncio.wait_for(self.client.text_document_code_action_async(params), PATIENCE)
         found = [action for action in actions or () if isinstance(action, types.CodeAction)]
         assert len(found) == len(actions or ())
         return found

@@ -264,10 +264,13 @@ def _lines_recorded() -> Generator[None]:
 
 @contextmanager
 def _float64() -> Generator[None]:
-    before = torch.get_default_dtype()
+    """And on one thread: for models this small others only cost time."""
+    before = torch.get_default_dtype(), torch.get_num_threads()
     torch.set_default_dtype(torch.float64)
+    torch.set_num_threads(1)
     yield
-    torch.set_default_dtype(before)
+    torch.set_default_dtype(before[0])
+    torch.set_num_threads(before[1])
 
 
 def _differences(text: str, fixed: str, build: Build) -> Iterator[str]:

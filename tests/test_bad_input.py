@@ -2,6 +2,8 @@
 
 import os
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 from unittest.mock import patch
@@ -111,10 +113,11 @@ def test_a_syntax_error_hides_only_its_own_statement(folder: Path) -> None:
     assert outcome.err.startswith("typing.py:1:")
 
 
-def test_a_file_of_one_long_line_ends(folder: Path) -> None:
-    (folder / "long.py").write_text("x = [" + "1, " * 1_700_000 + "]\n")
+def test_a_file_of_one_line_of_five_megabytes_ends(folder: Path) -> None:
+    (folder / "long.py").write_text("from torch import nn; x = [" + f"'{'y' * 990}', " * 5000 + "nn.Linear(2, 2)]\n")
+    assert (folder / "long.py").stat().st_size > 4_900_000
     started = time.monotonic()
-    run("check", "long.py", "good.py")
+    assert _check_beside_good("long.py").err == ""
     assert time.monotonic() - started < 30
 
 
@@ -221,3 +224,12 @@ def test_a_bug_of_ours_is_one_line_without_a_traceback() -> None:
     assert re.fullmatch(
         r"biaslens [\d.]+ failed: ValueError: first line second line \(.*\)\. This is a bug.*report.*\n", outcome.err
     )
+
+
+@pytest.mark.parametrize("redirection", ["<&-", ">&-", "2>&-", ">/dev/full"])
+def test_closed_and_full_streams_are_no_bug_of_ours(redirection: str) -> None:
+    command = f"{sys.executable} -m biaslens check - {redirection}"
+    done = subprocess.run(["bash", "-c", command], check=False, input=GOOD, capture_output=True, text=True, timeout=60)
+    assert done.returncode == {"<&-": 0, ">/dev/full": 2}.get(redirection, 1)
+    assert "bug" not in done.stderr
+    assert len(done.stderr.splitlines()) == (redirection == ">/dev/full")

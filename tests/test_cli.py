@@ -159,6 +159,14 @@ def test_fix_repairs_the_file_and_says_how_much(model: Path) -> None:
     assert run("check", "--fix").out == "No redundant bias found.\n"
 
 
+def test_fix_repairs_several_findings_on_one_line(model: Path) -> None:
+    layers = "Conv2d(3, 4, 1), Conv2d(4, 4, 1), BatchNorm2d(4), Conv2d(4, 4, 1)"
+    model.write_text(f"from torch.nn import *\nnet = Sequential({layers})\n")
+    assert "(2 fixed, 0 remaining)" in run("check", "--fix").out
+    fixed = "Sequential(Conv2d(3, 4, 1, bias=False), Conv2d(4, 4, 1, bias=False), BatchNorm2d(4), Conv2d(4, 4, 1))"
+    assert model.read_text() == f"from torch.nn import *\nnet = {fixed}\n"
+
+
 def test_fix_leaves_unsafe_fixes_alone_unless_told(model: Path) -> None:
     loading = MODEL + "\n\nimport torch\n\nnet = Net()\nnet.load_state_dict(torch.load('net.pt'))\n"
     model.write_text(loading)

@@ -77,15 +77,15 @@ BUILDS: Mapping[str, tuple[Build, ...]] = {
         Build("otherwise", "Discriminator(width=4)", "(4, 3, 32, 32)"),
         Build("build", "nn.Sequential(*Discriminator.block(3, 4))", "(4, 3, 8, 8)"),
     ),
-    "unet": (Build("build", "UNet(width=4)", "(2, 3, 16, 16)"),),
+    "unet": (Build("build", "UNet(width=2)", "(2, 3, 8, 8)"),),
     "pointnet": (Build("build", "PointNet()", "(8, 3, 4, 6)"),),
     "vgg": (
         Build("build", "VGG()", "(4, 3, 16, 16)"),
         Build("otherwise", "VGG(batch_norm=False)", "(4, 3, 16, 16)"),
     ),
     "resnet": (
-        Build("build", "ResNet([2, 1])", "(4, 3, 32, 32)"),
-        Build("otherwise", "ResNet([2, 1], norm_layer=lambda c: nn.GroupNorm(2, c))", "(4, 3, 32, 32)"),
+        Build("build", "ResNet([2, 1])", "(4, 3, 16, 16)"),
+        Build("otherwise", "ResNet([2, 1], norm_layer=lambda c: nn.GroupNorm(2, c))", "(4, 3, 16, 16)"),
     ),
     "attention": (
         Build("build", "Encoder()", "(4, 6, 12)"),

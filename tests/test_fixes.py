@@ -15,8 +15,11 @@ from biaslens.algebra.outcome import Cancels
 from biaslens.catalogue.entry import Call, Entry, LearnableShift, Step, signature
 from biaslens.fixes.remove_bias import fix
 from biaslens.flow import Ending, Fate, Site, Verdict
+from biaslens.lint import lint
+from biaslens.options import Options
 from biaslens.program.ir import Equation, Layer
 from biaslens.rules.rule import Fix
+from biaslens.syntax.files import Files
 from biaslens.text import Location, Source, Span
 
 PATH = "/project/model.py"
@@ -259,6 +262,37 @@ def test_any_layout_parses_afterwards_and_says_the_same_but_for_the_bias(
     assert after.count("#") == text.count("#")
     edited = after[text.index(call) : len(after) - (len(text) - text.index(call) - len(call))]
     assert offered(after, edited) is None
+
+
+def test_all_fixes_of_a_file_together_leave_no_finding() -> None:
+    lines = [
+        "import torch",
+        "from torch import nn",
+        "class Net(nn.Module):",
+        "    def __init__(self):",
+        "        super().__init__()",
+        "        conv = lambda a, b: nn.Conv2d(a, b, 3)",
+        "        self.conv1 = conv(3, 8)",
+        "        self.conv2 = conv(8, 8)",
+        "        self.rest = nn.Sequential(nn.Conv2d(8, 8, 3), nn.BatchNorm2d(8), nn.Conv2d(8, 8, 1, bias=True))",
+        "        self.bn1, self.bn2, self.bn3 = nn.BatchNorm2d(8), nn.BatchNorm2d(8), nn.InstanceNorm2d(8)",
+        "    def forward(self, x):",
+        "        return self.bn3(self.rest(torch.relu(self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(x))))))))",
+        "",
+    ]
+    source = Source(PATH, "\r\n".join(lines))
+    report = lint(source, Files(), Options())
+    fixes = [fix(source, finding.site, report.program) for finding in report.findings]
+    edits = [edit for made in fixes if made is not None for edit in made.edits]
+    assert len(edits) == len(report.findings) == 3
+    after = Source(PATH, source.edited(edits))
+    assert lint(after, Files(), Options()).findings == ()
+    assert after.text.count("\r\n") == after.text.count("\n") == len(lines) - 1
+
+    reset = source.text.replace("    def forward", "        nn.init.zeros_(self.conv2.bias)\r\n    def forward")
+    report = lint(Source(PATH, reset), Files(), Options())
+    helper = next(f for f in report.findings if report.source.excerpt(f.location.span) == "nn.Conv2d(a, b, 3)")
+    assert fix(report.source, helper.site, report.program) is None
 
 
 # --- hazards ---------------------------------------------------------------------------------------------------------

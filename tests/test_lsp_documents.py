@@ -39,16 +39,16 @@ def test_an_address_that_we_make_leads_back_to_its_file(path: str) -> None:
     assert path_of(uri_of(path, windows=False), windows=False) == path
 
 
-def test_an_untitled_buffer_is_known_by_its_address() -> None:
-    document = opened("untitled:Untitled-1", "python", 1, "")
+@pytest.mark.parametrize("uri", ["untitled:Untitled-1", "untitled:/home/me/new.py", "file://"])
+def test_a_buffer_that_is_no_file_yet_is_known_by_its_address(uri: str) -> None:
+    document = opened(uri, "python", 1, "")
     assert document is not None
-    assert document.path == "untitled:Untitled-1"
+    assert document.path == uri
     assert not document.is_file
-    assert uri_of(document.path) == document.uri
 
 
 @pytest.mark.parametrize(
-    "uri", ["git:/a.py", "vscode-vfs://github/a.py", "output:a", "http://example.org/a.py", "", "a.py"]
+    "uri", ["git:/a.py", "vscode-vfs://github/a.py", "output:a", "http://example.org/a.py", "git://[a.py", "", "a.py"]
 )
 def test_other_schemes_are_not_ours(uri: str) -> None:
     assert opened(uri, "python", 1, "") is None

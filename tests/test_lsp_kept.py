@@ -39,6 +39,8 @@ def test_a_statement_swallowed_by_an_open_bracket_keeps_its_finding_at_its_new_p
     stem = "\nstem = nn.Sequential(nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8))\n"
     before = NORM + stem + SECOND + USER
     assert _kept(before.replace(stem, f"half = [{stem}"), before) == ["nn.Conv2d(1"]
+    assert _kept(before.replace(stem, f"half = [\n    {stem.strip()}\n"), before) == [], "its lines have changed"
+    assert _kept(before.replace(stem, f"half = [{stem.rstrip()}.eval()\n"), before) == [], "its lines have changed"
 
 
 def test_a_class_that_needs_a_broken_one_keeps_its_finding_and_so_does_its_user() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -67,7 +68,10 @@ class Wire:
 @pytest.fixture
 def wire() -> Iterator[Wire]:
     with subprocess.Popen(SERVER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        alarm = threading.Timer(PATIENCE, process.kill)
+        alarm.start()
         yield Wire(process)
+        alarm.cancel()
         process.kill()
         assert process.stderr is not None
         assert process.stderr.read() == b""

@@ -164,6 +164,18 @@ async def test_only_the_diagnostics_that_the_editor_names_are_fixed(editor: Edit
     assert await editor.fixes(uri, whole, [foreign]) == []
 
 
+async def test_of_two_on_one_line_the_one_that_is_named_is_fixed(editor: Editor, uri: str) -> None:
+    pairs = "nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Conv2d(8, 16, 3), nn.BatchNorm2d(16)"
+    text = editor.open(uri, f"import torch.nn as nn\n\nnet = nn.Sequential({pairs})\n")
+    first, second = await editor.diagnostics(uri)
+    assert first.range.start.line == second.range.start.line
+    (fix,) = await editor.fixes(uri, second.range, [second])
+    assert fix.edit is not None
+    editor.apply(fix.edit)
+    assert text.content.count("nn.Conv2d(8, 16, 3, bias=False)") == 1
+    assert [text.excerpt(shown.range) for shown in await editor.diagnostics(uri)] == ["nn.Conv2d(3, 8, 3)"]
+
+
 @pytest.mark.parametrize(
     ("only", "count"), [(None, 1), ([""], 1), (["quickfix"], 1), (["source"], 0), (["refactor"], 0)]
 )
@@ -231,6 +243,21 @@ async def test_every_kind_of_line_end_is_understood_and_kept(editor: Editor, uri
     assert fix.edit is not None
     editor.apply(fix.edit)
     assert text.content == content.replace(CALL, "nn.Conv2d(3, 64, 3, bias=False)")
+    assert await editor.diagnostics(uri) == []
+
+
+async def test_a_class_that_needs_a_broken_one_keeps_its_diagnostic_at_its_new_place(editor: Editor, uri: str) -> None:
+    helper = "class Norm(nn.BatchNorm2d):\n    def __init__(self, width):\n        super().__init__(width)\n"
+    content = MODEL.replace("class Block", f"{helper}\n\nclass Block").replace(NORM, "Norm(64)")
+    text = editor.open(uri, content)
+    (shown,) = await editor.diagnostics(uri)
+    assert text.excerpt(shown.range) == CALL
+    for old, new in (("super().__init__(width)", "super().__init__(width"), ("(width", "(width, 'é',\n    eps + ")):
+        editor.change(uri, old, new)
+        (kept,) = await editor.diagnostics(uri)
+        assert text.excerpt(kept.range) == CALL
+        assert await editor.fixes(uri, kept.range, [kept]) == []
+    editor.change(uri, "nn.Conv2d(3", "nn.Conv2d(4")
     assert await editor.diagnostics(uri) == []
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 from urllib.parse import quote
@@ -11,12 +11,12 @@ from urllib.parse import quote
 from biaslens.algebra.outcome import Cancels
 from biaslens.flow import Ending, Fate, Flow, NormUse, Site, Verdict
 from biaslens.program.ir import Equation
-from biaslens.rules.redundant import bias_argument, canceller, named, reason, statement
+from biaslens.rules.redundant import bias_argument, canceller, named, reason, statement, when
 from biaslens.rules.registry import rule_of
 from biaslens.syntax.files import Files
 from biaslens.text import Location, Source, Span
 
-_PAPERS = {
+_PAPERS: Mapping[str, tuple[str, str]] = {
     "batch norm": ("Ioffe & Szegedy 2015, section 3.2", "https://arxiv.org/abs/1502.03167"),
     "instance norm": ("Ulyanov et al. 2016", "https://arxiv.org/abs/1607.08022"),
     "group norm": ("Wu & He 2018", "https://arxiv.org/abs/1803.08494"),
@@ -26,6 +26,7 @@ _PAPERS = {
     "rms norm": ("Zhang & Sennrich 2019", "https://arxiv.org/abs/1910.07467"),
 }
 _LISTED = 8
+_CLAIMS = (Verdict.REDUNDANT, Verdict.CONDITIONAL, Verdict.IN_EVERY_USE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +109,7 @@ def _calls(site: Site) -> Iterator[Location]:
 
 def _about_site(site: Site) -> Iterator[_Line]:
     cancelled = site.first_cancelled
-    claims = site.verdict in (Verdict.REDUNDANT, Verdict.CONDITIONAL, Verdict.IN_EVERY_USE)
-    if cancelled is not None and claims:
+    if cancelled is not None and site.verdict in _CLAIMS:
         yield from _about_cancelled(site, cancelled)
     else:
         yield from _about_kept(site, site.first_reading)
@@ -136,7 +136,7 @@ def _about_kept(site: Site, fate: Fate | None) -> Iterator[_Line]:
     yield from _trail(fate)
     if fate.ending is Ending.READ:
         if fate.end is not None and len(fate.trail) > 1:
-            yield (f"`{_chain(fate.trail)} = {_call(fate.end.label, fate.end)}` of a value that contains `b`.",)
+            yield (f"`{_reading_formula(site, fate)}` depends on `b`.",)
         yield from _partial_cancelling(fate)
     if site.first_cancelled is not None:
         others = canceller(site.first_cancelled)
@@ -150,10 +150,10 @@ def _verdict(site: Site) -> str:
         case Verdict.REDUNDANT | Verdict.CONDITIONAL | Verdict.IN_EVERY_USE if fate is not None:
             if not without:
                 return statement(site, fate)
-            condition = f" when {site.condition}" if site.condition else ""
+            condition = f" {when(site.condition)}" if site.verdict is Verdict.CONDITIONAL else ""
             argument = site.layer.entry.shift.argument if site.layer.entry.shift else "bias"
             text = f"`{argument}={site.layer.bias_text or 'False'}`"
-            return f"{text} is right for {name}{condition}: {reason(fate)}."
+            return f"{text} is right for {name}{condition}: {reason(fate, 'a bias')}."
         case Verdict.ABSORBED:
             return f"A later bias takes over the bias of {name}: the layer it ends in has one of its own."
         case Verdict.UNUSED:
@@ -200,30 +200,39 @@ def _trail(fate: Fate) -> Iterator[_Line]:
 
 def _formula(site: Site, fate: Fate) -> str:
     """The reason as an equation in the names of this code."""
-    own = "Wx" if "Linear" in site.layer.entry.label else "W∗x"
     if fate.cancelled_by == "softmax":
         if _is_dot_product(fate):
             return "softmax(q·(k + b)) = softmax(q·k + q·b) = softmax(q·k)"
         return "softmax(s + b) = exp(s + b) / Σ exp(s + b) = exp(s) / Σ exp(s) = softmax(s)"
     direct = len(fate.trail) == 2
-    value = own if direct else "y"
+    value = _product(site) if direct else "y"
     left = "" if fate.cancelled_by == "centering" else f"{_chain(fate.trail)}: "
     return f"{left}({value} + b) − mean({value} + b) = {value} − mean({value})"
 
 
+def _reading_formula(site: Site, fate: Fate) -> str:
+    """`relu(Wx + b)`, or the chain of names where something stands between."""
+    if len(fate.trail) > 2 or fate.end is None:
+        return _chain(fate.trail)
+    others = ", …" if len(fate.end.operands) > 1 else ""
+    return f"{_subscripted(fate.end.label)}({_product(site)} + b{others})"
+
+
+def _product(site: Site) -> str:
+    return "Wx" if "Linear" in site.layer.entry.label else "W∗x"
+
+
 def _remark(fate: Fate) -> str:
-    first = _subscripted(fate.trail[0].label)
+    arriving = _chain(fate.trail[:-1])
     if fate.cancelled_by == "softmax":
         if _is_dot_product(fate):
-            return f" with `k = {first}(x)`: `q·b` is the same number for every key."
-        return f" with `s = {first}(x)` up to what stands between: `b` is the same number for every position."
+            key = f"{_subscripted(fate.trail[0].label)}(x)"
+            return f" with `k = {key}`: `q·b` is the same number for all entries that the softmax compares."
+        return f" with `s = {arriving}`: `b` is the same number for all entries that the softmax compares."
     if len(fate.trail) == 2:
         spread = "; the variance does not change either" if fate.cancelled_by != "centering" else ""
         return f" because `mean(b) = b`{spread}."
-    return (
-        f", where `y` is what arrives there without the bias and `b` what has become of it on the way from `{first}`: "
-        "still constant along the axes of the mean."
-    )
+    return f" with `y = {arriving}` without the bias; what `b` has become is constant along the axes of the mean."
 
 
 def _replacement(site: Site, fate: Fate) -> str:
@@ -260,8 +269,6 @@ def _caveats(site: Site, fate: Fate) -> Iterator[_Line]:
         yield (
             f"Whether the bias is there depends on `{bias_argument(site.layer)}`: change its default, not this call.",
         )
-    if site.verdict is Verdict.CONDITIONAL and site.condition_origin == "default":
-        yield ("The condition holds by the default of an argument.",)
 
 
 def _partial_cancelling(fate: Fate) -> Iterator[_Line]:
@@ -297,10 +304,6 @@ def _chain(trail: tuple[Equation, ...]) -> str:
     return text
 
 
-def _call(label: str, step: Equation) -> str:
-    return f"{_subscripted(label)}(…{', …' if len(step.operands) > 1 else ''})"
-
-
 def _subscripted(label: str) -> str:
     """`layers.0` as Python writes it: `layers[0]`."""
     return re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", label)
@@ -316,18 +319,28 @@ def _is_dot_product(fate: Fate) -> bool:
 
 def _about_norm(norm: NormUse, flow: Flow) -> Iterator[_Line]:
     kind = _kind(norm.name)
-    cancels, reads = _names(norm.cancels, flow), _names(norm.reads, flow)
-    if cancels:
-        yield (f"**`{norm.label}` cancels the bias of** ", *cancels, "**: it changes nothing in training.**")
-    else:
+    sites = {site.location: site for site in flow.sites}
+    met = [sites[place] for place in dict.fromkeys(norm.cancels) if place in sites]
+    cancelled = [site for site in met if site.verdict in _CLAIMS and site.layer.bias is not False]
+    spared = [site for site in met if site.verdict in _CLAIMS and site.layer.bias is False]
+    kept = [site for site in met if site.verdict not in _CLAIMS]
+    reads = [sites[place] for place in dict.fromkeys(norm.reads) if place in sites]
+    if cancelled:
+        where = " in training" if kind == "batch norm" else ""
+        yield (f"**`{norm.label}` cancels the bias of** ", *_names(cancelled), f"**: it has no effect{where}.**")
+    if spared:
+        yield (f"`{norm.label}` would cancel a bias of ", *_names(spared), ", which is rightly built without.")
+    if not met:
         yield (f"**`{norm.label}` cancels no bias that we followed to it.**",)
+    if kept:
+        yield (f"`{norm.label}` subtracts the bias of ", *_names(kept), " too, but another use may need it.")
     if reads:
-        yield ("It depends on the bias of ", *reads, ".")
+        yield ("It depends on the bias of ", *_names(reads), ".")
     yield (_FACTS.get(kind, ""),)
     yield from _paper(kind)
 
 
-_FACTS = {
+_FACTS: Mapping[str, str] = {
     "batch norm": "`γ·(y − mean(y)) / σ + β`: a bias before it is part of `mean(y)`, with or without `affine`.",
     "instance norm": "`γ·(y − mean(y)) / σ + β` for each sample and channel: a bias before it is part of `mean(y)`, "
     "with or without `affine`.",
@@ -347,14 +360,12 @@ def _kind(name: str) -> str:
     return next((kind for part, kind in kinds.items() if part in word), "")
 
 
-def _names(places: tuple[Location, ...], flow: Flow) -> _Line:
-    """The layers made at some constructor calls, each a link."""
-    sites = {site.location: site for site in flow.sites}
-    names = [(named(sites[place].layer), place) for place in dict.fromkeys(places) if place in sites]
+def _names(sites: list[Site]) -> _Line:
+    """The layers, each a link to its constructor."""
     line: list[str | _Link] = []
-    for number, (name, place) in enumerate(names[:_LISTED]):
-        line += [", " if number else "", _Link(name, place)]
-    return (*line, f" and {len(names) - _LISTED} more") if len(names) > _LISTED else tuple(line)
+    for number, site in enumerate(sites[:_LISTED]):
+        line += [", " if number else "", _Link(named(site.layer), site.location)]
+    return (*line, f" and {len(sites) - _LISTED} more") if len(sites) > _LISTED else tuple(line)
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------

@@ -45,4 +45,4 @@ def fix_of(finding: Finding, report: Report) -> Fix | None:
     """The repair of one finding, computed on demand (LibCST is imported here), or None where there is no fix."""
     from biaslens.fixes.remove_bias import fix
 
-    return fix(report.source, finding.site)
+    return fix(report.source, finding.site, report.program)

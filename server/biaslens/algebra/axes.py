@@ -109,6 +109,7 @@ class Axes:
         return self if self.others else Axes(frozenset(a for a in named if not shape.is_single(a)))
 
     def union(self, other: Axes) -> Axes:
+        """The axes of both, which have to be canonical for one shape to be compared by number."""
         match self.others, other.others:
             case False, False:
                 return Axes(self.named | other.named)
@@ -138,14 +139,17 @@ ALL = Axes(others=True)
 
 
 def axes(*named: int) -> Axes:
+    """The set of the named axes."""
     return Axes(frozenset(named))
 
 
 def all_but(*named: int) -> Axes:
+    """The set of all axes except the named ones."""
     return Axes(frozenset(named), others=True)
 
 
 def axes_from(named: Iterable[int]) -> Axes:
+    """The set of the axes of a sequence."""
     return Axes(frozenset(named))
 
 

@@ -117,6 +117,8 @@ class Carries:
         them becomes a new image. ALL for a multiplication by a tensor or a matrix.
     gains: axes of the result along which it varies in addition. may_gain: where that is only possible.
     scale: a number that multiplies it; None for an unknown number.
+    averages: axes along which another tensor's weights, which sum to one, take an average: a shift that is constant
+        along them gains nothing.
     masks: some entries are replaced by a very negative number. keeps_mask: fine on masked scores.
     """
 
@@ -127,6 +129,7 @@ class Carries:
     mixes: Axes = NONE
     gains: Axes = NONE
     may_gain: Axes = NONE
+    averages: Axes = NONE
     scale: Fraction | None = Fraction(1)
     masks: bool = False
     keeps_mask: bool = True
@@ -138,6 +141,7 @@ CARRIES = Carries()
 
 
 def reads(why: str) -> Reads:
+    """The effect of an operation that is not linear, in words for the user."""
     return Reads(why)
 
 
@@ -147,6 +151,7 @@ def unknown(why: str) -> Reads:
 
 
 def cancels(over: Axes, by: str) -> Cancels:
+    """The effect of subtracting a mean over some axes."""
     return Cancels(over, by)
 
 
@@ -225,16 +230,38 @@ def _carry(effect: Carries, shift: Shift, before: Shape, after: Shape, stamp: Ha
 
 
 def _carry_term(effect: Carries, term: Term, before: Shape, after: Shape, stamp: Hashable) -> Term:
-    certain, doubtful = _moved(effect, term.certain, before, after)
-    possible = _blurred(effect, term.possible, before, after).union(doubtful).union(effect.may_gain)
-    certain = certain.union(effect.gains).canonical(after)
+    moved, doubtful = _moved(effect, term.certain, before, after)
+    gains, may_gain = _gained(effect, term, before)
+    certain, unsure = _together(moved, gains, after)
+    possible = _blurred(effect, term.possible, before, after).union(doubtful).union(may_gain).union(unsure)
     varying = term.certain.union(term.possible)
     mixed = effect.mixes == ALL or varying.overlaps(effect.mixes, before) is not False
     turned = not _keeps_order(effect, term.certain, before, after)
-    fresh = mixed or turned or effect.scale is None or effect.scatters or effect.gains or effect.may_gain
+    lost = bool(doubtful) or (bool(term.possible) and bool(effect.moves))
+    fresh = mixed or turned or lost or effect.scale is None or effect.scatters or gains or may_gain
     image = (stamp, term.image, term.certain, term.possible) if fresh else term.image
     scale = Fraction(1) if effect.scale is None else effect.scale
     return Term(image, term.coefficient * scale, certain, possible.canonical(after))
+
+
+def _gained(effect: Carries, term: Term, before: Shape) -> tuple[Axes, Axes]:
+    """The axes that a term gains: (certainly, possibly)."""
+    if not effect.averages:
+        return effect.gains, effect.may_gain
+    if term.certain.overlaps(effect.averages, before) is True:
+        return effect.gains, effect.may_gain
+    if term.certain.union(term.possible).overlaps(effect.averages, before) is False:
+        return NONE, NONE
+    return NONE, effect.gains.union(effect.may_gain)
+
+
+def _together(moved: Axes, gains: Axes, after: Shape) -> tuple[Axes, Axes]:
+    """The union of certain axes, and what it leaves open where front and back numbers may name one axis."""
+    moved, gains = moved.canonical(after), gains.canonical(after)
+    unclear = moved.others != gains.others and any(
+        after.same_axis(left, right) is None for left in moved.named for right in gains.named
+    )
+    return moved.union(gains), ALL if unclear else NONE
 
 
 def _moved(effect: Carries, old: Axes, before: Shape, after: Shape) -> tuple[Axes, Axes]:

@@ -10,11 +10,17 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
+from typing import TypeAlias
 
-Monomial = tuple[tuple[Hashable, int], ...]
-"""Atoms with their powers, sorted; the empty monomial is the number one."""
+Name: TypeAlias = Hashable
 
-Name = Hashable
+Monomial: TypeAlias = frozenset[tuple[Name, int]]
+"""Unknowns with their powers; the empty monomial is the number one."""
+
+Factor: TypeAlias = int | Fraction
+"""A coefficient; a Fraction only where a division was taken as exact, for the int is several times faster."""
+
+ONE: Monomial = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +31,11 @@ class Quotient:
     divisor: Size
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Size:
     """A polynomial such as `2·dim + 1`; build it with `number`, `unknown` and the operators."""
 
-    terms: frozenset[tuple[Monomial, Fraction]]
+    terms: frozenset[tuple[Monomial, Factor]]
 
     @property
     def value(self) -> int | None:
@@ -38,32 +44,32 @@ class Size:
             return 0
         if len(self.terms) == 1:
             ((monomial, factor),) = self.terms
-            if not monomial and factor.denominator == 1:
-                return int(factor)
+            if not monomial and isinstance(factor, int):
+                return factor
         return None
 
     def __add__(self, other: Size) -> Size:
         terms = dict(self.terms)
         for monomial, factor in other.terms:
-            terms[monomial] = terms.get(monomial, Fraction(0)) + factor
+            terms[monomial] = terms.get(monomial, 0) + factor
         return _polynomial(terms)
 
     def __sub__(self, other: Size) -> Size:
-        return self + other * number(-1)
+        return self + Size(frozenset((monomial, -factor) for monomial, factor in other.terms))
 
     def __mul__(self, other: Size) -> Size:
-        terms: dict[Monomial, Fraction] = {}
+        terms: dict[Monomial, Factor] = {}
         for left, left_factor in self.terms:
             for right, right_factor in other.terms:
                 product = _times(left, right)
-                terms[product] = terms.get(product, Fraction(0)) + left_factor * right_factor
+                terms[product] = terms.get(product, 0) + left_factor * right_factor
         return _polynomial(terms)
 
     def __floordiv__(self, other: Size) -> Size:
         if self.value is not None and other.value:
             return number(self.value // other.value)
         exact = self.exactly_divided_by(other)
-        if exact is not None and all(f.denominator == 1 and _whole(m) for m, f in exact.terms):
+        if exact is not None and all(isinstance(f, int) and _whole(m) for m, f in exact.terms):
             return exact
         return unknown(Quotient(self, other))
 
@@ -72,14 +78,16 @@ class Size:
         if len(other.terms) != 1:
             return None
         ((monomial, factor),) = other.terms
-        inverse = tuple((name, -power) for name, power in monomial)
-        return self * Size(frozenset({(inverse, 1 / factor)}))
+        inverse = frozenset((name, -power) for name, power in monomial)
+        return self * Size(frozenset({(inverse, _plain(Fraction(1) / factor))}))
 
     def taking_divisions_as_exact(self) -> Size:
         """`(dim // heads) * heads` as `dim`: only for code that fails when the division has a remainder."""
+        if not any(isinstance(name, Quotient) for monomial, _ in self.terms for name, _ in monomial):
+            return self
         total = number(0)
         for monomial, factor in self.terms:
-            product = Size(frozenset({((), factor)}))
+            product = Size(frozenset({(ONE, factor)}))
             for name, power in monomial:
                 product = product * _exact_power(name, power)
             total = total + product
@@ -90,17 +98,24 @@ class Size:
             return str(self.value)
         return " + ".join(sorted(_show(monomial, factor) for monomial, factor in self.terms))
 
+    def __repr__(self) -> str:
+        return f"Size({self})"  # equal sizes have equal texts, whatever the order of their sets
+
 
 def number(value: int) -> Size:
-    return Size(frozenset({((), Fraction(value))}) if value else frozenset())
+    """The size that is a plain number."""
+    """The size that is a plain number."""
+    return Size(frozenset({(ONE, value)}) if value else frozenset())
 
 
 def unknown(name: Name) -> Size:
     """The size called `name`; equal names are equal sizes."""
-    return Size(frozenset({(((name, 1),), Fraction(1))}))
+    return Size(frozenset({(frozenset({(name, 1)}), 1)}))
 
 
 def product(sizes: tuple[Size, ...]) -> Size:
+    """All sizes multiplied; 1 for none."""
+    """All of them multiplied; 1 for none."""
     return reduce(Size.__mul__, sizes, number(1))
 
 
@@ -114,19 +129,21 @@ def same_size(left: Size, right: Size) -> bool | None:
     return None
 
 
-def _polynomial(terms: dict[Monomial, Fraction]) -> Size:
-    return Size(frozenset((monomial, factor) for monomial, factor in terms.items() if factor))
+def _polynomial(terms: dict[Monomial, Factor]) -> Size:
+    return Size(frozenset((monomial, _plain(factor)) for monomial, factor in terms.items() if factor))
+
+
+def _plain(factor: Factor) -> Factor:
+    return factor.numerator if isinstance(factor, Fraction) and factor.denominator == 1 else factor
 
 
 def _times(left: Monomial, right: Monomial) -> Monomial:
+    if not left or not right:
+        return left or right
     powers = dict(left)
     for name, power in right:
         powers[name] = powers.get(name, 0) + power
-    return tuple(sorted(((name, power) for name, power in powers.items() if power), key=_order))
-
-
-def _order(item: tuple[Name, int]) -> str:
-    return repr(item[0])
+    return frozenset((name, power) for name, power in powers.items() if power)
 
 
 def _whole(monomial: Monomial) -> bool:
@@ -140,10 +157,10 @@ def _exact_power(name: Name, power: int) -> Size:
         base = dividend.exactly_divided_by(divisor) or base
     if power < 0:
         inverted = number(1).exactly_divided_by(base)
-        return product((inverted,) * -power) if inverted else Size(frozenset({(((name, power),), Fraction(1))}))
+        return product((inverted,) * -power) if inverted else Size(frozenset({(frozenset({(name, power)}), 1)}))
     return product((base,) * power)
 
 
-def _show(monomial: Monomial, factor: Fraction) -> str:
-    names = [str(name) if power == 1 else f"{name}^{power}" for name, power in monomial]
+def _show(monomial: Monomial, factor: Factor) -> str:
+    names = sorted(str(name) if power == 1 else f"{name}^{power}" for name, power in monomial)
     return "·".join(names if factor == 1 and names else [str(factor), *names])

@@ -26,7 +26,7 @@ def nonlinear(why: str) -> Rule:
 def threshold_relu(call: Call) -> Step:
     """PReLU and F.prelu: the slopes do not shape the result."""
     x = tensor(call)
-    return single(call, x.shape, {operand.index: reads("PReLU is not linear") for operand in call.operands})
+    return single(call, x.shape, {x.index: reads("PReLU is not linear")})
 
 
 def glu(call: Call) -> Step:
@@ -135,8 +135,8 @@ def _softmax_axis(call: Call, x: Operand) -> int:
 _SAMPLE = "x | 2 4 5"
 
 
-def _layer(text: str, label: str, sample: str = "") -> Entry:
-    return row(f"nn.{text}", nonlinear(f"{label} is not linear"), f"{sample} | 2 4 5", inputs="input", role="layer")
+def _layer(text: str, label: str, sample: str = "", spec: str = "2 4 5") -> Entry:
+    return row(f"nn.{text}", nonlinear(f"{label} is not linear"), f"{sample} | {spec}", inputs="input", role="layer")
 
 
 def _pointwise(text: str, also: str = "", label: str = "", sample: str = _SAMPLE) -> Entry:
@@ -168,7 +168,7 @@ ROWS = (
     _layer("Softplus(beta=1.0, threshold=20.0)", "softplus"),
     _layer("Softshrink(lambd=0.5)", "softshrink"),
     _layer("Hardshrink(lambd=0.5)", "hardshrink"),
-    _layer("Hardsigmoid(inplace=False)", "hardsigmoid"),
+    _layer("Hardsigmoid(inplace=False)", "hardsigmoid", spec="2 40 5"),
     _layer("Hardswish(inplace=False)", "hardswish"),
     _layer("Hardtanh(min_val=-1.0, max_val=1.0, inplace=False, min_value=None, max_value=None)", "hardtanh"),
     _layer("Threshold(threshold, value, inplace=False)", "a threshold", "0.1, 20.0"),
@@ -198,7 +198,7 @@ ROWS = (
     _pointwise("F.softplus(input, beta=1.0, threshold=20.0)"),
     _pointwise("F.softshrink(input, lambd=0.5)"),
     _pointwise("F.hardshrink(input, lambd=0.5)", "torch.hardshrink Tensor.hardshrink"),
-    _pointwise("F.hardsigmoid(input, inplace=False)"),
+    _pointwise("F.hardsigmoid(input, inplace=False)", sample="x * 6 | 2 4 5"),
     _pointwise("F.hardswish(input, inplace=False)"),
     _pointwise("F.hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False)"),
     _pointwise("F.threshold(input, threshold, value, inplace=False)", "torch.threshold", sample="x, 0.1, 20.0 | 2 4 5"),
@@ -240,12 +240,6 @@ ROWS = (
     ),
     _pointwise("torch.clamp_min(input, min)", "Tensor.clamp_min", "clamping", "x, -0.1 | 2 4 5"),
     _pointwise("torch.clamp_max(input, max)", "Tensor.clamp_max", "clamping", "x, 0.1 | 2 4 5"),
-    _pointwise(
-        "torch.nan_to_num(input, nan=0.0, posinf=None, neginf=None)",
-        "Tensor.nan_to_num",
-        "replacing infinities",
-        "x | 2 4 5",
-    ),
     *(
         row(f"nn.{name}(p=0.5, inplace=False)", dropout, f" | {shape}", f"0.0 | {shape}", inputs="input", role="layer")
         for name, shape in (

@@ -156,7 +156,7 @@ def _shape_of(*values: Argument) -> Shape:
 
 
 def masked_fill(call: Call) -> Step:
-    """A very negative fill leaves a shift that only a softmax may see; any other fill reads it."""
+    """A very negative fill leaves a shift that only a softmax may see; any other fill makes it vary with the mask."""
     x, mask, value = tensor(call), call["mask"], call["value"]
     if isinstance(mask, Operand):
         shape = broadcast((x.shape, mask.shape))
@@ -165,7 +165,7 @@ def masked_fill(call: Call) -> Step:
     known: dict[int, Effect | None] = {
         operand.index: reads("it is used as a mask or a fill") for operand in call.operands
     }
-    known[x.index] = _filled(x, value, shape)
+    known[x.index] = _filled(x, value, mask, shape)
     return single(call, shape, known, blocked=x.blocked or value == -math.inf)
 
 
@@ -177,7 +177,7 @@ def where(call: Call) -> Step:
     known: dict[int, Effect | None] = {operand.index: reads("it decides a condition") for operand in call.operands}
     for value, other in ((first, second), (second, first)):
         if isinstance(value, Operand):
-            known[value.index] = _filled(value, other, shape)
+            known[value.index] = _filled(value, other, condition, shape)
     if isinstance(first, Operand) and isinstance(second, Operand) and first.index == second.index:
         raise Unclear("it meets itself here")
     blocked = any(o.blocked for o in call.operands) or -math.inf in (_number(first), _number(second))
@@ -190,13 +190,14 @@ def selected_by(call: Call) -> Step:
     return where(Call(order, call.operands, call.mode))
 
 
-def _filled(x: Operand, fill: Argument, shape: Shape) -> Effect:
+def _filled(x: Operand, fill: Argument, mask: Argument, shape: Shape) -> Effect:
     value = _number(fill)
     if value is not None and value <= VERY_NEGATIVE:
         return Carries(moves=aligned(x.shape, shape), masks=True)
     if isinstance(fill, Unknowable) or (isinstance(fill, Operand) and fill.maybe):
         return unknown("what replaces its masked entries is not known")
-    return reads("some of its entries are replaced under a mask")
+    gains, may_gain = _gains(mask) if isinstance(mask, Operand) else (NONE, ALL)
+    return Carries(moves=aligned(x.shape, shape), mixes=ALL, gains=gains, may_gain=may_gain, keeps_mask=False)
 
 
 def _number(value: Argument) -> float | None:
@@ -242,6 +243,12 @@ def whole_cast(call: Call) -> Step:
     known: dict[int, Effect | None] = {operand.index: None for operand in call.operands}
     known[x.index] = reads("a cast to whole numbers or bools is not linear")
     return single(call, x.shape, known)
+
+
+def untouched(call: Call) -> Step:
+    """Whether entries are numbers, which no finite shift changes."""
+    x = tensor(call)
+    return single(call, x.shape, {x.index: None})
 
 
 def copied(call: Call) -> Step:
@@ -327,7 +334,7 @@ ROWS = (
     ),
     _both("floor_divide", nonlinear("rounding is not linear"), "x, 0.1 | 2 4 5"),
     _both("remainder", nonlinear("a remainder is not linear"), "x, 2.0 | 2 4 5"),
-    _both("fmod", nonlinear("a remainder is not linear"), "x, 2.0 | 2 4 5"),
+    _both("fmod", nonlinear("a remainder is not linear"), "x * 3, 2.0 | 2 4 5"),
     row(
         "torch.pow(input, exponent)",
         nonlinear("a power is not linear"),
@@ -338,11 +345,12 @@ ROWS = (
     _both("maximum", nonlinear("a maximum is not linear"), "x, y | 2 4 5 | 4 5"),
     _both("minimum", nonlinear("a minimum is not linear"), "x, y | 2 4 5 | 4 5"),
     *(
-        _both(name, _COMPARES, "x, 0.1 | 2 40 5", also=f"Tensor.__{name}__")
-        for name in ("eq", "ne", "lt", "le", "gt", "ge")
+        _both(name, _COMPARES, f"{sample} | 2 40 5", also=f"Tensor.__{name}__")
+        for names, sample in ((("eq", "ne"), "x.round(), 0.0"), (("lt", "le", "gt", "ge"), "x, 0.1"))
+        for name in names
     ),
     *(
-        row(f"torch.{name}(input)", _COMPARES, "x | 2 4 5", also=f"Tensor.{name}")
+        row(f"torch.{name}(input)", untouched, "x | 2 4 5", also=f"Tensor.{name}")
         for name in ("isnan", "isinf", "isfinite")
     ),
     *(_both(name, _COMPARES, "m, n | 2 4 5 | 4 5") for name in ("logical_and", "logical_or", "logical_xor")),
@@ -364,15 +372,17 @@ ROWS = (
         for name in ("contiguous", "float", "double", "half", "bfloat16", "cpu", "requires_grad_")
     ),
     *(
-        row(f"Tensor.{name}(input, *args, **kwargs)", cast, sample)
-        for name, sample in (("to", "x, torch.float32 | 2 4 5"), ("type", "x, torch.int64 | 2 4 5"))
+        row(f"Tensor.{name}(input, *args, **kwargs)", cast, sample, also=also)
+        for name, sample, also in (
+            ("to", "x, torch.float32 | 2 4 5", "Tensor.cuda"),
+            ("type", "x, torch.int64 | 2 4 5", ""),
+        )
     ),
-    row("Tensor.cuda(input, *args, **kwargs)", same),
     row("Tensor.type_as(input, other)", same, "x, y | 2 4 5 | 3"),
     row("torch.clone(input, *, memory_format=None)", same, "x | 2 4 5", also="Tensor.clone"),
     row("torch.detach(input)", same_view, "x | 2 4 5", also="Tensor.detach"),
     row("torch.positive(input)", same, "x | 2 4 5", also="Tensor.positive"),
-    *(row(f"Tensor.{name}(input)", whole_cast, "x * 9 | 2 40 5") for name in ("int", "long", "bool", "short")),
+    *(row(f"Tensor.{name}(input)", whole_cast, "x.round() | 2 40 5") for name in ("int", "long", "bool", "short")),
     row("Tensor.copy_(self, src, non_blocking=False)", copied, "x, y | 2 4 5 | 4 5"),
     row("Tensor.zero_(self)", overwritten, "x | 2 4 5"),
     row("Tensor.fill_(self, value)", overwritten, "x, 2.0 | 2 4 5"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from biaslens.algebra.axes import Shape
 from biaslens.algebra.outcome import reads
 from biaslens.algebra.sizes import number
-from biaslens.catalogue.entry import Argument, Call, Entry, Operand, Result, Step
+from biaslens.catalogue.entry import Argument, Call, Entry, Result, Step
 from biaslens.catalogue.steps import Unclear, as_size, listed, row, single, tensor, unknown_effects, whole
 
 
@@ -107,18 +107,24 @@ def _sized(name: str) -> Entry:
 
 
 ROWS = (
-    *(_sized(name) for name in ("zeros", "ones", "empty", "rand", "randn")),
+    *(_sized(name) for name in ("zeros", "ones", "rand", "randn")),
+    row(f"torch.empty(*size, {_KEYWORDS.removeprefix('*, ')}, memory_format=None)", sized, "2, 3 |"),
     row(f"torch.full(size, fill_value, {_KEYWORDS})", sized, "(2, 3), 1.0 |"),
     row(f"torch.randperm(n, {_KEYWORDS})", lambda call: _fresh(call, Shape.of(as_size(call["n"]))), "5 |"),
     row(f"torch.normal(mean, std, size, {_KEYWORDS})", sized, "0.0, 1.0, (2, 3) |"),
     *(
-        row(f"torch.{name}_like(input, {_LIKE})", like, "x | 2 4 5")
-        for name in ("zeros", "ones", "empty", "rand", "randn")
+        row(f"torch.{name}_like(input, {_LIKE})", like, "x | 2 4 5", also="torch.empty_like" if name == "zeros" else "")
+        for name in ("zeros", "ones", "rand", "randn")
     ),
     row(f"torch.full_like(input, fill_value, {_LIKE})", like, "x, 2.0 | 2 4 5"),
     *(
-        row(f"Tensor.new_{name}(input, *size, dtype=None, device=None, requires_grad=False)", sized, "x, 2, 3 | 4")
-        for name in ("zeros", "ones", "empty")
+        row(
+            f"Tensor.new_{name}(input, *size, dtype=None, device=None, requires_grad=False)",
+            sized,
+            "x, 2, 3 | 4",
+            also=also,
+        )
+        for name, also in (("zeros", "Tensor.new_empty"), ("ones", ""))
     ),
     row("Tensor.new_full(input, size, fill_value, *, dtype=None, device=None)", sized, "x, (2, 3), 1.0 | 4"),
     row(f"torch.arange(start, end=None, step=1, {_KEYWORDS})", counted, "5 |", "1, 7, 2 |"),
@@ -131,7 +137,7 @@ ROWS = (
         also="torch.as_tensor",
     ),
     row("torch.meshgrid(*tensors, indexing=None)", grids, "x, y, indexing='ij' | 3 | 4"),
-    row("torch.bernoulli(input, *, generator=None)", drawn, "x.sigmoid() | 2 40 5", also="Tensor.bernoulli"),
+    row("torch.bernoulli(input, *, generator=None)", drawn, "x.sigmoid() / 2 | 2 40 5", also="Tensor.bernoulli"),
     row(
         "torch.multinomial(input, num_samples, replacement=False, *, generator=None)",
         draws,

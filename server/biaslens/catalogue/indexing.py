@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from biaslens.algebra.axes import ALL, Shape, axes, axes_from
 from biaslens.algebra.outcome import Carries, Effect, reads, unknown
 from biaslens.algebra.sizes import Size, number
-from biaslens.catalogue.entry import Argument, Call, Operand, Result, Rule, Step, Unknowable
+from biaslens.catalogue.entry import Argument, Call, Operand, Result, Step, Unknowable
 from biaslens.catalogue.shapes import DEEP, Moves, at_least, without
 from biaslens.catalogue.steps import (
     Unclear,
@@ -278,7 +278,7 @@ def gather(call: Call) -> Step:
     after = index.shape if not same else at_least(Shape(None, (), x.shape.token, x.shape.at_least), 1)
     if after.rank is None and x.shape.rank is not None:
         after = Shape(x.shape.rank, (None,) * x.shape.rank, -1, x.shape.rank)
-    effect: Effect = Carries(mixes=axes(axis))
+    effect = Carries(mixes=axes(axis), gains=ALL, averages=axes(axis))  # an index differs from place to place
     known: dict[int, Effect | None] = {index.index: _INDEX, x.index: effect}
     return single(call, after, known)
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from biaslens.algebra.axes import Shape, axes
-from biaslens.algebra.outcome import Cancels, Effect, reads, unknown
-from biaslens.catalogue.entry import Call, Entry, Step
+from biaslens.algebra.outcome import Cancels, reads, unknown
+from biaslens.catalogue.entry import Call, Step
 from biaslens.catalogue.steps import Unclear, row, single, tensor
 
 _READ = "the loss is not linear in it"
 
 
 def read_by_loss(call: Call) -> Step:
-    """A loss that no shift of one input leaves alone."""
-    return single(call, _shape(call), {operand.index: reads(_READ) for operand in call.operands})
+    """A loss that no shift of the input leaves alone; what it does with targets is not followed."""
+    return single(call, _shape(call), {tensor(call).index: reads(_READ)})
 
 
 def difference(call: Call) -> Step:
@@ -26,9 +26,7 @@ def cross_entropy(call: Call) -> Step:
     x = tensor(call)
     if x.shape.rank is None or x.shape.rank < 2:
         raise Unclear("the axis of the classes is not known")
-    known: dict[int, Effect | None] = {operand.index: reads(_READ) for operand in call.operands}
-    known[x.index] = Cancels(axes(1), "softmax", why="it varies along the classes", unmasks=False)
-    return single(call, _shape(call), known)
+    return single(call, _shape(call), {x.index: Cancels(axes(1), "softmax", why="it varies along the classes")})
 
 
 def similarity(call: Call) -> Step:
@@ -42,15 +40,6 @@ def _shape(call: Call) -> Shape:
 
 
 _OLD = "size_average=None, reduce=None, reduction='mean'"
-
-
-def _two(name: str, function: str, rest: str, loss: object = None) -> tuple[Entry, ...]:
-    """A loss of two tensors, as a layer and as a function."""
-    rule = difference if loss is None else read_by_loss
-    return (
-        row(f"nn.{name}({rest})", rule, " | 2 4 | 2 4", inputs="input, target", role="layer"),
-        row(f"F.{function}(input, target, {rest})", rule, "x, y | 2 4 | 2 4"),
-    )
 
 
 ROWS = (
@@ -105,11 +94,6 @@ ROWS = (
         "x, y | 2 4 | 2 4",
     ),
     row(
-        "F.kl_div(input, target, size_average=None, reduce=None, reduction='mean', log_target=False)",
-        read_by_loss,
-        "x, y ** 2 | 2 4 | 2 4",
-    ),
-    row(
         "nn.CrossEntropyLoss(weight=None, size_average=None, ignore_index=-100, reduce=None, reduction='mean', label_smoothing=0.0)",
         cross_entropy,
         " | 3 4 | i 3",
@@ -119,11 +103,6 @@ ROWS = (
     row(
         "F.cross_entropy(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction='mean', label_smoothing=0.0)",
         cross_entropy,
-        "x, i | 3 4 | i 3",
-    ),
-    row(
-        "F.nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction='mean')",
-        read_by_loss,
         "x, i | 3 4 | i 3",
     ),
     row(

@@ -37,7 +37,7 @@ def batch_norm(rank: int | None) -> Rule:
 
 
 def functional_batch_norm(call: Call) -> Step:
-    """`F.batch_norm`: with `training` a batch norm, else frozen. On the model's eval side its mean contains the bias."""
+    """`F.batch_norm`: with `training` a batch norm, else frozen. On the eval side its mean contains the bias."""
     x = tensor(call)
     mean = call.get("running_mean")
     channels = mean.shape.size(-1) if isinstance(mean, Operand) else None

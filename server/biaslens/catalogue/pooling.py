@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from biaslens.algebra.axes import ALL, NONE, Axes, Shape, all_but, axes, axes_from
-from biaslens.algebra.outcome import Carries, Effect, reads
+from biaslens.algebra.axes import ALL, NONE, Shape, all_but, axes, axes_from
+from biaslens.algebra.outcome import Carries, Effect, reads, weighs
 from biaslens.algebra.sizes import Size, number
 from biaslens.catalogue.entry import Argument, Call, Operand, Result, Rule, Step
 from biaslens.catalogue.shapes import at_least, with_rank
@@ -107,7 +107,11 @@ def unpool(call: Call) -> Step:
     """Puts each entry where its maximum was, among zeros."""
     x = tensor(call)
     shape = Shape(x.shape.rank, (None,) * len(x.shape.sizes), x.shape.token, x.shape.at_least)
-    return single(call, shape, {operand.index: reads("unpooling puts it among zeros") for operand in call.operands})
+    known: dict[int, Effect | None] = {
+        operand.index: reads("its values are used as indices") for operand in call.operands
+    }
+    known[x.index] = weighs(may_gain=ALL)
+    return single(call, shape, known)
 
 
 def _windowed(call: Call, shape: Shape, count: int) -> Shape:
@@ -190,9 +194,15 @@ def grid_sample(call: Call) -> Step:
     if shape.rank is not None:
         for axis in range(2, shape.rank):
             after = after.with_size(axis, grid.shape.size(axis - 1))
-    outside = NONE if call["padding_mode"] in {"border", "reflection"} else all_but(1)
-    gains = outside if call["padding_mode"] == "zeros" else NONE
-    effect = Carries(mixes=all_but(0, 1), gains=gains, may_gain=outside if not gains else NONE)
+    inside = call["padding_mode"] in {"border", "reflection"}
+    averages = all_but(0, 1) if inside else NONE
+    certain = inside or call["padding_mode"] == "zeros"
+    effect = Carries(
+        mixes=all_but(0, 1),
+        gains=all_but(1) if certain else NONE,
+        may_gain=NONE if certain else all_but(1),
+        averages=averages,
+    )
     return single(
         call,
         after,
@@ -344,7 +354,7 @@ def _divided(n: int) -> str:
 def _layers(n: int):
     shape = _INPUT[n]
     average_samples = ["2", "3, 2, 1", "3, 2, 1, count_include_pad=False", "3, 2, 0, True"]
-    average_samples += [] if n == 1 else ["2, divisor_override=3", "3, padding=1, divisor_override=3"]
+    average_samples += [] if n == 1 else ["2, divisor_override=3", "3, 1, 1, divisor_override=3"]
     return (
         row(
             f"nn.MaxPool{n}d({_MAX})",

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from biaslens.algebra.axes import ALL, NONE, Axes, Shape, axes, axes_from
-from biaslens.algebra.outcome import CARRIES, Cancels, Carries, Effect, reads, unknown
+from biaslens.algebra.outcome import CARRIES, Cancels, Carries, Effect, reads
 from biaslens.algebra.sizes import Size
 from biaslens.catalogue.entry import Call, Operand, Rule, Step
-from biaslens.catalogue.shapes import DEEP, aligned, at_least, broadcast, with_rank
+from biaslens.catalogue.shapes import Moves, aligned, at_least, broadcast, with_rank
 from biaslens.catalogue.steps import Unclear, listed, row, single, tensor
-
-_KEYS = "it varies along the axis over which the attention weights are summed"
 
 # --- matrix products -------------------------------------------------------------------------------------------------
 
@@ -29,11 +27,11 @@ def matmul(*names: str, rank: int | None = None) -> Rule:
         ranked = [_known(operand, rank) for operand in (left, right)]
         if 1 in (ranked[0].rank, ranked[1].rank):
             return _with_vector(call, left, right)
-        before = [at_least(shape, 2) for shape in ranked]
+        before = _matrices(*ranked)
         shape = _product_shape(*before)
         known: dict[int, Effect | None] = {
-            left.index: _left_effect(left, right, before, shape),
-            right.index: _right_effect(left, right, before, shape),
+            left.index: _left_effect(right, before),
+            right.index: _right_effect(left, before),
         }
         refined = tuple((x.index, b) for x, b in zip((left, right), before, strict=True) if not x.maybe)
         if len(names) == 3:
@@ -49,28 +47,50 @@ def _known(operand: Operand, rank: int | None) -> Shape:
     return operand.shape if rank is None else with_rank(operand.shape, rank)
 
 
+def _matrices(left: Shape, right: Shape) -> tuple[Shape, Shape]:
+    """The shapes with at least the axes of matrices; where that cannot be told, only the left may be a vector."""
+    if left.rank is None and right.rank is None and left.token == right.token != -1:
+        least = max(left.at_least, right.at_least)
+        left, right = at_least(left, least), at_least(right, least)
+    if right.rank is None and right.at_least < 2:
+        raise Unclear("whether it is multiplied by a vector or a matrix is not known")
+    return left, right
+
+
 def _product_shape(left: Shape, right: Shape) -> Shape:
     """(…, n, m) @ (…, m, p) = (…, n, p), the axes in front broadcast."""
+    if _may_be_vector(left):
+        sizes = (right.size(-1),)
+        return Shape(None, sizes, left.token if right.rank == 2 else -1, max(left.at_least, right.at_least - 1, 1))
     front = broadcast((left.with_size(-1, None).with_size(-2, None), right.with_size(-1, None).with_size(-2, None)))
     return front.with_size(-2, left.size(-2)).with_size(-1, right.size(-1))
 
 
-def _left_effect(left: Operand, right: Operand, before: list[Shape], shape: Shape) -> Effect:
-    moves = ((-1, ()), *aligned(before[0], shape)[:0])
-    summed = right.stochastic is not None and before[1].same_axis(right.stochastic, -2) is True
-    if summed and not right.maybe:
-        return Carries(constant_along=axes(-1), why=_KEYS, moves=moves, keeps_mask=False)
+def _may_be_vector(shape: Shape) -> bool:
+    return shape.rank is None and shape.at_least < 2
+
+
+def _left_effect(right: Operand, before: tuple[Shape, Shape]) -> Effect:
+    moves = ((-1, ()),)
     gains, may_gain = _batch(before[1])
+    if right.stochastic is not None and not right.maybe and before[1].same_axis(right.stochastic, -2) is True:
+        return _averaged(axes(-1), moves, gains.union(axes(-1)), may_gain)
     return Carries(mixes=ALL, moves=moves, gains=gains.union(axes(-1)), may_gain=may_gain, keeps_mask=False)
 
 
-def _right_effect(left: Operand, right: Operand, before: list[Shape], shape: Shape) -> Effect:
+def _right_effect(left: Operand, before: tuple[Shape, Shape]) -> Effect:
     moves = ((-2, ()),)
-    summed = left.stochastic is not None and before[0].same_axis(left.stochastic, -1) is True
-    if summed and not left.maybe:
-        return Carries(constant_along=axes(-2), why=_KEYS, moves=moves, keeps_mask=False)
     gains, may_gain = _batch(before[0])
+    if _may_be_vector(before[0]):
+        return Carries(mixes=ALL, moves=moves, may_gain=ALL, keeps_mask=False)
+    if left.stochastic is not None and not left.maybe and before[0].same_axis(left.stochastic, -1) is True:
+        return _averaged(axes(-2), moves, gains.union(axes(-2)), may_gain)
     return Carries(mixes=ALL, moves=moves, gains=gains.union(axes(-2)), may_gain=may_gain, keeps_mask=False)
+
+
+def _averaged(over: Axes, moves: Moves, gains: Axes, may_gain: Axes = NONE) -> Effect:
+    """Weights that sum to one along an axis: what is constant along it stays as it is."""
+    return Carries(mixes=over, averages=over, moves=moves, gains=gains, may_gain=may_gain, keeps_mask=False)
 
 
 def _batch(shape: Shape) -> tuple[Axes, Axes]:
@@ -182,10 +202,10 @@ def _part_effect(part: _Part, parts: list[_Part], out: str) -> Effect:
         (part.axis(letter), (out.index(letter) - len(out),) if letter in out else ()) for letter in part.labels
     )
     others = [other for other in parts if other is not part]
-    if len(others) == 1 and (letter := _summed_letter(part, others[0], out)) is not None:
-        return Carries(constant_along=axes(part.axis(letter)), why=_KEYS, moves=moves, keeps_mask=False)
     varying = {letter for other in others for letter in other.labels if not other.shape.is_single(other.axis(letter))}
     gains = [out.index(letter) - len(out) for letter in out if letter in varying]
+    if len(others) == 1 and (letter := _summed_letter(part, others[0], out)) is not None:
+        return _averaged(axes(part.axis(letter)), moves, axes_from(gains))
     return Carries(mixes=ALL, moves=moves, gains=axes_from(gains) if gains else NONE, keeps_mask=False)
 
 
@@ -240,15 +260,13 @@ def _value_effect(call: Call) -> Effect:
         return Carries(mixes=ALL, moves=moves, gains=axes(-2) if drops else NONE, may_gain=every, keeps_mask=False)
     if call["attn_mask"] is not None:
         return Carries(mixes=ALL, moves=moves, may_gain=every, keeps_mask=False)
-    return Carries(constant_along=axes(-2), why=_KEYS, moves=moves, mixes=mixes, keeps_mask=False)
+    return Carries(mixes=mixes, averages=axes(-2), moves=moves, gains=every, keeps_mask=False)
 
 
 def unfollowed_attention(call: Call) -> Step:
     """Layers of attention: their inner projections are not followed."""
     raise Unclear("its inner steps are not followed")
 
-
-_BEFORE = "Tensor."
 
 ROWS = (
     row(
@@ -286,7 +304,8 @@ ROWS = (
         also="torch.functional.einsum",
     ),
     row(
-        "F.scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, enable_gqa=False)",
+        "F.scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, "
+        "enable_gqa=False)",
         attention,
         "x, y, z | 2 3 4 6 | 2 3 5 6 | 2 3 5 7",
         "x, y, z, is_causal=True | 2 3 5 6 | 2 3 5 6 | 2 3 5 7",
@@ -298,8 +317,8 @@ ROWS = (
         "kdim=None, vdim=None, batch_first=False, device=None, dtype=None)",
         unfollowed_attention,
         "4, 2 | 3 2 4 | 3 2 4 | 3 2 4",
-        inputs="query, key, value, key_padding_mask=None, need_weights=True, attn_mask=None, average_attn_weights=True, "
-        "is_causal=False",
+        inputs="query, key, value, key_padding_mask=None, need_weights=True, attn_mask=None, "
+        "average_attn_weights=True, is_causal=False",
         role="layer",
     ),
 )

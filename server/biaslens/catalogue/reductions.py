@@ -5,12 +5,12 @@ from __future__ import annotations
 from fractions import Fraction
 
 from biaslens.algebra.axes import ALL, Axes, axes, axes_from
-from biaslens.algebra.outcome import Cancels, Carries, Effect, reads
-from biaslens.algebra.sizes import Size, number
+from biaslens.algebra.outcome import Cancels, Carries, reads
+from biaslens.algebra.sizes import Size
 from biaslens.catalogue.activations import nonlinear
 from biaslens.catalogue.entry import Call, Operand, Result, Rule, Step
 from biaslens.catalogue.shapes import at_least, reduced
-from biaslens.catalogue.steps import Unclear, as_size, axes_of, axis_of, effects, flag, row, single, tensor, whole
+from biaslens.catalogue.steps import as_size, axes_of, axis_of, effects, flag, row, single, tensor
 
 _ALONG = "it varies along the axis that is reduced"
 
@@ -128,18 +128,6 @@ def running(call: Call) -> Step:
     return single(call, x.shape, {x.index: Carries(mixes=ALL, gains=axes(axis), keeps_mask=False)})
 
 
-def differences(call: Call) -> Step:
-    """`diff`: each entry less the one before it."""
-    x = tensor(call)
-    axis, steps = axis_of(call, x), whole(call["n"])
-    if steps is None or call["prepend"] is not None or call["append"] is not None:
-        raise Unclear("what is subtracted is not known")
-    size = x.shape.size(axis)
-    shape = x.shape.with_size(axis, size - number(steps) if size is not None else None)
-    effect: Effect = Cancels(axes(axis), "centering", why=_ALONG) if steps else Carries()
-    return single(call, shape, {x.index: effect})
-
-
 def reduced_nonlinearly(why: str) -> Rule:
     """Norms, products and counts along axes."""
 
@@ -209,7 +197,7 @@ ROWS = (
             extremum(pair=True),
             "x, 1 | 2 4 5",
             "x, -1, True | 2 4 5",
-            "x | 2 4 5",
+            "x / 99 | 3 4 5",
             "x, y | 2 4 5 | 2 4 5",
             also=f"Tensor.{name}",
         )
@@ -253,7 +241,7 @@ ROWS = (
         also="Tensor.sort",
     ),
     *(
-        row(f"torch.{name}(input, {_AXIS})", place_of_extremum, "x, 1 | 2 4 5", "x | 2 4 5", also=f"Tensor.{name}")
+        row(f"torch.{name}(input, {_AXIS})", place_of_extremum, "x, 1 | 2 4 5", "x / 99 | 3 4 5", also=f"Tensor.{name}")
         for name in ("argmax", "argmin")
     ),
     row(
@@ -263,13 +251,6 @@ ROWS = (
         also="Tensor.argsort",
     ),
     row("torch.cumsum(input, dim, *, dtype=None)", running, "x, 1 | 2 4 5", also="Tensor.cumsum"),
-    row(
-        "torch.diff(input, n=1, dim=-1, prepend=None, append=None)",
-        differences,
-        "x | 2 4 5",
-        "x, 1, 1 | 2 4 5",
-        also="Tensor.diff",
-    ),
     row(
         "torch.prod(input, dim=None, keepdim=False, *, dtype=None)",
         reduced_nonlinearly("a product is not linear"),

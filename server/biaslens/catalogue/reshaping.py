@@ -17,7 +17,6 @@ from biaslens.catalogue.shapes import (
     permuted,
     regrouped,
     swapped,
-    with_rank,
     without,
 )
 from biaslens.catalogue.steps import (
@@ -273,9 +272,9 @@ def squeeze(call: Call) -> Step:
         size = x.shape.size(axis)
         if size is not None and size.value is not None and size.value != 1:
             continue
-        if size is not None and size.value is None:
+        if size is None or size.value is None:
             raise Unclear("whether this axis has size one is not known")
-        gone.append(axis)  # code that squeezes an axis of unknown size means it to be one
+        gone.append(axis)
     after, moves = without(x.shape, gone)
     return single(call, after, {x.index: Carries(moves=moves)}, view=True, blocked=x.blocked)
 

@@ -56,6 +56,7 @@ def row(
 
 
 def long_name(name: str) -> str:
+    """A name with its short prefix spelled out."""
     for short, long in _SHORT:
         if name.startswith(short):
             return long + name.removeprefix(short)

@@ -40,9 +40,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One file: its text before, and what is found in it after the repairs that were asked for."""
+    """One file as it is, and as it is after the repairs that were asked for.
 
-    before: Source
+    checked: False where a bug of ours kept us from looking.
+    """
+
+    before: Fixed
     after: Fixed
     checked: bool
 
@@ -70,10 +73,10 @@ def _print_findings(request: Request, inputs: Inputs, console: Console) -> int:
         after = item.after
         checked += item.checked
         if request.fix and after.count:
-            problem = write(item.before, after.source)
+            problem = write(item.before.source, after.source)
             if problem is not None:
                 console.complain(problem, inputs.files.read)
-                after = _unrepaired(item, request, inputs)
+                after = item.before
         read = _reader(after.source, inputs)
         for finding, fix in zip(after.report.findings, after.fixes, strict=True):
             if request.output_format == "json":
@@ -98,8 +101,8 @@ def _print_diffs(request: Request, inputs: Inputs, console: Console) -> int:
     for item in _checked(request, inputs, console):
         checked += item.checked
         if item.after.count:
-            name = displayed(item.before.path, console.folder)
-            console.out.write(unified_diff(item.before, item.after.source, name, console.paint))
+            name = displayed(item.before.source.path, console.folder)
+            console.out.write(unified_diff(item.before.source, item.after.source, name, console.paint))
             fixes += item.after.count
             files += 1
     if checked and not request.quiet:
@@ -114,8 +117,8 @@ def _filter(request: Request, inputs: Inputs, data: bytes, console: Console) -> 
     if not items:
         console.out.buffer.write(data)
         return 2
-    ((after, before),) = ((item.after, item.before) for item in items)
-    encoded = encoded_like(data, before.text, after.source.text)
+    after = items[0].after
+    encoded = encoded_like(data, items[0].before.source.text, after.source.text)
     if encoded is None:
         console.note("The encoding of the standard input cannot hold the fixed text, so it is passed on as it is.")
     console.out.buffer.write(data if encoded is None else encoded)
@@ -135,17 +138,11 @@ def _checked(request: Request, inputs: Inputs, console: Console) -> Iterator[Che
         report = lint(source, inputs.files, request.options)
         for problem in report.problems:
             console.complain(problem, inputs.files.read)
-        after = Fixed(source, report, fixes_of(report), 0)
+        before = after = Fixed(source, report, fixes_of(report), 0)
         if request.fix or request.diff:
-            after = fixed(report, after.fixes, request.options, unsafe=request.unsafe_fixes)
+            after = fixed(report, before.fixes, request.options, unsafe=request.unsafe_fixes)
         failed = any(problem.kind in ("unreadable", "internal") for problem in report.problems)
-        yield Checked(source, after, not failed or bool(report.findings))
-
-
-def _unrepaired(item: Checked, request: Request, inputs: Inputs) -> Fixed:
-    """The findings of a file that could not be written, as they were before any repair."""
-    report = lint(item.before, inputs.files, request.options)
-    return Fixed(item.before, report, fixes_of(report), 0)
+        yield Checked(before, after, not failed or bool(report.findings))
 
 
 def _reader(source: Source, inputs: Inputs) -> Read:

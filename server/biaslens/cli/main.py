@@ -27,6 +27,7 @@ _INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command line, by default that of this process, and gives its exit code. No exception leaves it."""
+    _open_what_is_closed()
     try:
         code = biaslens.main(arguments, prog_name="biaslens", standalone_mode=False)
         sys.stdout.flush()
@@ -39,6 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _silence(sys.stdout)
         return 1
+    except OSError as error:  # a full disk under the standard output, for example
+        _silence(sys.stdout)
+        sys.stderr.write(f"biaslens: {error}\n")
+        return 2
     except Exception as error:  # the last resort: a bug of ours is one line, not a traceback
         where = _innermost_line(error)
         sys.stderr.write(
@@ -190,6 +195,13 @@ def _options(
         raise click.UsageError(str(error)) from None
     folders = tuple(os.path.abspath(part) for value in search_paths for part in value.split(",") if part)
     return Options(chosen or Options().select, left_out, folders, max_runs=max_runs, max_steps=max_steps)
+
+
+def _open_what_is_closed() -> None:
+    """Gives the process the streams that its parent closed, so that nothing else has to think of that."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  # open until the end
 
 
 def _silence(stream: Any) -> None:

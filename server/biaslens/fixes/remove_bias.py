@@ -5,13 +5,15 @@ from __future__ import annotations
 from biaslens.fixes.call import with_argument_false
 from biaslens.fixes.hazards import Hazard, hazard
 from biaslens.flow import Site, Verdict
+from biaslens.program.ir import Program
 from biaslens.rules.rule import Fix
 from biaslens.text import Source
 
 
-def fix(source: Source, site: Site) -> Fix | None:
+def fix(source: Source, site: Site, program: Program | None = None) -> Fix | None:
     """Edits of `source`, the file the site stands in, after which its layer has no bias.
 
+    program: tells under which other names the call's layers are held, where it makes several.
     None where no edit is one that we would stand for: the verdict is not plain redundant, the bias hangs on an
     expression, the call hides its arguments (`*args`, `**kwargs`, `functools.partial`), or code in the file would crash
     without the bias.
@@ -25,11 +27,17 @@ def fix(source: Source, site: Site) -> Fix | None:
     edit = with_argument_false(source, site.location.span, layer.entry, shift.argument)
     if edit is None:
         return None
-    danger = hazard(source, layer)
+    danger = hazard(source, layer, _labels(site, program))
     if danger.crashes:
         return None
     name = layer.label or layer.entry.label
     return Fix(f"Remove the bias of `{name}`", (edit,), *_safety(danger, f"{name}.{shift.attribute}"))
+
+
+def _labels(site: Site, program: Program | None) -> frozenset[str]:
+    paths = [path for run in program.runs for path in run.paths] if program else []
+    others = {layer.label for path in paths for layer in path.layers if layer.site == site.location}
+    return frozenset({site.layer.label, *others})
 
 
 def _safety(danger: Hazard, parameter: str) -> tuple[str, str]:

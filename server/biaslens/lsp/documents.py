@@ -47,7 +47,7 @@ class Document:
     @property
     def is_file(self) -> bool:
         """Whether other files can import it."""
-        return not self.uri.startswith("untitled:")
+        return self.path != self.uri
 
     def changed(self, version: int, text: str) -> Document:
         """The next version."""
@@ -65,14 +65,18 @@ def opened(uri: str, language: str, version: int, text: str) -> Document | None:
 def path_of(uri: str, *, windows: bool = os.name == "nt") -> str | None:
     """The name by which the analysis knows a document, or None for schemes that are not ours.
 
-    However a client encodes an address, the same file has the same name. An untitled buffer has its address as name.
+    However a client encodes an address, the same file has the same name. A buffer that is no file yet has its address
+    as name.
     """
-    parts = urlsplit(uri)
-    if parts.scheme == "untitled":
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return None
+    path = unquote(parts.path)
+    if parts.scheme == "untitled" or (parts.scheme == "file" and not path):
         return uri
     if parts.scheme != "file":
         return None
-    path = unquote(parts.path)
     host = unquote(parts.netloc)
     if host and host != "localhost":
         path = f"//{host}{path}"
@@ -85,8 +89,6 @@ def path_of(uri: str, *, windows: bool = os.name == "nt") -> str | None:
 
 def uri_of(path: str, *, windows: bool = os.name == "nt") -> str:
     """The address of a file that the client has not told us about."""
-    if path.startswith("untitled:"):
-        return path
     posix = (PureWindowsPath(path) if windows else PurePosixPath(path)).as_posix()
     if posix.startswith("//"):
         return "file:" + quote(posix)

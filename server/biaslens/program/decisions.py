@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 
+from biaslens.algebra.outcome import Cancels
 from biaslens.program.run import BudgetExceeded, PathEnds, Run
 
 
@@ -20,43 +22,86 @@ class Explored:
     exceeded: bool
 
 
-def explore(start: Callable[[Mapping[str, str]], Run], max_runs: int, max_steps: int) -> Explored:
+def explore(
+    start: Callable[[Mapping[str, str]], Run], is_worth_it: Callable[[Run], bool], max_runs: int, max_steps: int
+) -> Explored:
     """Makes runs until every question was answered in every way, alone and in pairs, or the budget is spent.
 
-    start: makes one run with some answers forced; raises PathEnds where it is no path.
-    max_steps: for all runs together; a single run keeps its own limit.
+    start: makes one run with some answers forced. is_worth_it: whether a default run leaves anything to find out.
+    max_steps: for all runs together.
+    An answer that changes nothing of what is computed is not combined with others.
     """
-    paths: list[Run] = []
-    tried: set[frozenset[tuple[str, str]]] = set()
-    followed: set[tuple[str, str]] = set()
-    choices: dict[str, tuple[str, ...]] = {}
-    steps = 0
-    queue: list[dict[str, str]] = [{}]
-    rounds = 0
-    exceeded = False
-    while queue and rounds < max_runs and steps < max_steps:
-        forced = queue.pop(0)
-        rounds += 1
+    search = _Search(start, max_runs, max_steps)
+    first = search.follow({})
+    if first is None or not (search.has_no_path or is_worth_it(first)):
+        return search.result()
+    plain = _computation(first)
+    telling: list[dict[str, str]] = []
+    for forced in _flips(first, {}, defaults=search.has_no_path or _normalises(first)):
+        run = search.follow(forced)
+        if run is not None and _computation(run) != plain:
+            telling.append(forced)
+            for further in _flips(run, forced, defaults=False):
+                if next(key for key in further if key not in forced) not in first.answers:
+                    search.follow(further)
+    for left, right in combinations(telling, 2):
+        if left.keys().isdisjoint(right):
+            search.follow({**left, **right})
+    return search.result()
+
+
+class _Search:
+    """The runs made so far, and what they asked."""
+
+    def __init__(self, start: Callable[[Mapping[str, str]], Run], max_runs: int, max_steps: int) -> None:
+        self._start = start
+        self._runs_left = max_runs
+        self._steps_left = max_steps
+        self._paths: list[Run] = []
+        self._exceeded = False
+        self._followed: set[tuple[str, str]] = set()
+        self._choices: dict[str, tuple[str, ...]] = {}
+
+    def follow(self, forced: Mapping[str, str]) -> Run | None:
+        """One run, or None without budget. Also a run that is no path tells its questions."""
+        if self._runs_left <= 0 or self._steps_left <= 0:
+            return None
+        self._runs_left -= 1
         try:
-            run, ended = _attempt(start, forced)
+            run, ended = _attempt(self._start, forced)
         except BudgetExceeded:
-            exceeded = True
-            continue
-        steps += run.steps
+            self._exceeded = True
+            return None
+        self._steps_left -= run.steps
         for key, answer in run.answers.items():
-            followed.add((key, answer.choice))
-            choices[key] = run.choices[key]
+            self._followed.add((key, answer.choice))
+            self._choices[key] = run.choices[key]
         if not ended:
-            paths.append(run)
-        if len(forced) < 2 or ended:
-            for flipped in _flips(run, forced):
-                mark = frozenset(flipped.items())
-                if mark not in tried:
-                    tried.add(mark)
-                    queue.append(flipped)
-        queue.sort(key=len)
-    unexplored = {key for key, options in choices.items() for option in options if (key, option) not in followed}
-    return Explored(tuple(paths), frozenset(unexplored), exceeded)
+            self._paths.append(run)
+        return run
+
+    @property
+    def has_no_path(self) -> bool:
+        """Whether every run so far ended in an exception of the program."""
+        return not self._paths
+
+    def result(self) -> Explored:
+        """What came of it."""
+        missing = {
+            key for key, options in self._choices.items() for option in options if (key, option) not in self._followed
+        }
+        return Explored(tuple(self._paths), frozenset(missing), self._exceeded)
+
+
+def _computation(run: Run) -> Hashable:
+    """What a run computes, to compare it with another one."""
+    layers = tuple((layer.site, layer.shift, layer.tampered, layer.frozen_shift) for layer in run.layers)
+    return layers, tuple((e.results, e.operands, e.effects, e.location, e.layer) for e in run.equations)
+
+
+def _normalises(run: Run) -> bool:
+    """Whether anything on this run could cancel a bias; if not, arguments other than the defaults do not matter."""
+    return any(isinstance(effect, Cancels) for e in run.equations for effects in e.effects for effect in effects)
 
 
 def _attempt(start: Callable[[Mapping[str, str]], Run], forced: Mapping[str, str]) -> tuple[Run, bool]:
@@ -84,10 +129,10 @@ def guarded(run: Run, body: Callable[[], None]) -> Run:
     return run
 
 
-def _flips(run: Run, forced: Mapping[str, str]) -> Iterator[dict[str, str]]:
+def _flips(run: Run, forced: Mapping[str, str], *, defaults: bool) -> Iterator[dict[str, str]]:
     """Every set of answers that differs from this run's in one question."""
     for key, options in run.choices.items():
-        if key in forced:
+        if key in forced or (not defaults and run.answers[key].question.key.startswith("('default'")):
             continue
         for option in options:
             if option != run.answers[key].choice:

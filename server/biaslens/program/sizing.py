@@ -46,7 +46,7 @@ def calculate(symbol: str, left: Value, right: Value) -> Unknown:
     first, second = as_size(left), as_size(right)
     if symbol in _EXACT and first is not None and second is not None:
         size = _EXACT[symbol](first, second)
-        return Unknown(("number", size), str(size), True, origin, size)
+        return Unknown(("number", size), f"{_text(left)} {symbol} {_text(right)}", True, origin, size)
     key = ("number", symbol, _key(left), _key(right))
     return Unknown(key, f"{_text(left)} {symbol} {_text(right)}", True, origin)
 

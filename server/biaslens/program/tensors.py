@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from biaslens.algebra.axes import Shape
-from biaslens.catalogue import lookup
+from biaslens.catalogue import indexing, lookup
 from biaslens.catalogue.entry import SOME_NUMBER, UNKNOWN, Argument, Call, Entry, Mode, Operand, Step
 from biaslens.program import attributes, calls, instances
 from biaslens.program.conditions import key_of, settle, show
@@ -163,36 +163,31 @@ def operator(run: Run, scope: Scope, symbol: str, left: Value, right: Value, nod
     if not isinstance(left, Tensor) and not isinstance(right, Tensor):
         key = ("binary", symbol, key_of(run, left), key_of(run, right))
         return Unknown(key, f"{show(left)} {symbol} {show(right)}")
-    entry = lookup.operator(symbol)
-    if entry is None:
+    if symbol in ("<<", ">>"):
         return calls.call_unknown(run, scope, symbol, Arguments((left, right)), node)
+    entry = lookup.operator(symbol)
     return call_function(run, scope, entry, Arguments((left, right)), node, label=entry.label)
 
 
 def operator_in_place(run: Run, scope: Scope, symbol: str, left: Tensor, right: Value, node: ast.AST) -> None:
     """Effect: `left symbol= right`, seen by every alias of the tensor."""
-    entry = lookup.operator(symbol)
-    if entry is None:
+    if symbol in ("<<", ">>"):
         calls.call_unknown(run, scope, symbol, Arguments((left, right)), node)
         left.var = run.new_var(Shape())
-    else:
+    elif not run.facts[left.var].parameter:  # the values of parameters are never used
+        entry = lookup.operator(symbol)
         call_function(run, scope, entry, Arguments((left, right)), node, label=entry.label, in_place=True)
 
 
 def negative(run: Run, scope: Scope, value: Tensor, node: ast.AST) -> Value:
     """`-value`."""
-    entry = lookup.method("neg")
-    assert entry is not None
-    return call_function(run, scope, entry, Arguments((value,)), node)
+    return call_function(run, scope, lookup.operator("unary -"), Arguments((value,)), node)
 
 
 def comparison(run: Run, scope: Scope, operator: ast.cmpop, left: Value, right: Value, node: ast.AST) -> Value:
     """`left < right` for tensors: a tensor of booleans."""
-    names = {ast.Eq: "eq", ast.NotEq: "ne", ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge"}
-    entry = lookup.method(names[type(operator)])
-    if entry is None:
-        return calls.call_unknown(run, scope, "comparison", Arguments((left, right)), node)
-    return call_function(run, scope, entry, Arguments((left, right)), node)
+    symbols = {ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
+    return call_function(run, scope, lookup.operator(symbols[type(operator)]), Arguments((left, right)), node)
 
 
 def attribute(run: Run, scope: Scope, owner: Tensor, name: str, node: ast.AST) -> Value:
@@ -204,6 +199,8 @@ def attribute(run: Run, scope: Scope, owner: Tensor, name: str, node: ast.AST) -
             return settle(run, attributes.rank_of(run, owner))
         case "dtype" | "device" | "layout" | "is_cuda" | "requires_grad" | "names" | "is_sparse" | "grad" | "is_leaf":
             return Unknown(("tensor attribute", name), f"x.{name}")
+        case "data" if run.facts[owner.var].parameter:
+            return owner
         case "T" | "mT" | "H" | "mH" | "data" | "real":
             entry = lookup.method(name)
             if entry is None:
@@ -245,16 +242,15 @@ def unknown_method(run: Run, scope: Scope, owner: Unknown, name: str, arguments:
 
 def subscript(run: Run, scope: Scope, owner: Tensor, index: Value, node: ast.AST) -> Value:
     """`owner[index]`."""
-    entry = lookup.operator("[]")
-    if entry is None:
-        return calls.call_unknown(run, scope, "indexing", Arguments((owner, index)), node)
-    items = index if isinstance(index, tuple) else (index,)
-    return apply_entry(run, scope, entry, {"input": owner, "items": items}, "index", node)
+    operands = [owner]
+    items = [_index(run, item, operands) for item in (index if isinstance(index, tuple) else (index,))]
+    step = indexing.subscript(_operand(run, 0, owner), items)
+    return run.emit("index", step, operands, scope.module.location(node))[0]
 
 
 def write_part(run: Run, scope: Scope, owner: Tensor, value: Value, node: ast.AST) -> None:
     """Effect: `owner[...] = value`; what is written and what was there are both read."""
-    relatives = [tensor for tensor in owner.storage.tensors]
+    relatives = list(owner.storage.tensors)
     run.emit_unknown(
         "a write into a part",
         "a part of the tensor is written",
@@ -289,6 +285,8 @@ def inside(values: Iterable[Value], depth: int = 4) -> list[Tensor]:
 
 def _catalogued_method(run: Run, scope: Scope, owner: Tensor, name: str, arguments: Arguments, node: ast.AST) -> Value:
     entry = lookup.method(name)
+    if name.endswith("_") and not name.endswith("__") and run.facts[owner.var].parameter:
+        return owner  # an initialiser: the values of parameters are never used
     in_place = entry is not None and name.endswith("_") and not name.endswith("__")
     if entry is None or (arguments.open and not _takes_sizes(entry)):
         result = calls.call_unknown(run, scope, name, arguments.behind(owner), node)
@@ -380,6 +378,14 @@ def _bound_of_slice(run: Run, value: Value) -> Any:
         return value
     size = as_size(value)
     return UNKNOWN if size is None else size
+
+
+def _index(run: Run, item: Value, operands: list[Tensor]) -> Argument:
+    """One item of a subscript; an unknown number selects, anything else unknown may be a tensor of indices."""
+    item = settle(run, item)
+    if isinstance(item, Unknown):
+        return SOME_NUMBER if is_number(item) else UNKNOWN
+    return _argument(run, "items", item, operands)
 
 
 def _without_operands(run: Run, step: Step, bound: Mapping[str, Value]) -> Value:

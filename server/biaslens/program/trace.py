@@ -79,7 +79,7 @@ def _may_build_layers(node: ast.FunctionDef) -> bool:
 def _follow(module: Module, node: Definition, world: World) -> tuple[Followed | None, bool]:
     options: Options = world.options
     entry = _Entry(module, node, world)
-    explored = explore(entry.run, options.max_runs, options.max_steps)
+    explored = explore(entry.run, entry.has_own_layers, options.max_runs, options.max_steps)
     paths = tuple(_path(run, outputs) for run in explored.runs for outputs in [entry.outputs[id(run)]])
     if not any(path.layers for path in paths):
         return None, explored.exceeded and not explored.runs
@@ -109,6 +109,12 @@ class _Entry:
     def run(self, forced: Mapping[str, str]) -> Run:
         run = Run(self.world, dict(forced))
         return guarded(run, lambda: self._body(run))
+
+    def has_own_layers(self, run: Run) -> bool:
+        """Whether a run makes affine layers in the text of this entry; otherwise it is only a use of others."""
+        own = self.module.location(self.node)
+        sites = (layer.site for layer in run.layers if layer.entry.role == "affine")
+        return any(site.path == own.path and own.span.covers(site.span) for site in sites)
 
     def _body(self, run: Run) -> None:
         scope = Scope(self.module, run.globals.setdefault(self.module.path, ModuleState()).variables)

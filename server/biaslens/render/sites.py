@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from biaslens.flow import Ending, Fate, Flow, Site
+from biaslens.flow import Ending, Fate, Flow, Site, Verdict
 from biaslens.lint import Report
 from biaslens.program.ir import Layer
 from biaslens.render.place import Read, displayed, printable, row_and_column
+from biaslens.rules.redundant import when
 
 Row = tuple[str, ...]
 
@@ -23,7 +24,8 @@ def affine_sites(flow: Flow) -> tuple[Site, ...]:
 def site_row(site: Site, read: Read, folder: str) -> Row:
     """One line of the table, cell by cell, under `HEADINGS`."""
     row, column = row_and_column(site.location, read)
-    layer = f"{site.layer.label} ({site.layer.entry.label})" if site.layer.label else site.layer.entry.label
+    label, kind = site.layer.label, site.layer.entry.label
+    layer = f"{label} ({kind})" if label not in ("", kind) else kind
     place = f"{displayed(site.location.path, folder)}:{row}:{column}"
     return tuple(printable(cell) for cell in (place, layer, bias_text(site.layer), site.verdict.value, reason(site)))
 
@@ -46,16 +48,15 @@ def bias_text(layer: Layer) -> str:
 
 def reason(site: Site) -> str:
     """What decides the verdict, in a few words."""
-    keeps = site.first_reading
     cancels = site.first_cancelled
-    parts: list[str] = []
-    if cancels is not None:
-        parts.append(f"cancelled by {cancelled_by(cancels)}")
-    if site.condition:
-        parts.append(f"where {site.condition}")
-    if keeps is not None:
-        parts.append(keeps.reason or keeps.ending.value)
-    return "; ".join(parts)
+    match site.verdict:
+        case Verdict.REDUNDANT | Verdict.CONDITIONAL | Verdict.IN_EVERY_USE:
+            by = f"cancelled by {cancelled_by(cancels)}" if cancels else ""
+            where = when(site.condition) if site.verdict is Verdict.CONDITIONAL else site.condition
+            return ", ".join(part for part in (by, where) if part)
+        case _:
+            keeps = site.first_reading
+            return site.condition or (keeps.reason or keeps.ending.value if keeps else "")
 
 
 def cancelled_by(fate: Fate) -> str:
@@ -76,7 +77,10 @@ def program_text(report: Report, read: Read, folder: str) -> str:
 
 
 def _verdict(site: Site) -> str:
-    return f"{site.verdict.value} {site.condition}".rstrip()
+    """The verdict with its condition, as one phrase: redundant when norm is 'bn'; needed: relu reads it."""
+    if site.verdict is Verdict.CONDITIONAL:
+        return f"redundant {when(site.condition)}"
+    return f"{site.verdict.value}: {site.condition}" if site.condition else site.verdict.value
 
 
 def _fate(fate: Fate) -> str:

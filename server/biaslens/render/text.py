@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from biaslens.flow import Site
+from biaslens.flow import Site, Verdict
 from biaslens.render.excerpt import Mark, excerpt, row_number_width
 from biaslens.render.place import Read, displayed, printable, row_and_column
 from biaslens.render.style import Paint
+from biaslens.rules.redundant import named
 from biaslens.rules.rule import Finding, Fix
-from biaslens.text import Problem
+from biaslens.text import Problem, Source
 
 _LONGEST_TRAIL = 9
+_LONGEST_CHANGE = 60
 
 
 def concise(finding: Finding, fix: Fix | None, read: Read, folder: str, paint: Paint) -> str:
@@ -46,14 +48,18 @@ def full(finding: Finding, fix: Fix | None, read: Read, folder: str, paint: Pain
         lines += [bar, *excerpt(source, group, margin, paint)]
     lines.append(bar)
     equals = paint(" " * margin + " = ", "gutter")
-    lines += [f"{equals}{paint(word + ':', 'strong')} {text}" for word, text in _notes(finding, fix)]
+    lines += [f"{equals}{paint(word + ':', 'strong')} {text}" for word, text in _notes(finding, fix, read)]
     return "\n".join(lines) + "\n"
 
 
 def trail(site: Site) -> tuple[str, ...]:
-    """The names of the steps from the layer to what cancels its bias: conv1, max_pool2d, bn1."""
+    """The names of the steps from the layer to what cancels its bias: conv1, max_pool2d, bn1. Bare positions have their
+    class beside them."""
     fate = site.first_cancelled
-    return tuple(equation.label for equation in fate.trail) if fate else ()
+    if fate is None:
+        return ()
+    known = {layer.number: named(layer).replace("`", "") for layer in (site.layer, fate.norm) if layer is not None}
+    return tuple(known.get(-1 if e.layer is None else e.layer, e.label) for e in fate.trail)
 
 
 def summary(findings: Sequence[Finding], fixes: Sequence[Fix | None], fixed: int | None, files: int) -> str:
@@ -79,21 +85,35 @@ def summary(findings: Sequence[Finding], fixes: Sequence[Fix | None], fixed: int
     return f"{head} ({'; '.join(remarks)})." if remarks else f"{head}."
 
 
-def _notes(finding: Finding, fix: Fix | None) -> list[tuple[str, str]]:
+def _notes(finding: Finding, fix: Fix | None, read: Read) -> list[tuple[str, str]]:
     notes: list[tuple[str, str]] = []
     steps = trail(finding.site)
     if len(steps) > 1:
         shown = steps if len(steps) <= _LONGEST_TRAIL else (*steps[:4], f"({len(steps) - 8} more)", *steps[-4:])
         notes.append(("trail", " → ".join(printable(step) for step in shown)))
-    if finding.site.condition not in finding.message:
+    if finding.site.verdict is Verdict.CONDITIONAL and finding.site.condition not in finding.message:
         notes.append(("where", printable(finding.site.condition)))
     if fix is None:
         notes.append(("help", f"no automatic fix; `biaslens explain {finding.code}` tells more"))
     else:
         reason = f": {fix.reason}" if fix.reason else ""
         safety = "" if fix.applicability == "safe" else f" ({fix.applicability}{reason})"
-        notes.append(("help", printable(f"{fix.title}{safety}")))
+        change = _change(fix, read(finding.location.path))
+        notes.append(("help", printable(f"{fix.title}{change}{safety}")))
     return notes
+
+
+def _change(fix: Fix, source: Source | Problem) -> str:
+    """What a fix of a single short edit does to the text."""
+    if len(fix.edits) != 1 or isinstance(source, Problem):
+        return ""
+    (edit,) = fix.edits
+    old, new = source.excerpt(edit.span), edit.text
+    if "\n" in old + new or len(old + new) > _LONGEST_CHANGE:
+        return ""
+    if not old:
+        return f": insert `{new}`"
+    return f": replace `{old}` by `{new}`" if new else f": delete `{old}`"
 
 
 def _plural(noun: str, count: int) -> str:

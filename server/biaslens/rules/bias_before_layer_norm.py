@@ -25,7 +25,7 @@ class TokenMixing(nn.Module):
         self.norm = nn.LayerNorm(dim)
 
     def forward(self, x):
-        x = self.mix(x.transpose(1, 2)).transpose(1, 2)
+        x = self.mix(x.transpose(-1, -2)).transpose(-1, -2)
         return self.norm(x).relu()
 ```
 
@@ -42,7 +42,7 @@ class TokenMixing(nn.Module):
         self.norm = nn.LayerNorm(dim)
 
     def forward(self, x):
-        x = self.mix(x.transpose(1, 2)).transpose(1, 2)
+        x = self.mix(x.transpose(-1, -2)).transpose(-1, -2)
         return self.norm(x).relu()
 ```
 

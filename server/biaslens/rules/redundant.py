@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from biaslens.algebra.outcome import Cancels
 from biaslens.flow import Fate, Flow, Site, Verdict
@@ -11,7 +11,7 @@ from biaslens.program.ir import Layer
 from biaslens.rules.rule import Finding, Rule
 from biaslens.text import Location
 
-_SPACE = {1: "length", 2: "height and width", 3: "depth, height and width"}
+_SPACE: Mapping[int, str] = {1: "length", 2: "height and width", 3: "depth, height and width"}
 _REPORTED = (Verdict.REDUNDANT, Verdict.CONDITIONAL, Verdict.IN_EVERY_USE)
 
 
@@ -62,26 +62,31 @@ def statement(site: Site, fate: Fate) -> str:
     elif argument:
         where = f" where `{argument}` gives it one"
     limits = f", {fate.assumption}" if fate.assumption else ""
-    condition = f", when {site.condition}" if site.verdict is Verdict.CONDITIONAL else ""
+    condition = f", {when(site.condition)}" if site.verdict is Verdict.CONDITIONAL else ""
     return f"The bias of {named(site.layer)} has no effect{where}: {reason(fate)}{limits}{condition}."
 
 
-def reason(fate: Fate) -> str:
-    """Why the bias has no effect, as a clause in the user's names."""
+def when(condition: str) -> str:
+    """A condition as the end of a sentence: "when norm is None", "with the default `norm=True`"."""
+    return condition if condition.startswith("with ") else f"when {condition}"
+
+
+def reason(fate: Fate, bias: str = "the bias") -> str:
+    """Why the bias has no effect, as a clause in the user's names; `bias` says which: "a bias" that is not there."""
     name = canceller(fate)
     match fate.cancelled_by:
         case "batch norm":
-            return f"{name} subtracts the mean over {_batch_axes(fate)}, and the bias with it"
+            return f"{name} subtracts the mean over {_batch_axes(fate)}, and {bias} with it"
         case "instance norm":
-            return f"{name} subtracts each channel's mean over {_space(fate) or 'all positions'}, and the bias with it"
+            return f"{name} subtracts each channel's mean over {_space(fate) or 'all positions'}, and {bias} with it"
         case "group norm":
-            return f"{name} has one channel per group and subtracts each channel's mean, and the bias with it"
+            return f"{name} has one channel per group and subtracts each channel's mean, and {bias} with it"
         case "layer norm":
-            return f"{name} subtracts the mean over axes along which this bias is the same, and the bias with it"
+            return f"{name} subtracts the mean over axes along which this bias is the same, and {bias} with it"
         case "softmax":
-            return f"{_softmax(fate)} gives the same weights whatever it is"
+            return f"{_softmax(fate)} gives the same weights whatever {'it' if bias == 'the bias' else bias} is"
         case _:
-            return "a mean that contains it is subtracted again, and the bias with it"
+            return f"a mean that contains it is subtracted again, and {bias} with it"
 
 
 def canceller(fate: Fate) -> str:

@@ -66,7 +66,7 @@ def _is_named(
 ) -> bool:
     """Whether the client means this diagnostic. Where it means none to the letter, its line and its code decide.
 
-    Neovim before 0.11 sends its own byte columns back, whatever the unit.
+    Older versions of Neovim send their own byte columns back, whatever the unit.
     """
     if named.code != diagnostic.code or named.range.start.line != diagnostic.range.start.line:
         return False

@@ -25,13 +25,12 @@ def shown(finding: Finding, checked: Checked, session: Session) -> types.Diagnos
 
     def place(location: Location) -> types.Location | None:
         if location.path == checked.document.path:
-            source = checked.document.mirror
+            uri, source = checked.document.uri, checked.document.mirror
         else:
-            source = checked.files.read(location.path)
+            opened, source = session.documents.get(location.path), checked.files.read(location.path)
+            uri = opened.uri if opened else uri_of(location.path)
         if not isinstance(source, Source):
             return None
-        opened = session.documents.get(location.path)
-        uri = opened.uri if opened else uri_of(location.path)
         return types.Location(uri, range_of(source, location.span, session.client.encoding))
 
     return diagnostic(finding, checked.document, session.client, place)

@@ -1,0 +1,270 @@
+"""The hover says what becomes of a bias, in the names of the code, on real sources."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from biaslens.explain import Hover, hover
+from biaslens.flow import Verdict
+from biaslens.lint import Report, lint
+from biaslens.options import Options
+from biaslens.syntax.files import Files
+from biaslens.text import Source
+
+PATH = "/project/a model.py"
+PRELUDE = "import torch\nimport torch.nn.functional as F\nfrom torch import nn\n\n\n"
+
+NET = """\
+class Net(nn.Module):
+    def __init__(self, norm=True):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 64, 3)
+        self.bn1 = nn.BatchNorm2d(64)
+        self.conv2 = nn.Conv2d(64, 1, 3, bias=False)
+        self.bn2 = nn.InstanceNorm2d(1)
+        self.conv3 = nn.Conv2d(1, 8, 3)
+        self.conv4 = nn.Conv2d(8, 8, 3)
+        self.bn4 = nn.BatchNorm2d(8) if norm else nn.Identity()
+        self.fc1 = nn.Linear(8, 8)
+        self.ln = nn.LayerNorm(8)
+        self.fc2 = nn.Linear(8, 8)
+        self.fc3 = nn.Linear(8, 8)
+        self.spare = nn.Linear(8, 8)
+
+    def forward(self, x):
+        x = F.max_pool2d(self.conv1(x), 2)
+        x = torch.relu(self.bn1(x))
+        x = self.bn2(self.conv2(x))
+        x = torch.sigmoid(self.conv3(x))
+        x = torch.relu(self.bn4(self.conv4(x)))
+        x = self.ln(self.fc1(x.mean((2, 3))))
+        x = elsewhere(self.fc2(x))
+        return self.fc3(x)
+"""
+
+ATTENTION = """\
+class Attention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.key = nn.Linear(16, 16)
+        self.score = nn.Linear(16, 1)
+
+    def forward(self, x, query):
+        batch, length, width = x.shape
+        weights = torch.softmax(self.score(x), dim=1)
+        return F.scaled_dot_product_attention(query, self.key(x), x) * weights
+"""
+
+
+def report(text: str) -> Report:
+    made = lint(Source(PATH, PRELUDE + text), Files(), Options())
+    assert made.problems == ()
+    return made
+
+
+def at(mark: str, text: str = NET) -> Hover | None:
+    """The hover on the last character of the first occurrence of a mark."""
+    made = report(text)
+    return hover(made, made.source.text.index(mark) + len(mark) - 1)
+
+
+def said(mark: str, text: str = NET) -> list[str]:
+    """The lines of the plain hover."""
+    found = at(mark, text)
+    assert found is not None
+    return found.plain.splitlines()
+
+
+def line_of(mark: str, text: str = NET) -> int:
+    whole = PRELUDE + text
+    return whole[: whole.index(mark)].count("\n") + 1
+
+
+def test_a_cancelled_bias_is_explained_from_verdict_to_paper() -> None:
+    here, there = line_of("self.conv1(x)"), line_of("self.bn1(x)")
+    assert said("self.conv1 = nn.Conv") == [
+        "The bias of `conv1` has no effect: `bn1` subtracts the mean over batch, height and width, and the bias with "
+        "it. BL101 (https://arxiv.org/abs/1502.03167)",
+        f"Its way: `conv1` (line {here}) → `max_pool2d` (line {here}) → `bn1` (line {there})",
+        "`bn1(max_pool2d(conv1(x))): (y + b) − mean(y + b) = y − mean(y)` with `y = max_pool2d(conv1(x))` without the "
+        "bias; what `b` has become is constant along the axes of the mean.",
+        "The learned shift of `bn1` (β, its `bias`) does what a bias here cannot.",
+        "It costs 64 parameters, with gradient and optimiser state.",
+        "In eval mode `bn1` uses its stored `running_mean`, which contains the bias: in a trained checkpoint it has to "
+        "be subtracted there when the bias goes.",
+        "See Ioffe & Szegedy 2015, section 3.2 (https://arxiv.org/abs/1502.03167).",
+    ]
+
+
+def test_the_constructor_and_the_call_in_forward_say_the_same() -> None:
+    constructed, called = at("self.conv1 = nn.Conv2d(3"), at("max_pool2d(self.conv1(x")
+    assert constructed is not None
+    assert called is not None
+    assert constructed.plain == called.plain
+    source = Source(PATH, PRELUDE + NET)
+    assert source.excerpt(constructed.span) == "nn.Conv2d(3, 64, 3)"
+    assert source.excerpt(called.span) == "self.conv1(x)"
+
+
+def test_the_markdown_links_each_step_to_its_line() -> None:
+    found = at("self.conv1 = nn.Conv")
+    assert found is not None
+    assert f"[`bn1`](file:///project/a%20model.py#L{line_of('self.bn1(x)')})" in found.markdown
+    assert "[BL101](https://arxiv.org/abs/1502.03167)" in found.markdown
+    assert found.markdown.startswith("**The bias of `conv1` has no effect")
+
+
+def test_why_bias_false_is_right_is_said_where_it_stands() -> None:
+    lines = said("self.conv2 = nn.Conv")
+    assert lines[0].startswith(
+        "`bias=False` is right for `conv2`: `bn2` subtracts each channel's mean over height and width, and a bias with "
+        "it."
+    )
+    assert "`bn2(conv2(x)): (W∗x + b) − mean(W∗x + b) = W∗x − mean(W∗x)` because `mean(b) = b`" in lines[2]
+    assert lines[3] == "`bn2` has no learned shift (β) of its own, and a bias before it does not bring one back."
+    assert not any("costs" in line or "checkpoint" in line for line in lines)
+
+
+def test_a_needed_bias_names_its_first_reader_with_the_line() -> None:
+    lines = said("self.conv3 = nn.Conv")
+    assert lines[0].startswith(f"The bias of `conv3` is needed. `sigmoid` (line {line_of('sigmoid')}) reads it")
+    assert lines[2] == "`sigmoid(W∗x + b)` depends on `b`."
+
+
+def test_a_condition_is_told_with_its_other_side() -> None:
+    lines = said("self.conv4 = nn.Conv")
+    assert ", with the default `norm=True`. BL101" in lines[0]
+    assert any(line.startswith(f"Otherwise `relu` (line {line_of('self.bn4(self')}) reads it") for line in lines)
+
+
+def test_a_layer_norm_is_said_to_take_the_average_only() -> None:
+    lines = said("self.fc1 = nn.Lin")
+    assert lines[0].startswith("The bias of `fc1` is needed.")
+    assert "A layer norm takes away only the bias's average over the normalised axes; its differences stay." in lines
+    assert lines[-1] == "See Ba et al. 2016 (https://arxiv.org/abs/1607.06450)."
+
+
+def test_what_could_not_be_followed_is_named() -> None:
+    assert said("self.fc2 = nn.Lin")[0].startswith(
+        "We cannot tell whether the bias of `fc2` has an effect. "
+        f"We cannot follow it at `elsewhere` (line {line_of('elsewhere')})"
+    )
+
+
+def test_a_bias_that_reaches_the_output_is_needed() -> None:
+    assert said("self.fc3 = nn.Lin")[0] == "The bias of `fc3` is needed. It reaches the output of `Net`."
+
+
+def test_a_layer_that_is_never_applied_is_said_to_be_unused() -> None:
+    assert said("self.spare = nn.Lin") == ["No path that we followed uses `spare`."]
+
+
+def test_a_norm_names_the_biases_that_it_cancels_spares_and_reads() -> None:
+    assert said("self.bn1 = nn.Batch")[0] == (
+        f"`bn1` cancels the bias of `conv1` (line {line_of('self.conv1 = ')}): it has no effect in training."
+    )
+    assert said("torch.relu(self.bn1") == said("self.bn1 = nn.Batch")
+    assert "with or without `affine`" in said("self.bn1 = nn.Batch")[1]
+    assert said("self.bn2 = nn.Inst")[0] == (
+        f"`bn2` would cancel a bias of `conv2` (line {line_of('self.conv2 = ')}), which is rightly built without."
+    )
+    assert said("self.ln = nn.Layer")[:2] == [
+        "`ln` cancels no bias that we followed to it.",
+        f"It depends on the bias of `fc1` (line {line_of('self.fc1 = ')}).",
+    ]
+
+
+def test_attention_and_scores_have_formulas_of_their_own() -> None:
+    key, score = said("self.key = nn.Lin", ATTENTION), said("self.score = nn.Lin", ATTENTION)
+    assert key[2].startswith("`softmax(q·(k + b)) = softmax(q·k + q·b) = softmax(q·k)` with `k = key(x)`:")
+    assert score[0].startswith("The bias of `score` has no effect: the softmax over dim 1 gives the same weights")
+    assert score[2].startswith("`softmax(s + b) = exp(s + b) / Σ exp(s + b) = exp(s) / Σ exp(s) = softmax(s)`")
+    assert "It costs 1 parameter, with gradient and optimiser state." in score
+    assert "2302.08626" in key[-1]
+
+
+def test_a_call_that_applies_several_layers_says_one_sentence_for_each() -> None:
+    text = """\
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 8, 3))
+
+    def forward(self, x):
+        return self.layers(x)
+"""
+    assert [line.split(":")[0] for line in said("return self.lay", text)] == [
+        "The bias of `layers.0` (Conv2d) has no effect",
+        "The bias of `layers.3` (Conv2d) is needed.",
+    ]
+
+
+def test_there_is_nothing_to_say_elsewhere() -> None:
+    for mark in ("class N", "super", "def forw", "import tor"):
+        assert at(mark) is None
+
+
+def test_every_hover_on_every_offset_is_short_and_has_no_accuracy_promises() -> None:
+    for text in (NET, ATTENTION):
+        made = report(text)
+        found = [hover(made, offset) for offset in range(len(made.source.text))]
+        seen = {one.plain: one for one in found if one is not None}
+        assert len(seen) >= 4
+        for offset, one in enumerate(found):
+            assert one is None or one.span.contains(offset)
+        for plain, one in seen.items():
+            assert 1 <= len(plain.splitlines()) <= 12
+            assert "accuracy" not in plain
+            assert "**" not in plain
+            assert (
+                one.markdown.count("[")
+                == one.markdown.count("](")
+                == one.markdown.count("](file:///")
+                + len(re.findall(r"\]\(https://arxiv\.org/abs/\d{4}\.\d{5}\)", one.markdown))
+            )
+
+
+def test_a_line_in_another_file_is_linked_where_its_text_is_at_hand() -> None:
+    blocks = "/project/blocks.py"
+    files = Files({blocks: PRELUDE + "class Pad(nn.Identity):\n    def forward(self, x):\n        return x.mul(2)\n"})
+    text = """\
+from blocks import Pad
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3)
+        self.pad = Pad()
+        self.bn = nn.BatchNorm2d(8)
+
+    def forward(self, x):
+        return self.bn(self.pad(self.conv(x)))
+"""
+    made = lint(Source(PATH, PRELUDE + text), files, Options())
+    offset = made.source.text.index("nn.Conv2d")
+    with_files, without = hover(made, offset, files), hover(made, offset)
+    assert with_files is not None
+    assert without is not None
+    assert "[`mul`](file:///project/blocks.py#L8)" in with_files.markdown
+    assert "`mul` (blocks.py, line 8)" in with_files.plain
+    assert "[`mul`](file:///project/blocks.py)" in without.markdown
+    assert "`mul` (blocks.py)" in without.plain
+
+
+def test_a_document_without_a_file_gets_no_link_to_one() -> None:
+    made = lint(Source("untitled:Untitled-1", PRELUDE + NET), Files(), Options())
+    found = hover(made, made.source.text.index("nn.Conv2d"))
+    assert found is not None
+    assert "](file:" not in found.markdown
+    assert "`bn1` (line " in found.markdown
+
+
+def test_an_absorbed_bias_is_said_to_live_on_in_a_later_one() -> None:
+    made = report(NET)
+    sites = tuple(replace(site, verdict=Verdict.ABSORBED) for site in made.flow.sites)
+    changed = replace(made, flow=replace(made.flow, sites=sites))
+    found = hover(changed, made.source.text.index("nn.Conv2d"))
+    assert found is not None
+    assert found.plain == "A later bias takes over the bias of `conv1`: the layer it ends in has one of its own."
