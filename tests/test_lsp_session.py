@@ -195,6 +195,27 @@ async def test_open_documents_that_read_a_changed_one_are_checked_again_with_its
     assert fixture.linted.count("other") == 1
 
 
+async def test_a_check_that_was_under_way_when_an_import_changed_is_done_again() -> None:
+    started, go_on = threading.Event(), threading.Event()
+    seen: list[str] = []
+
+    def read(source: Source, files: Files) -> None:
+        if source.path == "/user.py":
+            found = files.read("/used.py")
+            seen.append(found.text if isinstance(found, Source) else "nothing")
+            started.set()
+            assert go_on.wait(10)
+
+    fixture = Fixture(read)
+    user = fixture.put("user", path="/user.py")
+    assert await asyncio.to_thread(started.wait, 10)
+    fixture.put("unsaved", path="/used.py")
+    go_on.set()
+    checked = await fixture.session.checked(user)
+    assert seen == ["nothing", "unsaved"]
+    assert [result for result in fixture.results if result.document is user] == [checked]
+
+
 async def test_untitled_buffers_cannot_be_read_by_others() -> None:
     def read(source: Source, files: Files) -> None:
         assert isinstance(files.read("untitled:a"), Problem)

@@ -2,8 +2,8 @@
 
 A *shift* is what a layer's output gains when its bias is changed: a linear image of that change, which varies along
 some axes of the tensor and is constant along all others. Three outcomes exist, and no fourth
-will: `Carried`, `Cancelled`, `Read`. What torch's operations do is told by an `Effect` for each operand, plain data that
-`apply` interprets here; how the operands' outcomes add up is `combine`.
+will: `Carried`, `Cancelled`, `Read`. What torch's operations do is told by an `Effect` for each operand, plain data
+that `apply` interprets here; how the operands' outcomes add up is `combine`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TypeAlias, assert_never
+from typing import TypeAlias
 
 from biaslens.algebra.axes import ALL, NONE, Axes, Shape
 
@@ -173,8 +173,6 @@ def apply(effect: Effect, shift: Shift, before: Shape, after: Shape, stamp: Hash
             return _cancel(effect, shift, before)
         case Carries():
             return _carry(effect, shift, before, after, stamp)
-        case _:
-            assert_never(effect)
 
 
 def combine(outcomes: Sequence[Outcome], *, product: bool = False) -> Outcome | None:
@@ -233,7 +231,10 @@ def _carry_term(effect: Carries, term: Term, before: Shape, after: Shape, stamp:
     moved, doubtful = _moved(effect, term.certain, before, after)
     gains, may_gain = _gained(effect, term, before)
     certain, unsure = _together(moved, gains, after)
-    possible = _blurred(effect, term.possible, before, after).union(doubtful).union(may_gain).union(unsure)
+    possible = unsure
+    for more in (_blurred(effect, term.possible, before, after), doubtful, may_gain):
+        union, unclear = _together(possible, more, after)
+        possible = union.union(unclear)
     varying = term.certain.union(term.possible)
     mixed = effect.mixes == ALL or varying.overlaps(effect.mixes, before) is not False
     turned = not _keeps_order(effect, term.certain, before, after)
@@ -278,6 +279,23 @@ def _moved(effect: Carries, old: Axes, before: Shape, after: Shape) -> tuple[Axe
         (possible if doubtful else certain).update(targets)
         lost |= doubtful and before.canonical(axis) >= 0  # where a front number moves depends on the unknown rank
     return Axes(frozenset(certain)), ALL if lost else Axes(frozenset(possible))
+
+
+def _moved_others(effect: Carries, old: Axes, before: Shape, after: Shape) -> Axes:
+    """Where "all axes but these" end up: an axis is left out only where nothing of the set can reach it."""
+    moves = dict((*effect.moves, *effect.scatters))
+    numbers = {*old.named, *moves, *(axis for targets in moves.values() for axis in targets)}
+    if any(before.canonical(axis) >= 0 or after.canonical(axis) >= 0 for axis in numbers):
+        return ALL
+    plain = {before.canonical(source): {after.canonical(a) for a in targets} for source, targets in moves.items()}
+    spared = {before.canonical(axis) for axis in old.named}
+
+    def reached(axis: int) -> bool:
+        sources = {source for source, targets in plain.items() if axis in targets} | ({axis} - plain.keys())
+        return not sources <= spared
+
+    candidates = spared | {axis for targets in plain.values() for axis in targets} | plain.keys()
+    return Axes(frozenset(axis for axis in candidates if not reached(axis)), others=True)
 
 
 def _target(axis: int, effect: Carries, before: Shape, after: Shape) -> tuple[set[int], bool]:

@@ -27,7 +27,7 @@ def functional_linear(call: Call) -> Step:
     """`F.linear`: the weight is (out_features, in_features)."""
     weight = call.get("weight")
     known = weight.shape if isinstance(weight, Operand) else Shape()
-    extra = {}
+    extra: dict[int, Reads | Carries] = {}
     if isinstance(weight, Operand):
         extra[weight.index] = _WEIGHT
     if isinstance(bias := call.get("bias"), Operand):
@@ -381,7 +381,8 @@ ROWS = (
     ),
     row(
         "nn.EmbeddingBag(num_embeddings, embedding_dim, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, "
-        "mode='mean', sparse=False, _weight=None, include_last_offset=False, padding_idx=None, device=None, dtype=None)",
+        "mode='mean', sparse=False, _weight=None, include_last_offset=False, padding_idx=None, device=None, "
+        "dtype=None)",
         embedding_bag,
         "5, 4 | i 2 3",
         inputs="input, offsets=None, per_sample_weights=None",

@@ -78,6 +78,7 @@ class Call:
         return self.arguments[name]
 
     def get(self, name: str, default: Argument = None) -> Argument:
+        """The argument called `name`, or a default where there is none."""
         return self.arguments.get(name, default)
 
     def operand(self, name: str) -> Operand:
@@ -142,8 +143,8 @@ class Parameter:
 class LearnableShift:
     """The parameter that a layer adds.
 
-    argument: the constructor's argument that switches it ("bias", "affine"). axis: where it varies in the output, counted from
-    the back; `size` names the constructor's argument with its length.
+    argument: the constructor's argument that switches it ("bias", "affine"). axis: where it varies in the output, as
+    in torch (-1 for Linear, 1 for a norm's channels); `size` names the constructor's argument with its length.
     attribute: the parameter's name on the module.
     """
 
@@ -161,7 +162,8 @@ class Entry:
     parameters: of the constructor (layers) or of the function; inputs: of a layer's forward.
     role: "affine", "norm", "layer" or "function".
     samples: calls from which the tests measure the row, such as "x, 2 | 4 6 8": the arguments between the parentheses
-        (of the constructor for a layer), then the shape of each tensor. Tensors are called x, y, z, w; masks m; indices i.
+        (of the constructor for a layer), then the shape of each tensor. Tensors are called x, y, z, w; masks m;
+        indices i.
     """
 
     name: str
@@ -175,6 +177,7 @@ class Entry:
 
     @property
     def label(self) -> str:
+        """Its name without the module."""
         return self.name.rpartition(".")[2]
 
 

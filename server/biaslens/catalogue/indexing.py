@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from biaslens.algebra.axes import ALL, Shape, axes, axes_from
 from biaslens.algebra.outcome import Carries, Effect, reads, unknown
@@ -128,7 +129,7 @@ def _part(call: Call, x: Operand, after: Shape, effect: Effect, refined: Shape) 
 def _item(item: Argument, size: Size | None) -> tuple[bool, Size | None, bool]:
     """Of one item: whether its axis stays, its new size, and whether all entries stay where they are."""
     if isinstance(item, slice):
-        return _slice(item, size)
+        return _slice(cast("slice[Argument, Argument, Argument]", item), size)
     if isinstance(item, Size) or (isinstance(item, int) and not isinstance(item, bool)) or item is Unknowable.NUMBER:
         return False, None, False
     chosen = listed(item)
@@ -137,7 +138,7 @@ def _item(item: Argument, size: Size | None) -> tuple[bool, Size | None, bool]:
     raise Unclear("it is indexed by a tensor or an unknown value")
 
 
-def _slice(item: slice, size: Size | None) -> tuple[bool, Size | None, bool]:
+def _slice(item: slice[Argument, Argument, Argument], size: Size | None) -> tuple[bool, Size | None, bool]:
     start, stop, step = item.start, item.stop, item.step
     if (start is None or whole(start) == 0) and stop is None and (step is None or whole(step) == 1):
         return True, size, True

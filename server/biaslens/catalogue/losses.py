@@ -89,19 +89,22 @@ ROWS = (
         role="layer",
     ),
     row(
-        "F.binary_cross_entropy_with_logits(input, target, weight=None, size_average=None, reduce=None, reduction='mean', pos_weight=None)",
+        "F.binary_cross_entropy_with_logits(input, target, weight=None, size_average=None, reduce=None, "
+        "reduction='mean', pos_weight=None)",
         read_by_loss,
         "x, y | 2 4 | 2 4",
     ),
     row(
-        "nn.CrossEntropyLoss(weight=None, size_average=None, ignore_index=-100, reduce=None, reduction='mean', label_smoothing=0.0)",
+        "nn.CrossEntropyLoss(weight=None, size_average=None, ignore_index=-100, reduce=None, reduction='mean', "
+        "label_smoothing=0.0)",
         cross_entropy,
         " | 3 4 | i 3",
         inputs="input, target",
         role="layer",
     ),
     row(
-        "F.cross_entropy(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction='mean', label_smoothing=0.0)",
+        "F.cross_entropy(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, "
+        "reduction='mean', label_smoothing=0.0)",
         cross_entropy,
         "x, i | 3 4 | i 3",
     ),

@@ -288,7 +288,8 @@ ROWS = (
         role="norm",
     ),
     row(
-        "F.batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-05)",
+        "F.batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, "
+        "eps=1e-05)",
         functional_batch_norm,
         "x, None, None, training=True | 3 4 5 6",
         "x, y, z ** 2 + 1 | 3 4 5 6 | 4 | 4",

@@ -251,8 +251,8 @@ def _padded(call: Call, borders: tuple[Argument, ...], constant: bool) -> Step:
             continue
         mixed.append(axis)
         size, left, right = shape.size(axis), as_size(pair[0]), as_size(pair[1])
-        known = size is not None and left is not None and right is not None
-        after = after.with_size(axis, size + left + right if known else None)
+        total = size + left + right if size is not None and left is not None and right is not None else None
+        after = after.with_size(axis, total)
         if any(width is not None and width > 0 for width in widths):
             certain.append(axis)
         elif None in widths:

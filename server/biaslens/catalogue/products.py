@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from biaslens.algebra.axes import ALL, NONE, Axes, Shape, axes, axes_from
+from biaslens.algebra.axes import ALL, NONE, Axes, Shape, all_but, axes, axes_from
 from biaslens.algebra.outcome import CARRIES, Cancels, Carries, Effect, reads
 from biaslens.algebra.sizes import Size
 from biaslens.catalogue.entry import Call, Operand, Rule, Step
@@ -96,7 +96,7 @@ def _averaged(over: Axes, moves: Moves, gains: Axes, may_gain: Axes = NONE) -> E
 def _batch(shape: Shape) -> tuple[Axes, Axes]:
     """The axes in front of a matrix: (certain, possible)."""
     if shape.rank is None:
-        return NONE, ALL
+        return NONE, all_but(-2, -1)
     named = [axis for axis in range(-shape.rank, -2) if not shape.is_single(axis)]
     return axes_from(named) if named else NONE, NONE
 
