@@ -14,7 +14,7 @@ VERDICTS = {
     "redundant": Verdict.REDUNDANT,
     "redundant if": Verdict.CONDITIONAL,
     "redundant in every use": Verdict.IN_EVERY_USE,
-    "absorbed": Verdict.ABSORBED,
+    "absorbed": Verdict.NEEDED,  # until a rule tells what a later bias absorbs from what is needed
     "needed": Verdict.NEEDED,
     "returned": Verdict.NEEDED,
     "unused": Verdict.UNUSED,

@@ -46,7 +46,7 @@ _Environment = dict[Var, dict[int, _Carrying]]
 
 def _uses(run: Run, path: Path) -> Iterator[Use]:
     """For every affine layer of a path, how the uses of its bias end."""
-    fates: dict[int, list[Fate]] = {layer.number: [] for layer in path.layers if layer.entry.role == "affine"}
+    fates: dict[int, list[Fate]] = {layer.number: [] for layer in path.layers if layer.entry.shift is not None}
     environment: _Environment = {}
     used: set[int] = set()
     for index, equation in enumerate(path.equations):

@@ -75,6 +75,9 @@ def _home(program: Program, place: Location) -> str | None:
 
 def _judge(alone: list[Use], contexts: list[Use]) -> _Judgement:
     uses = [*alone, *contexts]
+    tampered = next((use.layer.tampered for use in uses if use.layer.tampered), "")
+    if tampered:
+        return _Judgement(Verdict.UNKNOWN, tampered)
     if not uses:
         return _Judgement(Verdict.UNUSED, "it is not applied on any path that was followed")
     if any(not use.cancelled and _is_eval_side(use) for use in uses):
@@ -83,7 +86,7 @@ def _judge(alone: list[Use], contexts: list[Use]) -> _Judgement:
         return _all_cancelled(alone, contexts)
     if contexts and all(use.cancelled for use in contexts) and _explains_nothing(alone):
         return _Judgement(Verdict.IN_EVERY_USE, f"in every use found: {_names(contexts)}")
-    conditional = _conditional(alone, contexts)
+    conditional = _conditional(alone, contexts) or _by_argument(uses)
     return conditional or _fallback(uses if not contexts or not _explains_nothing(alone) else contexts)
 
 
@@ -126,11 +129,31 @@ def _conditional(alone: list[Use], contexts: list[Use]) -> _Judgement | None:
             continue
         answers, cancelled = found
         origin = _weakest(answer.question.origin for answer in answers)
-        if origin == "data":
+        if origin in ("data", "result", "mode"):
             return None
         condition = " and ".join(dict.fromkeys(_phrase(answer) for answer in answers))
         by_default = any(_is_default(use) for use in cancelled) or any(use.cancelled for use in contexts)
         return _Judgement(Verdict.CONDITIONAL, condition, origin, by_default)
+    return None
+
+
+def _by_argument(uses: list[Use]) -> _Judgement | None:
+    """An argument of the helper that makes the layer, where it alone tells the cancelled uses from all others."""
+    good = [dict((name, (key, text)) for name, key, text in use.layer.call) for use in uses if use.cancelled]
+    bad = [dict((name, (key, text)) for name, key, text in use.layer.call) for use in uses if not use.cancelled]
+    if not good or not bad:
+        return None
+    for name in good[0]:
+        if not all(name in call for call in (*good, *bad)):
+            continue
+        wanted = {call[name] for call in good}
+        others = {call[name] for call in bad}
+        if wanted & others:
+            continue
+        texts = sorted(text for _, text in wanted)
+        if {text for _, text in others} == {f"{name} is None"}:
+            texts = [f"{name} is not None"]
+        return _Judgement(Verdict.CONDITIONAL, " or ".join(texts), "constructor")
     return None
 
 
@@ -144,9 +167,9 @@ def _separating(uses: list[Use]) -> tuple[list[Answer], list[Use]] | None:
         for keys in combinations(questions, size):
             wanted = {_choices(use, keys) for use in good}
             others = {_choices(use, keys) for use in bad}
-            if any(None in choice for choice in wanted) or wanted & others:
-                continue
-            return _answers(good, keys), good
+            answers = _answers(good, keys)
+            if answers and not wanted & others:
+                return answers, good
     return None
 
 
@@ -166,7 +189,7 @@ def _answers(uses: list[Use], keys: Sequence[str]) -> list[Answer]:
 
 
 def _phrase(answer: Answer) -> str:
-    return f"with {answer.text}" if answer.question.origin == "default" else answer.text
+    return f"with {answer.text}" if answer.text.startswith("the default") else answer.text
 
 
 def _is_default(use: Use) -> bool:
@@ -176,7 +199,7 @@ def _is_default(use: Use) -> bool:
 
 def _weakest(origins: Iterable[str]) -> str:
     """The origin that says least about who decides."""
-    order = ("data", "mode", "forward", "constructor", "default")
+    order = ("data", "result", "mode", "forward", "constructor", "default")
     return min(origins, key=order.index)
 
 
@@ -187,7 +210,7 @@ def _fallback(uses: Sequence[Use]) -> _Judgement:
         first = next(fate for fate in fates if fate.ending is Ending.READ)
         label = first.end.label if first.end else "it"
         return _Judgement(Verdict.NEEDED, f"{label} reads it: {first.reason}")
-    if Ending.UNKNOWN in endings:
+    if Ending.UNKNOWN in endings and Ending.RETURNED not in endings:
         first = next(fate for fate in fates if fate.ending is Ending.UNKNOWN)
         return _Judgement(Verdict.UNKNOWN, first.reason)
     return _Judgement(Verdict.NEEDED, "it is returned: it reaches the output")

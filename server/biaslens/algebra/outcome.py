@@ -270,7 +270,7 @@ def _moved(effect: Carries, old: Axes, before: Shape, after: Shape) -> tuple[Axe
     if not effect.moves and not effect.scatters:
         return old, NONE
     if old.others:
-        return NONE, ALL
+        return NONE, _moved_others(effect, old, before, after)
     certain: set[int] = set()
     possible: set[int] = set()
     lost = False

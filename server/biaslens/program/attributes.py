@@ -30,6 +30,9 @@ from biaslens.program.values import (
 
 MISSING = names.MISSING
 
+TENSOR_ATTRIBUTES = frozenset({"shape", "ndim", "dtype", "device", "T", "mT"})
+"""Attributes by which an argument of forward shows that it is a tensor."""
+
 
 def get(run: Run, scope: Scope, owner: Value, name: str, node: ast.AST) -> Value:
     """`owner.name`; an Unknown where it cannot be told."""
@@ -66,6 +69,10 @@ def find(run: Run, scope: Scope, owner: Value, name: str, node: ast.AST) -> Valu
             return _of_class(run, scope, owner, name)
         case Super():
             return _of_super(run, scope, owner, name, node)
+        case Unknown(origin="forward" | "result") if name in TENSOR_ATTRIBUTES:
+            return tensors.attribute(run, scope, run.tensor_of(owner), name, node)
+        case Unknown(origin="forward" | "result") if tensors.is_tensor_method(name):
+            return BoundMethod(name, owner)
         case Unknown(key=key, text=text, origin=origin):
             return settle(run, Unknown(("attribute", key, name), f"{text}.{name}", origin=origin))
         case FunctionValue(name=function_name) if name in ("__name__", "__qualname__"):

@@ -128,7 +128,7 @@ def call_function(run: Run, function: FunctionValue, arguments: Arguments, node:
     first = next(iter(variables.values()), None)
     receiver = first if function.owner else function.scope.receiver
     owner = function.owner or function.scope.owner
-    scope = Scope(function.scope.module, variables, parent, owner, receiver)
+    scope = Scope(function.scope.module, variables, parent, owner, receiver, arguments=dict(variables))
     run.used.add(function.qualified)
     run.depth += 1
     try:
@@ -196,7 +196,8 @@ def call_unknown(run: Run, scope: Scope, name: str, arguments: Arguments, node: 
     number = run.count(key)
     if not tensors.inside(values) and all(not isinstance(value, (Unknown, Instance)) for value in values):
         number = 0  # the same constants give the same result
-    return Unknown((*key, number), f"{name}(...)")
+    given = any(isinstance(value, Unknown) and value.origin in ("forward", "result") for value in values)
+    return Unknown((*key, number), f"{name}(...)", origin="result" if given or tensors.inside(values) else "data")
 
 
 def _missing(run: Run, function: FunctionValue, name: str, arguments: Arguments, node: ast.AST, caller: Scope) -> Value:

@@ -210,6 +210,13 @@ def words(node: ast.expr, answer: bool) -> str:
             return text if answer else f"not ({text})"
 
 
+def condition(name: str, value: Value) -> str:
+    """An argument's value as a condition: "norm is None", "normalize is true", "kind == 'bn'"."""
+    if value is None or isinstance(value, bool):
+        return f"{name} is {str(value).lower() if value is not None else None}"
+    return f"{name} == {show(value)}"
+
+
 def _normal(key: Hashable) -> tuple[Hashable, bool]:
     """A key without leading negations, and whether their number is even."""
     positive = True
@@ -344,7 +351,7 @@ def _origin(left: Value, right: Value) -> str:
     origins = [value.origin for value in (left, right) if isinstance(value, Unknown)]
     if any(isinstance(value, Tensor) for value in (left, right)) or not origins:
         return "data"
-    order = ("data", "forward", "constructor", "default")
+    order = ("data", "result", "forward", "constructor", "default")
     return min(origins, key=order.index)
 
 

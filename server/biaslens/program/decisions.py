@@ -8,6 +8,7 @@ from itertools import combinations
 
 from biaslens.algebra.outcome import Cancels
 from biaslens.program.run import BudgetExceeded, PathEnds, Run
+from biaslens.text import Location
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +40,13 @@ def explore(
     telling: list[dict[str, str]] = []
     for forced in _flips(first, {}, defaults=search.has_no_path or _normalises(first)):
         run = search.follow(forced)
-        if run is not None and _computation(run) != plain:
+        if run is None:
+            break
+        if _computation(run) != plain:
             telling.append(forced)
-            for further in _flips(run, forced, defaults=False):
-                if next(key for key in further if key not in forced) not in first.answers:
-                    search.follow(further)
+        for further in _flips(run, forced, defaults=False):
+            if next(key for key in further if key not in forced) not in first.answers and search.is_new(run, further):
+                search.follow(further)
     for left, right in combinations(telling, 2):
         if left.keys().isdisjoint(right):
             search.follow({**left, **right})
@@ -59,8 +62,8 @@ class _Search:
         self._steps_left = max_steps
         self._paths: list[Run] = []
         self._exceeded = False
-        self._followed: set[tuple[str, str]] = set()
-        self._choices: dict[str, tuple[str, ...]] = {}
+        self._followed: set[tuple[Location, str]] = set()
+        self._choices: dict[str, tuple[Location, tuple[str, ...]]] = {}
 
     def follow(self, forced: Mapping[str, str]) -> Run | None:
         """One run, or None without budget. Also a run that is no path tells its questions."""
@@ -74,11 +77,19 @@ class _Search:
             return None
         self._steps_left -= run.steps
         for key, answer in run.answers.items():
-            self._followed.add((key, answer.choice))
-            self._choices[key] = run.choices[key]
+            self._followed.add((answer.question.location, answer.choice))
+            self._choices[key] = (answer.question.location, run.choices[key])
         if not ended:
             self._paths.append(run)
         return run
+
+    def is_new(self, run: Run, forced: Mapping[str, str]) -> bool:
+        """Whether some answers take a branch that no run took yet."""
+        return any(
+            (run.answers[key].question.location, choice) not in self._followed
+            for key, choice in forced.items()
+            if key in run.answers
+        )
 
     @property
     def has_no_path(self) -> bool:
@@ -86,9 +97,11 @@ class _Search:
         return not self._paths
 
     def result(self) -> Explored:
-        """What came of it."""
+        """What came of it. A branch counts as followed when any run took it, whatever led there."""
         missing = {
-            key for key, options in self._choices.items() for option in options if (key, option) not in self._followed
+            key
+            for key, (place, options) in self._choices.items()
+            if any((place, option) not in self._followed for option in options)
         }
         return Explored(tuple(self._paths), frozenset(missing), self._exceeded)
 
@@ -132,8 +145,13 @@ def guarded(run: Run, body: Callable[[], None]) -> Run:
 def _flips(run: Run, forced: Mapping[str, str], *, defaults: bool) -> Iterator[dict[str, str]]:
     """Every set of answers that differs from this run's in one question."""
     for key, options in run.choices.items():
-        if key in forced or (not defaults and run.answers[key].question.key.startswith("('default'")):
+        if key in forced or (not defaults and _is_plain_default(run, key)):
             continue
         for option in options:
             if option != run.answers[key].choice:
                 yield {**forced, key: option}
+
+
+def _is_plain_default(run: Run, key: str) -> bool:
+    """Whether a question is about a default that is a number: a size, seldom a switch."""
+    return key.startswith("('default'") and run.answers[key].question.text.rpartition("=")[2].lstrip("-")[:1].isdigit()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from biaslens.catalogue.entry import Entry, Parameter
 from biaslens.catalogue.lookup import bind, find
 from biaslens.program import calls, classes, expressions, modules
-from biaslens.program.conditions import settle, truth
+from biaslens.program.conditions import condition, key_of, settle, truth
 from biaslens.program.run import PathEnds, Run
 from biaslens.program.values import (
     Arguments,
@@ -94,7 +94,7 @@ def _layer(run: Run, scope: Scope, instance: Instance, entry: Entry, arguments: 
     shift: bool | None = False
     if entry.shift is not None:
         shift = truth(run, bound.get(entry.shift.argument, True))
-    state = LayerState(entry, bound, site, len(run.layers), shift)
+    state = LayerState(entry, bound, site, len(run.layers), shift, call=_call_arguments(run, scope))
     if argument is not None:
         state.text = scope.module.excerpt(argument)
         state.location = scope.module.location(argument)
@@ -113,6 +113,21 @@ def _argument(scope: Scope, entry: Entry, node: ast.AST) -> ast.expr | None:
         return None
     index = names.index(entry.shift.argument)
     return node.args[index] if index < len(node.args) and _calls_directly(node) else None
+
+
+def _call_arguments(run: Run, scope: Scope) -> tuple[tuple[str, str, str], ...]:
+    """The arguments of the function that runs: a helper's layers may differ by nothing else."""
+    current: Scope | None = scope
+    while current is not None and not current.arguments:
+        current = current.parent
+    if current is None:
+        return ()
+    plain = {name: settle(run, value) for name, value in current.arguments.items()}
+    return tuple(
+        (name, repr(key_of(run, value)), condition(name, value))
+        for name, value in plain.items()
+        if value is None or isinstance(value, (bool, str, int, float, ClassValue, External, FunctionValue))
+    )
 
 
 def _calls_directly(node: ast.Call) -> bool:

@@ -26,6 +26,7 @@ class Layer:
     bias: True, False, or None where the source does not tell whether it has its shift.
     bias_text: the source of the argument that decides it, or "". bias_span: where that stands.
     frozen: its shift was put out of training on purpose (`requires_grad = False`).
+    call: the arguments of the function that made it: name, a key for the value, and the value as a condition.
     tampered: why the layer's own shift cannot be trusted ("its bias is assigned"), or "".
     """
 
@@ -39,6 +40,7 @@ class Layer:
     frozen: bool = False
     tampered: str = ""
     parameters: Size | None = None
+    call: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,8 @@ class Question:
     """A condition that the source leaves open.
 
     text: in the user's words, `norm is not None`. origin: "constructor" (decided when the model is built),
-    "default" (a parameter at its default), "forward" (an argument of forward), "mode" (training or eval) or "data".
+    "default" (a parameter at its default), "forward" (an argument of forward), "mode" (training or eval), "result" (of
+    code that could not be followed) or "data".
     location: where it was asked.
     """
 

@@ -16,7 +16,10 @@ from biaslens.program.sizing import as_size
 from biaslens.program.values import (
     Arguments,
     BoundMethod,
+    ClassValue,
     External,
+    Facts,
+    FunctionValue,
     Instance,
     Scope,
     Super,
@@ -33,7 +36,18 @@ MODULE_DICT = "torch.nn.ModuleDict"
 def apply(run: Run, scope: Scope, instance: Instance, arguments: Arguments, node: ast.AST) -> Value:
     """What calling an object gives: `__call__`, its forward, or what torch's layer does."""
     if instance.escaped:
-        return calls.call_unknown(run, scope, _label(instance), arguments, node)
+        return _apply_escaped(run, scope, instance, arguments, node)
+    return _apply_followed(run, scope, instance, arguments, node)
+
+
+def _apply_escaped(run: Run, scope: Scope, instance: Instance, arguments: Arguments, node: ast.AST) -> Value:
+    """Code that we could not follow may have changed it: its inputs are read, and so is what it would give."""
+    value = _apply_followed(run, scope, instance, arguments, node)
+    everything = Arguments((*arguments.positional, value), arguments.keywords, arguments.open)
+    return calls.call_unknown(run, scope, _label(instance), everything, node)
+
+
+def _apply_followed(run: Run, scope: Scope, instance: Instance, arguments: Arguments, node: ast.AST) -> Value:
     for name in ("__call__", "forward"):
         found = classes.find(instance.cls, name)
         if found is not None:
@@ -59,7 +73,11 @@ def attribute(run: Run, scope: Scope, owner: Instance, name: str, node: ast.AST)
             size = as_size(layer.arguments.get(layer.entry.shift.size))
             return run.parameter(layer, Shape.of(size), scope.module.location(node))
         case "weight" if layer:
-            return run.tensor_of(Unknown(("weight", layer.number), f"{layer.label}.weight"))
+            weight = run.tensor_of(Unknown(("weight", layer.number), f"{layer.label}.weight"))
+            rank = _weight_rank(layer.entry.label)
+            run.facts[weight.var] = Facts(parameter=True)
+            run.refine(weight.var, Shape(rank, (None,) * rank, -1, rank))
+            return weight
         case _ if layer and name in layer.arguments:
             return layer.arguments[name]
         case _ if layer and name in ("running_mean", "running_var", "num_batches_tracked"):
@@ -74,9 +92,14 @@ def set_attribute(run: Run, owner: Instance, name: str, value: Value) -> None:
     """Effect: `owner.name = value`; modules are registered, and a layer's own settings change."""
     layer = owner.layer
     if layer is not None and layer.entry.shift is not None and name == layer.entry.shift.attribute:
-        layer.shift = False if value is None else layer.shift
-        if value is not None:
-            tampered(owner, f"its `{name}` is assigned")
+        tampered(owner, f"its `{name}` is assigned")
+        other = run.layer_of_parameter(value)
+        if other is not None:
+            other.tampered = other.tampered or f"its `{name}` is shared with another layer"
+        return
+    if name == "training" and classes.is_module_class(owner.cls):
+        if layer is not None and settle(run, value) is not True:
+            layer.eval_mode = True
         return
     if layer is not None and name in layer.arguments:
         layer.arguments[name] = value
@@ -94,19 +117,19 @@ def set_attribute(run: Run, owner: Instance, name: str, value: Value) -> None:
 
 def set_tensor_attribute(run: Run, owner: Tensor, name: str, value: Value) -> None:
     """Effect: `tensor.requires_grad = False` on a layer's bias freezes it."""
-    for equation in run.equations:
-        if equation.starts and equation.results[0] == owner.var and equation.layer is not None:
-            layer = run.layers[equation.layer]
-            if name == "requires_grad" and value is False:
-                layer.frozen_shift = True
-            elif name == "data":
-                layer.tampered = layer.tampered or "its bias is assigned"
+    layer = run.layer_of_parameter(owner)
+    if layer is None:
+        return
+    if name == "requires_grad" and value is not True:
+        layer.frozen_shift = True
+    elif name == "data":
+        layer.tampered = layer.tampered or "its bias is assigned"
 
 
 def delete_attribute(owner: Instance, name: str) -> None:
     """Effect: `del owner.name`."""
     if owner.layer and owner.layer.entry.shift and name == owner.layer.entry.shift.attribute:
-        owner.layer.shift = False
+        tampered(owner, f"its `{name}` is removed")
     owner.modules.pop(name, None)
     owner.attributes.pop(name, None)
 
@@ -217,7 +240,9 @@ def method(run: Run, scope: Scope, owner: Instance, name: str, arguments: Argume
             return _change_container(run, scope, owner, name, arguments, node)
         case "items" | "keys" | "values" | "named_children" | "children" | "modules" | "named_modules":
             return _listing(owner, name)
-        case "parameters" | "named_parameters" | "buffers" | "named_buffers":
+        case "parameters" | "named_parameters":
+            return _parameters(run, scope, owner, name, node)
+        case "buffers" | "named_buffers":
             return []
         case "train":
             return _train(run, scope, owner, arguments, node)
@@ -357,8 +382,11 @@ METHODS = HARMLESS | frozenset(
 
 
 def _apply_torch(run: Run, scope: Scope, instance: Instance, arguments: Arguments, node: ast.AST) -> Value:
-    if instance.escaped:
-        return calls.call_unknown(run, scope, _label(instance), arguments, node)
+    hook = _overridden_inside(instance)
+    if hook:
+        if instance.layer is not None:
+            arguments = arguments.behind(_apply_layer(run, scope, instance, arguments, node))
+        return calls.call_unknown(run, scope, f"{_label(instance)}.{hook}", arguments, node)
     if instance.layer is not None:
         return _apply_layer(run, scope, instance, arguments, node)
     if container_kind(instance) == SEQUENTIAL:
@@ -368,6 +396,18 @@ def _apply_torch(run: Run, scope: Scope, instance: Instance, arguments: Argument
             arguments = Arguments((value,))
         return value if instance.modules else (arguments.positional[0] if arguments.positional else None)
     return calls.call_unknown(run, scope, _label(instance), arguments, node)
+
+
+def _overridden_inside(instance: Instance) -> str:
+    """A method that torch's own forward would call and that a subclass replaces, or ""."""
+    for cls in classes.order_of(instance.cls):
+        if not isinstance(cls, ClassValue):
+            break
+        for name, value in cls.namespace.items():
+            inner = name.startswith("_") and not name.startswith("__") and name not in HARMLESS
+            if instance.layer is not None and inner and isinstance(value, FunctionValue) and name != "_check_input_dim":
+                return name
+    return ""
 
 
 def _apply_layer(run: Run, scope: Scope, instance: Instance, arguments: Arguments, node: ast.AST) -> Value:
@@ -382,6 +422,13 @@ def _apply_layer(run: Run, scope: Scope, instance: Instance, arguments: Argument
     return tensors.apply_entry(
         run, scope, layer.entry, {**layer.arguments, **inputs}, label, node, layer=layer, mode=mode
     )
+
+
+def _weight_rank(label: str) -> int:
+    """The rank of a layer's weight: Linear 2, Bilinear 3, ConvNd N + 2, norms 1."""
+    if "Conv" in label:
+        return int(label[-2]) + 2
+    return {"Linear": 2, "LazyLinear": 2, "Bilinear": 3, "Embedding": 2, "EmbeddingBag": 2}.get(label, 1)
 
 
 def _training(run: Run, scope: Scope, owner: Instance, node: ast.AST) -> bool:
@@ -508,6 +555,18 @@ def _named(owner: Instance, path: str) -> Iterator[tuple[str, Instance]]:
     for name, child in owner.modules.items():
         if isinstance(child, Instance):
             yield from _named(child, f"{path}.{name}" if path else name)
+
+
+def _parameters(run: Run, scope: Scope, owner: Instance, name: str, node: ast.AST) -> list[Value]:
+    """The parameters of all layers below a module, with their names where asked for."""
+    found: list[tuple[str, Value]] = []
+    for path, module in _named(owner, ""):
+        if module.layer is not None:
+            for attribute_name in ("weight", "bias"):
+                value = attribute(run, scope, module, attribute_name, node)
+                if isinstance(value, Tensor):
+                    found.append((f"{path}.{attribute_name}" if path else attribute_name, value))
+    return list(found) if name == "named_parameters" else [value for _, value in found]
 
 
 def _submodule(owner: Instance, path: str) -> Value:

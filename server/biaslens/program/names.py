@@ -74,6 +74,8 @@ def lookup(run: Run, scope: Scope, name: str) -> Value:
 
 def global_name(run: Run, module: Module, name: str) -> Value:
     """A module's global, after running the statements that affect it; MISSING where there is none."""
+    if name in module.rebound:
+        return Unknown(("global", module.path, name), name)
     state = run.globals.setdefault(module.path, ModuleState())
     for index in module.affecting.get(name, ()):
         if index not in state.executed:

@@ -251,6 +251,21 @@ class Run:
         self.equations.append(equation)
         return tensor
 
+    def overwrite(self, target: Tensor, label: str, location: Location) -> None:
+        """Effect: the tensor gets new values of the same shape; views of it are too hard to follow."""
+        relatives = [tensor for tensor in target.storage.tensors if tensor is not target]
+        self.emit_unknown(label, f"`{label}` writes in place into memory that a view shares", relatives, location)
+        for tensor in (target, *relatives):
+            tensor.var = self.new_var(self.shapes[tensor.var])
+
+    def layer_of_parameter(self, value: Value) -> LayerState | None:
+        """The layer whose own bias a value is."""
+        if isinstance(value, Tensor):
+            for equation in self.equations:
+                if equation.starts and equation.results[0] == value.var and equation.layer is not None:
+                    return self.layers[equation.layer]
+        return None
+
     def _replace(self, target: Tensor, result: Tensor, label: str, location: Location) -> None:
         """Effect: an in-place operation. Every alias sees the result; views make it too hard to follow."""
         relatives = [tensor for tensor in target.storage.tensors if tensor is not target and tensor is not result]

@@ -233,11 +233,26 @@ def method(run: Run, scope: Scope, owner: Tensor, name: str, arguments: Argument
 
 def unknown_method(run: Run, scope: Scope, owner: Unknown, name: str, arguments: Arguments, node: ast.AST) -> Value:
     """A method of a value that may be a tensor. Operations that only tensors have make it one."""
-    if name in ("size", "dim"):
+    if owner.origin in ("forward", "result") and is_tensor_method(name):
         return method(run, scope, run.tensor_of(owner), name, arguments, node)
-    if owner.origin in ("forward", "data") and lookup.method(name) is not None and not _also_pythons(name):
-        return _catalogued_method(run, scope, run.tensor_of(owner), name, arguments, node)
     return calls.call_unknown(run, scope, f"{owner.text}.{name}", arguments, node)
+
+
+def is_tensor_method(name: str) -> bool:
+    """Whether only tensors have a method of this name; lists, dicts, strings and modules have some of the same."""
+    if name in ("size", "dim"):
+        return True
+    shared = any(hasattr(kind, name) for kind in (str, list, dict, set))
+    return not shared and name not in MODULE_METHODS and lookup.method(name) is not None
+
+
+OVERWRITING = frozenset(
+    {"bernoulli_", "uniform_", "normal_", "fill_", "zero_", "random_", "exponential_", "log_normal_", "cauchy_"}
+)
+"""In-place methods after which nothing is left of what was there."""
+
+MODULE_METHODS = frozenset({"to", "float", "half", "double", "type", "cuda", "cpu", "data"})
+"""Methods that modules share with tensors."""
 
 
 def subscript(run: Run, scope: Scope, owner: Tensor, index: Value, node: ast.AST) -> Value:
@@ -287,6 +302,9 @@ def _catalogued_method(run: Run, scope: Scope, owner: Tensor, name: str, argumen
     entry = lookup.method(name)
     if name.endswith("_") and not name.endswith("__") and run.facts[owner.var].parameter:
         return owner  # an initialiser: the values of parameters are never used
+    if name in OVERWRITING:
+        run.overwrite(owner, name, scope.module.location(node))
+        return owner
     in_place = entry is not None and name.endswith("_") and not name.endswith("__")
     if entry is None or (arguments.open and not _takes_sizes(entry)):
         result = calls.call_unknown(run, scope, name, arguments.behind(owner), node)
@@ -299,19 +317,6 @@ def _catalogued_method(run: Run, scope: Scope, owner: Tensor, name: str, argumen
 
 def _takes_sizes(entry: Entry) -> bool:
     return any(parameter.kind == "star" for parameter in entry.parameters)
-
-
-def _also_pythons(name: str) -> bool:
-    """Method names that lists, dicts, strings and modules have as well."""
-    return any(hasattr(kind, name) for kind in (str, list, dict, set)) or name in (
-        "to",
-        "float",
-        "half",
-        "double",
-        "type",
-        "cuda",
-        "cpu",
-    )
 
 
 def _step(run: Run, entry: Entry, arguments: Mapping[str, Argument], operands: list[Tensor], mode: Mode) -> Step | None:

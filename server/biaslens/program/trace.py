@@ -162,9 +162,8 @@ def _class_value(run: Run, scope: Scope, node: ast.ClassDef) -> Value:
 
 
 def _use(run: Run, scope: Scope, instance: Instance, node: ast.AST) -> Value:
-    """What a module gives for unknown inputs; its public methods that forward does not use are called as well."""
+    """What a module gives for unknown inputs; its other public methods that use its layers are called as well."""
     outputs: list[Value] = []
-    before = set(run.used)
     found = classes.find(instance.cls, "forward") or classes.find(instance.cls, "__call__")
     if found is not None and isinstance(found[1], FunctionValue):
         arguments = root_arguments(run, scope, found[1], "forward", instance)
@@ -178,11 +177,9 @@ def _use(run: Run, scope: Scope, instance: Instance, node: ast.AST) -> Value:
                     run, scope, instance, Arguments((Unknown(("forward", "input"), "input", origin="forward"),)), node
                 )
             )
-    used = run.used - before
     for method in _public_methods(instance):
-        if method.qualified not in used:
-            arguments = root_arguments(run, scope, method, "forward", instance)
-            outputs.append(calls.call_function(run, method, arguments, node, scope))
+        arguments = root_arguments(run, scope, method, "forward", instance)
+        outputs.append(calls.call_function(run, method, arguments, node, scope))
     return outputs
 
 
@@ -280,6 +277,8 @@ def _root_argument(run: Run, scope: Scope, function: FunctionValue, parameter: a
     shown = _default_text(function, name)
     where = function.scope.module.location(parameter)
     words = [("default", f"the default `{name}={shown}`"), ("other", f"another `{name}` than `{shown}`")]
+    if isinstance(default, bool):
+        words = [("default", f"`{name}` is {str(default).lower()}"), ("other", f"`{name}` is {str(not default).lower()}")]
     kind = "default" if origin == "constructor" else "forward"
     choice = run.decide(("default", function.qualified, name), f"{name}={shown}", kind, where, words)
     if choice == "default":
@@ -328,4 +327,5 @@ def _frozen(state: LayerState) -> Layer:
         frozen=state.frozen_shift,
         tampered=state.tampered,
         parameters=parameters,
+        call=state.call,
     )

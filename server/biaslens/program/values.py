@@ -89,7 +89,7 @@ class ModuleValue:
 class Scope:
     """The variables of one running function, class body or comprehension.
 
-    module: whose globals lie behind it. owner: the class whose method runs (for `super()`); receiver: its `self`.
+    module: whose globals lie behind it. arguments: those with which a function was called. owner: the class whose method runs (for `super()`); receiver: its `self`.
     """
 
     module: Module
@@ -98,6 +98,7 @@ class Scope:
     owner: ClassValue | None = None
     receiver: Value = None
     outer_names: dict[str, Scope | None] = field(default_factory=dict)
+    arguments: dict[str, Value] = field(default_factory=dict)
     yielded: list[Value] | None = None
 
 
@@ -177,8 +178,8 @@ class Super:
 class LayerState:
     """What makes an instance a layer of torch: its row, the arguments of its constructor and where that stands.
 
-    texts, locations: source text and place of the arguments as written, by parameter name.
-    shift: whether it has its learnable shift; None if the source does not tell.
+    text, location: the argument that decides about its shift, as written. call: the arguments of the function that makes
+    it, as (name, key, condition). shift: whether it has its learnable shift; None if the source does not tell.
     """
 
     entry: Entry
@@ -192,6 +193,7 @@ class LayerState:
     tampered: str = ""
     eval_mode: bool = False
     label: str = ""
+    call: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(eq=False, slots=True)

@@ -36,6 +36,14 @@ class Module:
         return {name: tuple(indices) for name, indices in found.items()}
 
     @cached_property
+    def rebound(self) -> frozenset[str]:
+        """Globals that functions assign anew (`global name`): when that happens cannot be told."""
+        if "global " not in self.source.text:
+            return frozenset()
+        declared = (node for statement in self.statements for node in ast.walk(statement))
+        return frozenset(name for node in declared if isinstance(node, ast.Global) for name in node.names)
+
+    @cached_property
     def star_imports(self) -> tuple[ast.ImportFrom, ...]:
         """Every `from m import *` at top level, those inside `try` and `if` included, last one first."""
         found = [node for node in _top_level(self.statements) if isinstance(node, ast.ImportFrom)]
@@ -173,6 +181,11 @@ def _changed_names(statement: ast.stmt) -> Iterator[str]:
             case ast.Expr(value=ast.Call(func=ast.Attribute(value=inner))):
                 while isinstance(inner, ast.Attribute):
                     inner = inner.value
+                if isinstance(inner, ast.Name):
+                    yield inner.id
+            case ast.For(iter=inner):
+                while isinstance(inner, (ast.Attribute, ast.Call)):
+                    inner = inner.value if isinstance(inner, ast.Attribute) else inner.func
                 if isinstance(inner, ast.Name):
                     yield inner.id
             case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
