@@ -20,7 +20,7 @@ LINES: Mapping[str, Mapping[str, str]] = {
         "nn.ConvTranspose2d(width * 4, width * 2, 4": "redundant: main.4",
         "nn.ConvTranspose2d(width * 2, width, 4": "redundant: main.7",
         "nn.ConvTranspose2d(width, 3, 4": "needed: main.10",
-        "nn.Conv2d(before, after, 4": "redundant if: normalize",
+        "nn.Conv2d(before, after, 4": "redundant if: normalize is true",
         "nn.Conv2d(width * 4, 1, 4)": "returned",
     },
     "unet": {
@@ -37,14 +37,14 @@ LINES: Mapping[str, Mapping[str, str]] = {
         "nn.Linear(32, classes)": "needed: log_softmax",
     },
     "vgg": {
-        "nn.Conv2d(channels, entry": "redundant if: batch_norm",
+        "nn.Conv2d(channels, entry": "redundant if: batch_norm is true",
         "nn.Linear(last * 4, 64)": "needed: classifier.1",
         "nn.Linear(64, classes)": "returned",
     },
     "resnet": {
-        "nn.Conv2d(before, after, kernel_size=3": "redundant if: norm_layer is None",
-        "nn.Conv2d(before, after, kernel_size=1": "redundant if: norm_layer is None",
-        "nn.Conv2d(3, 8, kernel_size=7": "redundant if: norm_layer is None",
+        "nn.Conv2d(before, after, kernel_size=3": "redundant if: with the default `norm_layer=None`",
+        "nn.Conv2d(before, after, kernel_size=1": "redundant if: with the default `norm_layer=None`",
+        "nn.Conv2d(3, 8, kernel_size=7": "redundant if: with the default `norm_layer=None`",
         "nn.Linear(width, classes)": "returned",
     },
     "attention": {

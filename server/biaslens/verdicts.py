@@ -124,14 +124,14 @@ def _explains_nothing(alone: list[Use]) -> bool:
 def _conditional(alone: list[Use], contexts: list[Use]) -> _Judgement | None:
     """A set of answers that separates the cancelled paths from all others."""
     for group in (alone, contexts):
-        found = _separating(group)
+        found = _separating_each_root(group)
         if found is None:
             continue
         answers, cancelled = found
-        origin = _weakest(answer.question.origin for answer in answers)
+        origin = _weakest(answer.question.origin for own in answers for answer in own)
         if origin in ("data", "result", "mode"):
             return None
-        condition = " and ".join(dict.fromkeys(_phrase(answer) for answer in answers))
+        condition = _alternatives([" and ".join(_telling(own)) for own in answers])
         by_default = any(_is_default(use) for use in cancelled) or any(use.cancelled for use in contexts)
         return _Judgement(Verdict.CONDITIONAL, condition, origin, by_default)
     return None
@@ -143,7 +143,7 @@ def _by_argument(uses: list[Use]) -> _Judgement | None:
     bad = [dict((name, (key, text)) for name, key, text in use.layer.call) for use in uses if not use.cancelled]
     if not good or not bad:
         return None
-    for name in good[0]:
+    for name in sorted(good[0], key=lambda name: _says_little(good[0][name][1])):
         if not all(name in call for call in (*good, *bad)):
             continue
         wanted = {call[name] for call in good}
@@ -153,11 +153,34 @@ def _by_argument(uses: list[Use]) -> _Judgement | None:
         texts = sorted(text for _, text in wanted)
         if {text for _, text in others} == {f"{name} is None"}:
             texts = [f"{name} is not None"]
-        return _Judgement(Verdict.CONDITIONAL, " or ".join(texts), "constructor")
+        return _Judgement(Verdict.CONDITIONAL, _alternatives(texts), "constructor")
     return None
 
 
-def _separating(uses: list[Use]) -> tuple[list[Answer], list[Use]] | None:
+def _says_little(condition: str) -> bool:
+    """Whether an argument is a number: two uses often differ in a size as well, which is not why."""
+    return condition.rpartition("== ")[2].lstrip("-")[:1].isdigit()
+
+
+def _separating_each_root(uses: list[Use]) -> tuple[list[tuple[Answer, ...]], list[Use]] | None:
+    """As `_separating`, where several entries use the layer: questions of one are not asked in another."""
+    answers: list[tuple[Answer, ...]] = []
+    cancelled: list[Use] = []
+    for definition in dict.fromkeys(use.run.definition for use in uses):
+        group = [use for use in uses if use.run.definition == definition]
+        if all(use.cancelled for use in group):
+            cancelled += group
+            continue
+        found = _separating(group)
+        if found is None:
+            return None
+        answers += found[0]
+        cancelled += found[1]
+    return (answers, cancelled) if answers else None
+
+
+def _separating(uses: list[Use]) -> tuple[list[tuple[Answer, ...]], list[Use]] | None:
+    """For each cancelled use the answers that tell it from all others, and the cancelled uses."""
     good = [use for use in uses if use.cancelled]
     bad = [use for use in uses if not use.cancelled]
     if not good or not bad:
@@ -165,11 +188,13 @@ def _separating(uses: list[Use]) -> tuple[list[Answer], list[Use]] | None:
     questions = list(dict.fromkeys(answer.question.key for use in good for answer in use.path.answers))
     for size in (1, 2):
         for keys in combinations(questions, size):
-            wanted = {_choices(use, keys) for use in good}
-            others = {_choices(use, keys) for use in bad}
-            answers = _answers(good, keys)
-            if answers and not wanted & others:
-                return answers, good
+            if {_choices(use, keys) for use in good} & {_choices(use, keys) for use in bad}:
+                continue
+            answers = [_answers(use, keys) for use in good]
+            if all(answers) or _silent_by_default(good, answers):
+                names = {a.text.partition(" == ")[0] for own in answers for a in own if " == " in a.text}
+                spoken = [own or _default_as_equation(use, names) for use, own in zip(good, answers, strict=True)]
+                return [own for own in dict.fromkeys(spoken) if own], good
     return None
 
 
@@ -178,14 +203,41 @@ def _choices(use: Use, keys: Sequence[str]) -> tuple[str | None, ...]:
     return tuple(chosen.get(key) for key in keys)
 
 
-def _answers(uses: list[Use], keys: Sequence[str]) -> list[Answer]:
-    found: dict[tuple[str, str], Answer] = {}
-    for key in keys:
-        for use in uses:
-            for answer in use.path.answers:
-                if answer.question.key == key:
-                    found.setdefault((key, answer.choice), answer)
-    return list(found.values())
+def _answers(use: Use, keys: Sequence[str]) -> tuple[Answer, ...]:
+    return tuple(answer for key in keys for answer in use.path.answers if answer.question.key == key)
+
+
+def _silent_by_default(uses: list[Use], answers: list[tuple[Answer, ...]]) -> bool:
+    """Whether the uses that were not asked have a default which answers: `norm=BatchNorm2d` is never None."""
+    silent = [use for use, own in zip(uses, answers, strict=True) if not own]
+    asked = [use for use, own in zip(uses, answers, strict=True) if own]
+    has_default = all(any(_is_about_default(answer) for answer in use.path.answers) for use in silent)
+    return bool(asked) and has_default and all(map(_is_default, silent)) and not any(map(_is_default, asked))
+
+
+def _default_as_equation(use: Use, names: set[str]) -> tuple[Answer, ...]:
+    """The default of a parameter as "norm == 'bn'", to stand beside other values of it."""
+    for answer in use.path.answers:
+        name, _, default = answer.question.text.partition("=")
+        if _is_about_default(answer) and name in names:
+            return (Answer(answer.question, answer.choice, f"{name} == {default}"),)
+    return ()
+
+
+def _telling(answers: tuple[Answer, ...]) -> list[str]:
+    """The answers in words, without "x != 'in'" beside "x == 'bn'"."""
+    texts = [_phrase(answer) for answer in answers]
+    settled = {text.partition(" == ")[0] for text in texts if " == " in text}
+    return [text for text in texts if text.partition(" != ")[0] not in settled or " != " not in text]
+
+
+def _alternatives(texts: Sequence[str]) -> str:
+    """ "norm is 'bn' or 'in'" for two equations about one name."""
+    texts = list(dict.fromkeys(texts))
+    pairs = [text.partition(" == ") for text in texts]
+    if len(texts) > 1 and all(middle for _, middle, _ in pairs) and len({left for left, _, _ in pairs}) == 1:
+        return f"{pairs[0][0]} is {' or '.join(right for _, _, right in pairs)}"
+    return " or ".join(texts)
 
 
 def _phrase(answer: Answer) -> str:
@@ -194,7 +246,11 @@ def _phrase(answer: Answer) -> str:
 
 def _is_default(use: Use) -> bool:
     """Whether every parameter with a default has it on this path."""
-    return all(a.choice == "default" for a in use.path.answers if a.question.key.startswith("('default'"))
+    return all(answer.choice == "default" for answer in use.path.answers if _is_about_default(answer))
+
+
+def _is_about_default(answer: Answer) -> bool:
+    return answer.question.key.startswith("('default'")
 
 
 def _weakest(origins: Iterable[str]) -> str:

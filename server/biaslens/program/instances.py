@@ -30,6 +30,24 @@ def construct(run: Run, scope: Scope, cls: ClassValue, arguments: Arguments, nod
         return Unknown(("member", cls.qualified, run.ordinal(arguments)), cls.name)
     run.used.add(cls.qualified)
     instance = Instance(cls, location=scope.module.location(node))
+    builds_parts = classes.torch_base(cls) is not None and find_layer(cls) is None
+    run.constructing += builds_parts
+    try:
+        _initialise_instance(run, scope, instance, cls, arguments, node)
+    finally:
+        run.constructing -= builds_parts
+    return instance
+
+
+def find_layer(cls: ClassValue) -> Entry | None:
+    """The layer of torch that a class derives from."""
+    base = classes.torch_base(cls)
+    return find(base.name) if base is not None else None
+
+
+def _initialise_instance(
+    run: Run, scope: Scope, instance: Instance, cls: ClassValue, arguments: Arguments, node: ast.AST
+) -> None:
     initialiser = classes.find(cls, "__init__")
     if initialiser is not None and isinstance(initialiser[1], FunctionValue):
         calls.call_function(run, initialiser[1], arguments.behind(instance), node, scope)
@@ -39,7 +57,6 @@ def construct(run: Run, scope: Scope, cls: ClassValue, arguments: Arguments, nod
         base = classes.torch_base(cls)
         if base is not None:
             initialise(run, scope, instance, base, arguments, node)
-    return instance
 
 
 def construct_external(run: Run, scope: Scope, cls: External, arguments: Arguments, node: ast.AST) -> Instance:
@@ -94,7 +111,15 @@ def _layer(run: Run, scope: Scope, instance: Instance, entry: Entry, arguments: 
     shift: bool | None = False
     if entry.shift is not None:
         shift = truth(run, bound.get(entry.shift.argument, True))
-    state = LayerState(entry, bound, site, len(run.layers), shift, call=_call_arguments(run, scope))
+    state = LayerState(
+        entry,
+        bound,
+        site,
+        len(run.layers),
+        shift,
+        call=_call_arguments(run, scope),
+        inside_another=run.constructing > 0,
+    )
     if argument is not None:
         state.text = scope.module.excerpt(argument)
         state.location = scope.module.location(argument)

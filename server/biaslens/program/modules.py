@@ -183,16 +183,19 @@ def fill(run: Run, scope: Scope, instance: Instance, kind: str, arguments: Argum
         _update(run, scope, instance, source, node)
 
 
-def give_label(value: Value, name: str) -> None:
-    """Effect: names a layer after the attribute that holds it; the layers of a container after container and index."""
-    if not isinstance(value, Instance) or (value.label and not value.label[0].isdigit()):
+def give_label(value: Value, name: str, *, final: bool = True) -> None:
+    """Effect: names a module after what holds it; the modules of a container after container and index.
+
+    final: an attribute of the model holds it; the name of a variable or of a place in a list only serves until then.
+    """
+    if not isinstance(value, Instance) or value.labelled:
         return
-    value.label = name
+    value.label, value.labelled = name, final
     if value.layer is not None:
         value.layer.label = name
     if isinstance(value.cls, External) and container_kind(value):
         for child_name, child in value.modules.items():
-            give_label(child, f"{name}.{child_name}")
+            give_label(child, f"{name}.{child_name}", final=final)
 
 
 def escape(values: Iterable[Value], reason: str) -> None:
@@ -483,8 +486,7 @@ def _add(run: Run, owner: Instance, name: Value, value: Value) -> None:
     if isinstance(name, str):
         owner.attributes.pop(name, None)
         owner.modules[name] = value
-        inside = isinstance(owner.cls, External) and owner.label
-        give_label(value, f"{owner.label}.{name}" if inside else name)
+        _label_child(owner, name, value)
     else:
         owner.modules[f"?{len(owner.modules)}"] = value
 
@@ -493,7 +495,14 @@ def _extend(instance: Instance, items: Iterable[Value]) -> None:
     for item in items:
         name = str(len(instance.modules))
         instance.modules[name] = item
-        give_label(item, f"{instance.label}.{name}" if instance.label else name)
+        _label_child(instance, name, item)
+
+
+def _label_child(owner: Instance, name: str, child: Value) -> None:
+    if not isinstance(owner.cls, External):
+        give_label(child, name)
+    else:
+        give_label(child, f"{owner.label}.{name}" if owner.label else name, final=owner.labelled)
 
 
 def _update(run: Run, scope: Scope, instance: Instance, source: Value, node: ast.AST) -> None:

@@ -70,7 +70,10 @@ class ModuleState:
 
 @dataclass(eq=False)
 class Run:
-    """One run. `forced` answers questions by key; every other question gets its first choice."""
+    """One run. `forced` answers questions by key; every other question gets its first choice.
+
+    constructing: how many objects of classes of the source are being built inside each other.
+    """
 
     world: World
     forced: dict[str, str]
@@ -84,6 +87,7 @@ class Run:
     shapes: list[Shape] = field(default_factory=list)
     facts: list[Facts] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
+    constructing: int = 0
     steps: int = 0
     depth: int = 0
 

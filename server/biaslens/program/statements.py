@@ -84,7 +84,7 @@ def assign(run: Run, scope: Scope, target: ast.expr, value: Value) -> None:
 def _label(value: Value, name: str) -> None:
     """A layer held by a local variable only is called by that."""
     if isinstance(value, Instance) and not value.label:
-        modules.give_label(value, name)
+        modules.give_label(value, name, final=False)
 
 
 def _unpack(run: Run, scope: Scope, targets: Sequence[ast.expr], value: Value, node: ast.expr) -> None:

@@ -111,10 +111,8 @@ class _Entry:
         return guarded(run, lambda: self._body(run))
 
     def has_own_layers(self, run: Run) -> bool:
-        """Whether a run makes affine layers in the text of this entry; otherwise it is only a use of others."""
-        own = self.module.location(self.node)
-        sites = (layer.site for layer in run.layers if layer.entry.role == "affine")
-        return any(site.path == own.path and own.span.covers(site.span) for site in sites)
+        """Whether a run makes affine layers outside of other classes; otherwise the entry is only a use of those."""
+        return any(layer.entry.role == "affine" and not layer.inside_another for layer in run.layers)
 
     def _body(self, run: Run) -> None:
         scope = Scope(self.module, run.globals.setdefault(self.module.path, ModuleState()).variables)
@@ -278,7 +276,7 @@ def _root_argument(run: Run, scope: Scope, function: FunctionValue, parameter: a
     where = function.scope.module.location(parameter)
     words = [("default", f"the default `{name}={shown}`"), ("other", f"another `{name}` than `{shown}`")]
     if isinstance(default, bool):
-        words = [("default", f"`{name}` is {str(default).lower()}"), ("other", f"`{name}` is {str(not default).lower()}")]
+        words = [("default", f"{name} is {str(default).lower()}"), ("other", f"{name} is {str(not default).lower()}")]
     kind = "default" if origin == "constructor" else "forward"
     choice = run.decide(("default", function.qualified, name), f"{name}={shown}", kind, where, words)
     if choice == "default":
@@ -320,7 +318,7 @@ def _frozen(state: LayerState) -> Layer:
         number=state.number,
         entry=state.entry,
         site=state.site,
-        label=state.label or state.entry.label,
+        label=state.entry.label if not state.label or state.label.isdigit() else state.label,
         bias=state.shift,
         bias_text=state.text,
         bias_location=state.location,

@@ -179,7 +179,7 @@ class LayerState:
     """What makes an instance a layer of torch: its row, the arguments of its constructor and where that stands.
 
     text, location: the argument that decides about its shift, as written. call: the arguments of the function that makes
-    it, as (name, key, condition). shift: whether it has its learnable shift; None if the source does not tell.
+    it, as (name, key, condition). inside_another: a class that the entry uses makes it. shift: whether it has its learnable shift; None if the source does not tell.
     """
 
     entry: Entry
@@ -194,6 +194,7 @@ class LayerState:
     eval_mode: bool = False
     label: str = ""
     call: tuple[tuple[str, str, str], ...] = ()
+    inside_another: bool = False
 
 
 @dataclass(eq=False, slots=True)
@@ -201,6 +202,7 @@ class Instance:
     """An object: of a class of the source (ClassValue) or of torch (External).
 
     modules: registered submodules in order. layer: set where it is, or derives from, a row of the catalogue.
+    label: how the model calls it; `labelled` once that is final: held by an attribute, not by a variable or a list.
     escaped: why it may have been changed by code that we cannot follow, or "".
     """
 
@@ -211,3 +213,4 @@ class Instance:
     location: Location | None = None
     escaped: str = ""
     label: str = ""
+    labelled: bool = False
