@@ -139,8 +139,8 @@ def _conditional(alone: list[Use], contexts: list[Use]) -> _Judgement | None:
 
 def _by_argument(uses: list[Use]) -> _Judgement | None:
     """An argument of the helper that makes the layer, where it alone tells the cancelled uses from all others."""
-    good = [dict((name, (key, text)) for name, key, text in use.layer.call) for use in uses if use.cancelled]
-    bad = [dict((name, (key, text)) for name, key, text in use.layer.call) for use in uses if not use.cancelled]
+    good = [{name: (key, text) for name, key, text in use.layer.call} for use in uses if use.cancelled]
+    bad = [{name: (key, text) for name, key, text in use.layer.call} for use in uses if not use.cancelled]
     if not good or not bad:
         return None
     for name in sorted(good[0], key=lambda name: _says_little(good[0][name][1])):
@@ -185,7 +185,8 @@ def _separating(uses: list[Use]) -> tuple[list[tuple[Answer, ...]], list[Use]] |
     bad = [use for use in uses if not use.cancelled]
     if not good or not bad:
         return None
-    questions = list(dict.fromkeys(answer.question.key for use in good for answer in use.path.answers))
+    asked = sorted((answer for use in good for answer in use.path.answers), key=_is_about_default)
+    questions = list(dict.fromkeys(answer.question.key for answer in asked))  # "norm is None" before "the default"
     for size in (1, 2):
         for keys in combinations(questions, size):
             if {_choices(use, keys) for use in good} & {_choices(use, keys) for use in bad}:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -44,13 +44,24 @@ def explore(
             break
         if _computation(run) != plain:
             telling.append(forced)
-        for further in _flips(run, forced, defaults=False):
-            if next(key for key in further if key not in forced) not in first.answers and search.is_new(run, further):
-                search.follow(further)
+        _follow_branches(search, run, forced, known=first.answers.keys())
     for left, right in combinations(telling, 2):
         if left.keys().isdisjoint(right):
             search.follow({**left, **right})
     return search.result()
+
+
+def _follow_branches(search: _Search, run: Run, forced: Mapping[str, str], known: Set[str]) -> None:
+    """Follows every branch behind a changed answer that no run took yet: an `elif` behind an `elif`."""
+    waiting = [(run, forced)]
+    while waiting:
+        current, answers = waiting.pop(0)
+        for further in _flips(current, answers, defaults=False):
+            added = next(key for key in further if key not in answers)
+            if added not in known and search.is_new(current, further):
+                next_run = search.follow(further)
+                if next_run is not None:
+                    waiting.append((next_run, further))
 
 
 class _Search:
