@@ -15,7 +15,6 @@ from markdown_cases import PRELUDE, Build
 
 _SLOT = re.compile(r"^( *)<(\w+)>\n", re.MULTILINE)
 _ATTRIBUTE = re.compile(r"\bself\.(\w+)")
-_NEXT_LINE = re.compile(r"\n(?! )")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +44,8 @@ def random_model(family: Family, seed: int) -> RandomModel:
 
     def filled(slot: re.Match[str]) -> str:
         at_least, at_most, lines = family.slots[slot[2]]
-        chosen = random.choices(_NEXT_LINE.split(lines.strip("\n")), k=random.randint(at_least, at_most))
-        return "".join(f"{slot[1]}{line}\n" for text in chosen for line in text.split("\n"))
+        chosen = random.choices(lines.strip("\n").split("\n"), k=random.randint(at_least, at_most))
+        return "".join(f"{slot[1]}{line}\n" for line in chosen)
 
     body = _SLOT.sub(filled, family.template)
     used = set(_ATTRIBUTE.findall(body))
@@ -681,6 +680,12 @@ return o - o.mean(1, keepdim=True)
 
 PYTHON = Family(
     """
+from collections import OrderedDict
+from functools import partial, reduce
+
+mystery = eval("lambda f, *values: f(*values)")
+
+
 class Skip(nn.Module):
     def __init__(self, inner):
         super().__init__()
@@ -755,9 +760,8 @@ return nn.BatchNorm2d(width) if kind == "bn" else nn.Identity()
 return nn.BatchNorm2d(width) if kind != "none" else nn.GroupNorm(2, width)
 return getattr(nn, "BatchNorm2d" if kind == "bn" else "InstanceNorm2d")(width)
 return nn.BatchNorm2d(width)
-if kind == "none": return nn.ReLU()
-    return nn.InstanceNorm2d(width, affine=kind == "in")
-""".replace("\n    return", "\nreturn", 0),
+return nn.ReLU() if kind == "none" else nn.InstanceNorm2d(width, affine=kind == "in")
+""",
         ),
         "conv": (
             1,
@@ -812,6 +816,12 @@ for name, m in list(self.named_children()): setattr(self, name, Skip(m) if isins
 for m in self.modules(): m.momentum = 0.5
 self.inner, self.again = self.norm, self.conv
 self.after = self.first
+self.norm.forward = torch.tanh
+self.forward = lambda x: self.conv(x).relu()
+mystery(setattr, self, "norm", nn.ReLU())
+self.register_buffer("kept", torch.zeros(4)); self.norm.register_forward_hook(lambda m, a, y: y + a[0].sum())
+self.hidden = [self.conv]; self.pair = nn.ModuleDict({"a": self.norm, "b": nn.Identity()}); self.norm = self.pair["b"]
+if first: del self.norm; self.norm = nn.Tanh()
 """,
         ),
         "last": (1, 1, "return self.norm\nreturn self.norm if self.after else torch.relu\nreturn self.rest[-1]"),
@@ -854,6 +864,15 @@ x = x + self.conv(x)
 x, y = self.last(x), x
 y = x; y = y.relu() if self.first else y; x = y
 with torch.enable_grad(): x = x / 2
+x = mystery(self.norm, x)
+x = x + mystery(lambda y: self.conv(y), x)
+x = x + mystery(self.conv.forward, x)
+x = x + mystery(partial(self.conv), x)
+x = x * self.state_dict()["conv.bias"].sum() if "conv.bias" in self.state_dict() else x
+x = x + sum(p.sum() for p in self.conv.parameters())
+x = x + next(filter(None, [self.conv]))(x)
+x = x + self._modules["conv"](x)
+x = x + [m for m in self.modules() if isinstance(m, nn.Conv2d)][0](x).relu()
 x = F.max_pool2d(x, 3, 1, 1)
 """,
         ),
@@ -906,7 +925,12 @@ return self.block(self.block(x))
         ),
     },
     {},
-    tuple((f"Net({kind!r}, {first})", "(3, 4, 4, 4)") for kind in ("bn", "none", "in") for first in (False, True)),
+    tuple(
+        (f"{model}({kind!r}, {first})", "(3, 4, 4, 4)")
+        for model, kinds in (("Base", ("bn", "none", "in")), ("Net", ("bn", "none")))
+        for kind in kinds
+        for first in (False, True)
+    ),
 )
 
 FAMILIES: Mapping[str, Family] = {

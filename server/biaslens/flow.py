@@ -50,6 +50,7 @@ class Fate:
 
     @property
     def end(self) -> Equation | None:
+        """The equation at which it ends; None where no equation tells."""
         return self.trail[-1] if self.trail else None
 
 
@@ -59,7 +60,8 @@ class Site:
 
     layer: one of the layers made there. fates: over all uses, paths and contexts, each kind of ending once per root.
     condition: what has to hold, empty for plain redundant only. condition_origin: as `Question.origin`, "" without
-    one; condition_code: the condition as an expression valid at the call, or "". by_default: the condition holds by default or in a known use, so it is worth a finding.
+    one; condition_code: the condition as an expression valid at the call, or "".
+    by_default: the condition holds by default or in a known use, so that it is worth a finding.
     """
 
     location: Location
@@ -74,6 +76,7 @@ class Site:
 
     @property
     def first_cancelled(self) -> Fate | None:
+        """The fate that a finding is about."""
         return next((fate for fate in self.fates if fate.ending is Ending.CANCELLED), None)
 
     @property

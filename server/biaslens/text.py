@@ -27,6 +27,7 @@ class Span:
         return self.start <= offset <= self.end
 
     def covers(self, other: Span) -> bool:
+        """Whether the other span lies inside."""
         return self.start <= other.start and other.end <= self.end
 
 
@@ -81,6 +82,7 @@ class Source:
         return self.text[start:end].rstrip("\r\n")
 
     def excerpt(self, span: Span) -> str:
+        """The text of a span."""
         return self.text[span.start : span.end]
 
     def edited(self, edits: Iterable[Edit]) -> str:

@@ -25,6 +25,7 @@ class Use:
 
     @property
     def cancelled(self) -> bool:
+        """Whether every end of the shift is a cancellation."""
         return all(fate.ending is Ending.CANCELLED for fate in self.fates)
 
 

@@ -40,7 +40,7 @@ class Shape:
     def same_axis(self, left: int, right: int) -> bool | None:
         """Whether two numbers name one axis of this shape."""
         left, right = self.canonical(left), self.canonical(right)
-        if (left < 0) == (right < 0):
+        if self.rank is not None or (left < 0) == (right < 0):
             return left == right
         front, back = max(left, right), min(left, right)
         rank_if_same = front - back  # front = rank + back
@@ -93,6 +93,8 @@ class Axes:
 
     def has(self, axis: int, shape: Shape) -> bool | None:
         """Whether the set contains an axis of `shape`; None where the rank would decide."""
+        if not self.named:
+            return self.others
         answers = [shape.same_axis(axis, named) for named in self.named]
         if True in answers:
             return not self.others
@@ -102,14 +104,21 @@ class Axes:
 
     def canonical(self, shape: Shape) -> Axes:
         """The same set in negative numbers, without axes of size 1; listed where the rank is known."""
-        axes = shape.axes()
-        if axes is not None:
-            return Axes(frozenset(a for a in axes if self.has(a, shape) and not shape.is_single(a)))
+        if not self:
+            return self
         named = frozenset(shape.canonical(axis) for axis in self.named)
-        return self if self.others else Axes(frozenset(a for a in named if not shape.is_single(a)))
+        every = shape.axes()
+        if every is None and self.others:
+            return self
+        if every is not None:
+            named = frozenset(axis for axis in every if (axis in named) != self.others)
+        named = frozenset(axis for axis in named if not shape.is_single(axis))
+        return self if named == self.named and not self.others else Axes(named)
 
     def union(self, other: Axes) -> Axes:
         """The axes of both, which have to be canonical for one shape to be compared by number."""
+        if not other or self == other:
+            return self
         match self.others, other.others:
             case False, False:
                 return Axes(self.named | other.named)
@@ -122,6 +131,8 @@ class Axes:
 
     def overlaps(self, other: Axes, shape: Shape) -> bool | None:
         """Whether the two sets share an axis of `shape`."""
+        if not self or not other:
+            return False
         if self.others:
             if other.others:
                 return _shared_complement(self.named | other.named, shape)

@@ -186,7 +186,7 @@ def combine(outcomes: Sequence[Outcome], *, product: bool = False) -> Outcome | 
     if product and len(outcomes) > 1:
         return Read("it multiplies itself here", known=False)
     shifts = [outcome.shift for outcome in outcomes if isinstance(outcome, Carried)]
-    if not shifts:
+    if not shifts or len(outcomes) == 1:
         return outcomes[0]
     if len({shift.masked for shift in shifts}) > 1:
         return Read("masked scores meet others", known=False)
@@ -228,6 +228,8 @@ def _carry(effect: Carries, shift: Shift, before: Shape, after: Shape, stamp: Ha
 
 
 def _carry_term(effect: Carries, term: Term, before: Shape, after: Shape, stamp: Hashable) -> Term:
+    if effect == CARRIES:  # the most frequent effect by far
+        return Term(term.image, term.coefficient, term.certain.canonical(after), term.possible.canonical(after))
     moved, doubtful = _moved(effect, term.certain, before, after)
     gains, may_gain = _gained(effect, term, before)
     certain, unsure = _together(moved, gains, after)
@@ -259,6 +261,8 @@ def _gained(effect: Carries, term: Term, before: Shape) -> tuple[Axes, Axes]:
 def _together(moved: Axes, gains: Axes, after: Shape) -> tuple[Axes, Axes]:
     """The union of certain axes, and what it leaves open where front and back numbers may name one axis."""
     moved, gains = moved.canonical(after), gains.canonical(after)
+    if not moved or not gains:
+        return moved or gains, NONE
     unclear = moved.others != gains.others and any(
         after.same_axis(left, right) is None for left in moved.named for right in gains.named
     )
@@ -334,6 +338,8 @@ def _blurred(effect: Carries, old: Axes, before: Shape, after: Shape) -> Axes:
 
 def _collect(terms: Sequence[Term]) -> tuple[Term, ...]:
     """Adds up terms of equal image and layout; those whose coefficients add up to 0 are gone."""
+    if len(terms) == 1 and terms[0].coefficient:  # an image is as deep as its trail is long: hashing it takes time
+        return tuple(terms)
     sums: dict[tuple[Image, Axes, Axes], Fraction] = {}
     for term in terms:
         key = (term.image, term.certain, term.possible)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import TypeAlias
 
 Name: TypeAlias = Hashable
@@ -49,6 +49,8 @@ class Size:
         return None
 
     def __add__(self, other: Size) -> Size:
+        if not other.terms:
+            return self
         terms = dict(self.terms)
         for monomial, factor in other.terms:
             terms[monomial] = terms.get(monomial, 0) + factor
@@ -102,8 +104,8 @@ class Size:
         return f"Size({self})"  # equal sizes have equal texts, whatever the order of their sets
 
 
+@lru_cache(maxsize=1024, typed=True)
 def number(value: int) -> Size:
-    """The size that is a plain number."""
     """The size that is a plain number."""
     return Size(frozenset({(ONE, value)}) if value else frozenset())
 
@@ -114,7 +116,6 @@ def unknown(name: Name) -> Size:
 
 
 def product(sizes: tuple[Size, ...]) -> Size:
-    """All sizes multiplied; 1 for none."""
     """All of them multiplied; 1 for none."""
     return reduce(Size.__mul__, sizes, number(1))
 

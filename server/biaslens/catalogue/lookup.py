@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from types import MappingProxyType
 
 from biaslens.catalogue import (
@@ -61,6 +61,7 @@ _OPERATORS = MappingProxyType(
 )
 
 
+@lru_cache(maxsize=4096)
 def find(name: str) -> Entry | None:
     """The row of a full dotted name in any of its spellings: public, defining module, or in place."""
     table = _by_name()
@@ -89,30 +90,37 @@ def bind(
 ) -> dict[str, Argument] | None:
     """Arguments by parameter name, with defaults filled in as Python does; None where they do not fit."""
     bound: dict[str, Argument] = {}
-    rest = list(positional)
+    remaining: dict[str, Parameter] = {}
+    others: str | None = None
+    place = 0
     for parameter in parameters:
-        if parameter.kind == "star":
-            bound[parameter.name] = tuple(rest)
-            rest = []
+        if parameter.kind == "positional" and place < len(positional):
+            bound[parameter.name] = positional[place]
+            place += 1
+        elif parameter.kind == "star":
+            bound[parameter.name] = tuple(positional[place:])
+            place = len(positional)
         elif parameter.kind == "double star":
-            continue
-        elif parameter.kind == "positional" and rest:
-            bound[parameter.name] = rest.pop(0)
-    if rest:
+            others = parameter.name
+        else:
+            remaining[parameter.name] = parameter
+    if place < len(positional):
         return None
-    names = {parameter.name for parameter in parameters if parameter.kind in {"positional", "keyword"}}
-    others = next((parameter.name for parameter in parameters if parameter.kind == "double star"), None)
-    extra = {name: value for name, value in keywords.items() if name not in names}
-    if (extra and others is None) or any(name in bound for name in keywords):
-        return None
-    bound |= {name: value for name, value in keywords.items() if name in names}
+    extra: dict[str, Argument] = {}
+    for name, value in keywords.items():
+        if name in remaining:
+            bound[name] = value
+        elif others is None or name in bound:
+            return None
+        else:
+            extra[name] = value
     if others is not None:
         bound[others] = tuple(extra.items())
-    for parameter in parameters:
-        if parameter.name not in bound:
+    for name, parameter in remaining.items():
+        if name not in bound:
             if parameter.required:
                 return None
-            bound[parameter.name] = parameter.default
+            bound[name] = parameter.default
     return bound
 
 

@@ -85,8 +85,10 @@ def opaque(call: Call, why: str) -> Step:
 
 def effects(call: Call, known: Mapping[int, Effect | None]) -> tuple[Effect | None, ...]:
     """Effects in the order of the operands; operands without an effect of their own are read as unknown."""
-    rest = unknown("it is passed as an argument that we do not follow")
-    return tuple(known.get(operand.index, rest) for operand in call.operands)
+    return tuple([known.get(operand.index, _NOT_FOLLOWED) for operand in call.operands])
+
+
+_NOT_FOLLOWED = unknown("it is passed as an argument that we do not follow")
 
 
 def single(

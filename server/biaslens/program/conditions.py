@@ -7,7 +7,7 @@ consistent: after `norm is None` was answered, so are `norm is not None`, `norm 
 from __future__ import annotations
 
 import ast
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 from biaslens.algebra.sizes import number, same_size
@@ -27,7 +27,7 @@ from biaslens.program.values import (
     Value,
 )
 
-_COMPARISONS: dict[type[ast.cmpop], str] = {
+_COMPARISONS: Mapping[type[ast.cmpop], str] = {
     ast.Eq: "==",
     ast.NotEq: "!=",
     ast.Lt: "<",
@@ -39,8 +39,8 @@ _COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.In: "in",
     ast.NotIn: "not in",
 }
-_NEGATED = {"!=": "==", "is not": "is", "not in": "in", ">=": "<", ">": "<="}
-_OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"} | {
+_NEGATED: Mapping[str, str] = {"!=": "==", "is not": "is", "not in": "in", ">=": "<", ">": "<="}
+_OPPOSITE: Mapping[str, str] = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"} | {
     "is": "is not",
     "is not": "is",
     "in": "not in",
@@ -370,7 +370,7 @@ def _holds_unknown(*values: Value) -> bool:
     )
 
 
-_OPERATIONS: dict[str, Any] = {
+_OPERATIONS: Mapping[str, Any] = {
     "==": lambda left, right: left == right,
     "<": lambda left, right: left < right,
     "<=": lambda left, right: left <= right,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from biaslens.program import attributes, calls, comprehensions, names, tensors
@@ -12,19 +12,17 @@ from biaslens.program.conditions import (
     compare,
     holds,
     key_of,
-    learn,
     negate,
     settle,
     show,
     truth,
-    words,
 )
 from biaslens.program.iteration import MAX_ITEMS, items_of
 from biaslens.program.run import Run
-from biaslens.program.sizing import OPERATORS, calculate, constant, is_number
-from biaslens.program.values import External, FunctionValue, Instance, Scope, ShapeOf, Tensor, Unknown, Value
+from biaslens.program.sizing import calculate, constant, is_number
+from biaslens.program.values import FunctionValue, Scope, ShapeOf, Tensor, Unknown, Value
 
-SYMBOLS: dict[type[ast.operator], str] = {
+SYMBOLS: Mapping[type[ast.operator], str] = {
     ast.Add: "+",
     ast.Sub: "-",
     ast.Mult: "*",
@@ -172,9 +170,9 @@ def _compare(run: Run, scope: Scope, node: ast.Compare) -> Value:
     results: list[Value] = []
     for operator, comparator in zip(node.ops, node.comparators, strict=True):
         right = evaluate(run, scope, comparator)
-        if isinstance(left, Tensor) or isinstance(right, Tensor):
-            if not isinstance(operator, (ast.Is, ast.IsNot, ast.In, ast.NotIn)):
-                return tensors.comparison(run, scope, operator, left, right, node)
+        elementwise = not isinstance(operator, (ast.Is, ast.IsNot, ast.In, ast.NotIn))
+        if elementwise and (isinstance(left, Tensor) or isinstance(right, Tensor)):
+            return tensors.comparison(run, scope, operator, left, right, node)
         results.append(compare(run, operator, _plain_shape(run, left), _plain_shape(run, right)))
         left = right
     answers = [truth(run, result) for result in results]
@@ -310,7 +308,7 @@ def _origin(left: Value, right: Value) -> str:
     return origins.pop() if len(origins) == 1 else "data"
 
 
-_HANDLERS: dict[type[ast.AST], Callable[[Run, Scope, Any], Value]] = {
+_HANDLERS: Mapping[type[ast.AST], Callable[[Run, Scope, Any], Value]] = {
     ast.Constant: _constant,
     ast.Name: _name,
     ast.Attribute: _attribute,
@@ -339,16 +337,3 @@ _HANDLERS: dict[type[ast.AST], Callable[[Run, Scope, Any], Value]] = {
     ast.SetComp: comprehensions.set_of,
     ast.DictComp: comprehensions.dict_of,
 }
-
-__all__ = [
-    "OPERATORS",
-    "External",
-    "Instance",
-    "binary",
-    "evaluate",
-    "learn",
-    "opaque",
-    "take_as_true",
-    "test",
-    "words",
-]

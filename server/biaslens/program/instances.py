@@ -71,7 +71,7 @@ def initialise(run: Run, scope: Scope, instance: Instance, base: External, argum
     entry = find(base.name)
     if entry is not None:
         instance.layer = _layer(run, scope, instance, entry, arguments, node)
-        run.add_layer(instance.layer)
+        run.layers.append(instance.layer)
     else:
         modules.fill(run, scope, instance, base.name, arguments, node)
 

@@ -20,7 +20,7 @@ from biaslens.text import Location
 MISSING = object()
 """No such name."""
 
-_CANONICAL = {
+_CANONICAL: Mapping[str, str] = {
     "torch.nn.modules.container": "torch.nn",
     "torch.nn.modules.module": "torch.nn",
     "torch.nn.modules": "torch.nn",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from typing import Any
 
 from biaslens.program import attributes, calls
@@ -12,7 +13,7 @@ from biaslens.program.iteration import MAX_ITEMS, items_of
 from biaslens.program.run import PathEnds, Run
 from biaslens.program.values import Arguments, Scope, ShapeOf, Unknown, Value
 
-_PURE: dict[type, frozenset[str]] = {
+_PURE: Mapping[type, frozenset[str]] = {
     str: frozenset(
         [
             "lower",
@@ -60,7 +61,7 @@ _PURE: dict[type, frozenset[str]] = {
     bytes: frozenset(["decode"]),
     range: frozenset(["index", "count"]),
 }
-_CHANGING: dict[type, frozenset[str]] = {
+_CHANGING: Mapping[type, frozenset[str]] = {
     list: frozenset(["append", "insert", "pop", "remove", "reverse", "clear"]),
     dict: frozenset(["pop", "setdefault", "clear", "popitem"]),
     set: frozenset(["add", "discard", "remove", "update", "clear"]),

@@ -146,6 +146,7 @@ class Run:
         return Tensor(self.new_var(shape, facts), storage or Storage())
 
     def new_var(self, shape: Shape, facts: Facts | None = None) -> Var:
+        """A variable; an unknown rank gets a name, which tensors of the same rank share."""
         if shape.rank is None and shape.token < 0:
             token = len(self._ranks)
             self._ranks[token] = (None, max(shape.at_least, len(shape.sizes)))
@@ -159,6 +160,7 @@ class Run:
         return self.resolved(self.shapes[var])
 
     def resolved(self, shape: Shape) -> Shape:
+        """A shape with its rank filled in where that was learned since."""
         if shape.rank is not None:
             return shape
         rank, at_least = self._ranks.get(shape.token, (None, 0))
@@ -282,12 +284,8 @@ class Run:
         else:
             target.var = result.var
 
-    # --- layers -----------------------------------------------------------------------------------------------------
-
-    def add_layer(self, state: LayerState) -> None:
-        self.layers.append(state)
-
     def shapes_by_variable(self) -> tuple[Shape, ...]:
+        """Every variable's shape, with what the whole run tells of it."""
         return tuple(self.resolved(shape) for shape in self.shapes)
 
 

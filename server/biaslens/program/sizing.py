@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from biaslens.algebra.sizes import Size, number, unknown
 from biaslens.program.values import Unknown, Value
 
-_EXACT: dict[str, Callable[[Size, Size], Size]] = {
+_EXACT: Mapping[str, Callable[[Size, Size], Size]] = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
@@ -54,7 +54,8 @@ def calculate(symbol: str, left: Value, right: Value) -> Unknown:
 def constant(symbol: str, left: Any, right: Any) -> Any:
     """Arithmetic on known values; raises as Python does, and ArithmeticError where the result would be huge."""
     if symbol == "*" and not (isinstance(left, (int, float, complex)) and isinstance(right, (int, float, complex))):
-        items, times = (left, right) if isinstance(right, int) else (right, left)
+        items: Any = left if isinstance(right, int) else right
+        times = right if isinstance(right, int) else left
         if not isinstance(times, int) or len(items) * times > 100_000:
             raise ArithmeticError("a very long repetition")
     if symbol in ("**", "<<") and isinstance(left, int) and isinstance(right, int):
@@ -64,7 +65,7 @@ def constant(symbol: str, left: Any, right: Any) -> Any:
     return OPERATORS[symbol](left, right)
 
 
-OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from biaslens.program import attributes, calls, classes, expressions, modules, names, tensors
-from biaslens.program.conditions import compare, settle, truth
+from biaslens.program.conditions import compare, holds, settle, truth
 from biaslens.program.iteration import items_of, unpack
 from biaslens.program.run import PathEnds, Run
 from biaslens.program.values import (
@@ -326,7 +326,7 @@ def _matches(run: Run, scope: Scope, subject: Value, case: ast.match_case, node:
         value = expressions.evaluate(run, scope, pattern.value) if isinstance(pattern, ast.MatchValue) else constant
         written = pattern.value if isinstance(pattern, ast.MatchValue) else ast.Constant(constant)
         question = ast.copy_location(ast.Compare(node, [ast.Eq()], [written]), node)
-        if expressions.holds(run, scope, compare(run, ast.Eq(), subject, value), question):
+        if holds(run, scope, compare(run, ast.Eq(), subject, value), question):
             return case.guard is None or expressions.test(run, scope, case.guard)
     return False
 
@@ -339,7 +339,7 @@ def _continue(run: Run, scope: Scope, node: ast.Continue) -> Signal:
     return CONTINUE
 
 
-_HANDLERS: dict[type[ast.stmt], Callable[[Run, Scope, Any], Signal]] = {
+_HANDLERS: Mapping[type[ast.stmt], Callable[[Run, Scope, Any], Signal]] = {
     ast.Expr: _expression,
     ast.Assign: _assignment,
     ast.AnnAssign: _annotated,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from biaslens.algebra.axes import Shape
@@ -184,10 +185,15 @@ def negative(run: Run, scope: Scope, value: Tensor, node: ast.AST) -> Value:
     return call_function(run, scope, lookup.operator("unary -"), Arguments((value,)), node)
 
 
+_COMPARISONS: Mapping[type[ast.cmpop], str] = MappingProxyType(
+    {ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
+)
+
+
 def comparison(run: Run, scope: Scope, operator: ast.cmpop, left: Value, right: Value, node: ast.AST) -> Value:
     """`left < right` for tensors: a tensor of booleans."""
-    symbols = {ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
-    return call_function(run, scope, lookup.operator(symbols[type(operator)]), Arguments((left, right)), node)
+    entry = lookup.operator(_COMPARISONS[type(operator)])
+    return call_function(run, scope, entry, Arguments((left, right)), node)
 
 
 def attribute(run: Run, scope: Scope, owner: Tensor, name: str, node: ast.AST) -> Value:

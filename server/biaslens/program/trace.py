@@ -166,15 +166,12 @@ def _use(run: Run, scope: Scope, instance: Instance, node: ast.AST) -> Value:
     if found is not None and isinstance(found[1], FunctionValue):
         arguments = root_arguments(run, scope, found[1], "forward", instance)
         outputs.append(calls.call_function(run, found[1], arguments, node, scope))
-    elif not isinstance(instance.cls, ClassValue) or classes.torch_base(instance.cls):
-        if classes.is_container(instance.cls) or instance.layer is not None:
-            if instance.layer is None and not _is_sequential(instance.cls):
-                return None
-            outputs.append(
-                modules.apply(
-                    run, scope, instance, Arguments((Unknown(("forward", "input"), "input", origin="forward"),)), node
-                )
+    elif instance.layer is not None or _is_sequential(instance.cls):
+        outputs.append(
+            modules.apply(
+                run, scope, instance, Arguments((Unknown(("forward", "input"), "input", origin="forward"),)), node
             )
+        )
     for method in _public_methods(instance):
         arguments = root_arguments(run, scope, method, "forward", instance)
         outputs.append(calls.call_function(run, method, arguments, node, scope))

@@ -89,7 +89,8 @@ class ModuleValue:
 class Scope:
     """The variables of one running function, class body or comprehension.
 
-    module: whose globals lie behind it. arguments: those with which a function was called. owner: the class whose method runs (for `super()`); receiver: its `self`.
+    module: whose globals lie behind it. arguments: those with which a function was called.
+    owner: the class whose method runs (for `super()`); receiver: its `self`.
     """
 
     module: Module
@@ -178,8 +179,10 @@ class Super:
 class LayerState:
     """What makes an instance a layer of torch: its row, the arguments of its constructor and where that stands.
 
-    text, location: the argument that decides about its shift, as written. call: the arguments of the function that makes
-    it, as (name, key, condition). inside_another: a class that the entry uses makes it. shift: whether it has its learnable shift; None if the source does not tell.
+    shift: whether it has its learnable shift; None if the source does not tell.
+    text, location: the argument that decides that, as written.
+    call: the arguments of the function that makes it, as (name, key, condition).
+    inside_another: a class that the entry uses makes it.
     """
 
     entry: Entry

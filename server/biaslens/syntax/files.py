@@ -33,6 +33,7 @@ class Files:
         return self._read[path]
 
     def exists(self, path: str) -> bool:
+        """Whether there is such a file, on disk or as a buffer."""
         if path not in self._exists:
             self._exists[path] = path in self._buffers or _is_file(path)
         return self._exists[path]

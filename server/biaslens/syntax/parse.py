@@ -24,6 +24,7 @@ class Module:
 
     @property
     def path(self) -> str:
+        """The file's name."""
         return self.source.path
 
     @cached_property
@@ -51,12 +52,21 @@ class Module:
 
     def span(self, node: ast.AST) -> Span:
         """The offsets of a node that has a position."""
-        start = self._offset(node.lineno, node.col_offset)  # type: ignore[attr-defined]
-        end = self._offset(node.end_lineno, node.end_col_offset)  # type: ignore[attr-defined]
-        return Span(start, end)
+        return self.location(node).span
 
     def location(self, node: ast.AST) -> Location:
-        return Location(self.source.path, self.span(node))
+        """Where a node stands."""
+        found = self._locations.get(node)
+        if found is None:
+            start = self._offset(node.lineno, node.col_offset)  # type: ignore[attr-defined]
+            end = self._offset(node.end_lineno, node.end_col_offset)  # type: ignore[attr-defined]
+            found = self._locations[node] = Location(self.source.path, Span(start, end))
+        return found
+
+    @cached_property
+    def _locations(self) -> dict[ast.AST, Location]:
+        """Remembers what `location` found: a run asks for the same few nodes on every path."""
+        return {}
 
     def excerpt(self, node: ast.AST) -> str:
         """The text of a node on one line."""
@@ -65,14 +75,10 @@ class Module:
     def _offset(self, line: int, column: int) -> int:
         starts = self.source.line_starts
         start = starts[min(line, len(starts)) - 1]
-        if self._is_ascii:
+        if self.source.text[start : start + column].isascii():
             return start + column
         text = self.source.line(min(line, len(starts)) - 1)
         return start + len(text.encode("utf-8", "surrogatepass")[:column].decode("utf-8", "replace"))
-
-    @cached_property
-    def _is_ascii(self) -> bool:
-        return self.source.text.isascii()
 
 
 def parse(source: Source, name: str = "", package: str = "") -> Module:

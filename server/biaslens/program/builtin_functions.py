@@ -1,0 +1,372 @@
+"""Python's own functions: `len`, `range`, `zip`, `isinstance`, `getattr` and their like."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+from biaslens.program import attributes, calls, classes
+from biaslens.program.conditions import holds, key_of, settle, show, truth
+from biaslens.program.expressions import binary, opaque
+from biaslens.program.iteration import item, items_of, length, rounds
+from biaslens.program.run import Run
+from biaslens.program.sizing import calculate
+from biaslens.program.values import (
+    Arguments,
+    BoundMethod,
+    ClassValue,
+    External,
+    FunctionValue,
+    Instance,
+    Partial,
+    Scope,
+    ShapeOf,
+    Tensor,
+    Unknown,
+    Value,
+)
+
+Handler: TypeAlias = Callable[[Run, Scope, Arguments, ast.AST], Value]
+"""What calling a known function gives."""
+
+MAX_RANGE = 100_000
+"""Longer ranges are not followed item by item."""
+
+
+def _len(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
+    return settle(run, length(run, scope, arguments.positional[0] if arguments.positional else (), node))
+
+
+def _range(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
+    values = [settle(run, value) for value in arguments.positional]
+    if all(isinstance(value, int) for value in values) and 1 <= len(values) <= 3:
+        try:
+            result = range(*values)
+        except ValueError:
+            return opaque(run, scope, node)
+        return result if len(result) <= MAX_RANGE else opaque(run, scope, node)
+    if len(values) == 1 or (len(values) == 2 and values[0] == 0):
+        return range(rounds(run, scope, values[-1], node))
+    if len(values) == 2 and isinstance(values[0], int):
+        count = rounds(run, scope, calculate("-", values[1], values[0]), node)
+        return range(values[0], values[0] + count)
+    return opaque(run, scope, node)
+
+
+def _enumerate(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
+    source, *rest = [*arguments.positional] or [()]
+    start = rest[0] if rest else arguments.keywords.get("start", 0)
+    items = items_of(run, scope, source, node)
+    first = start if isinstance(start, int) else 0
+    return [(index + first, value) for index, value in enumerate(items)]
+
+
+def _zip(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
+    """Unknown iterables are taken to be as long as the shortest known one beside them."""
+    sources = [settle(run, value) for value in arguments.positional]
+    known = {index: items_of(run, scope, source, node) for index, source in enumerate(sources) if not _is_open(source)}
+    if not known:
+        return list(zip(*(items_of(run, scope, source, node) for source in sources), strict=False))
+    count = min(len(items) for items in known.values())
+    columns = [known.get(index) or [item(source, i) for i in range(count)] for index, source in enumerate(sources)]
+    return list(zip(*columns, strict=False))
+
+
+def _is_open(value: Value) -> bool:
+    return isinstance(value, Unknown)
+
+
+def _list(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
+    return items_of(run, scope, arguments.positional[0], node) if arguments.positional else []
+
+
+def _tuple(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
+    if arguments.positional and isinstance(arguments.positional[0], ShapeOf):
+        return attributes.shape_tuple(run, arguments.positional[0])
+    return tuple(_list(run, scope, arguments, node))
+
+
+def _set(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
+    try:
+        return set(_list(run, scope, arguments, node))
+    except TypeError:
+        return opaque(run, scope, node)
+
+
+def _dict(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
+    result: dict[Any, Value] = {}
+    for source in (settle(run, value) for value in arguments.positional):
+        if isinstance(source, dict):
+            result.update(source)
+        elif isinstance(source, Unknown):
+            result[calls.OPEN_KEY] = True
+        else:
+            for pair in items_of(run, scope, source, node):
+                if isinstance(pair, (tuple, list)) and len(pair) == 2:
+                    try:
+                        result[pair[0]] = pair[1]
+                    except TypeError:
+                        return opaque(run, scope, node)
+    result.update(arguments.keywords)
+    if arguments.open:
+        result[calls.OPEN_KEY] = True
+    return result
+
+
+def _reversed(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
+    return _list(run, scope, arguments, node)[::-1]
+
+
+def _sorted(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
+    items = _list(run, scope, arguments, node)
+    if arguments.keywords or not all(isinstance(item, (int, float, str)) for item in items):
+        return opaque(run, scope, node)
+    try:
+        return sorted(items)
+    except TypeError:
+        return opaque(run, scope, node)
+
+
+def _isinstance(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
+    if len(arguments.positional) != 2:
+        return opaque(run, scope, node)
+    value, kinds = settle(run, arguments.positional[0]), arguments.positional[1]
+    options = list(kinds) if isinstance(kinds, (tuple, list)) else [kinds]
+    answers = [_is_instance(value, kind) for kind in options]
+    if True in answers:
+        return True
+    if None not in answers:
+        return False
+    key = ("isinstance", key_of(run, value), *(key_of(run, kind) for kind in options))
+    origin = value.origin if isinstance(value, Unknown) else "data"
+    return Unknown(key, f"isinstance({show(value)}, ...)", origin=origin)
+
+
+def _is_instance(value: Value, kind: Value) -> bool | None:
+    if isinstance(value, Unknown) or isinstance(kind, Unknown):
+        return None
+    if isinstance(value, Instance):
+        return any(base is kind or base == kind for base in classes.order_of(value.cls)) or (
+            _derived(value, kind) or (None if classes.has_unknown_base(value.cls) else False)
+        )
+    if isinstance(value, Tensor):
+        return isinstance(kind, External) and kind.name in ("torch.Tensor", "torch.nn.Parameter")
+    if isinstance(kind, External):
+        if kind.name.startswith("builtins."):
+            known = {"int": int, "float": float, "str": str, "list": list, "tuple": tuple, "dict": dict, "bool": bool}
+            python = known.get(kind.name[9:])
+            if python is not None:
+                return isinstance(value, python) or (isinstance(value, ShapeOf) and python is tuple)
+        if kind.name.endswith((".Iterable", ".Sequence", ".Sized", ".Collection")):
+            return isinstance(value, (list, tuple, set, dict, str, ShapeOf))
+        if kind.name.endswith((".Mapping", ".MutableMapping", ".OrderedDict")):
+            return isinstance(value, dict)
+        if kind.name in ("numbers.Number", "numbers.Integral", "numbers.Real"):
+            return isinstance(value, (int, float))
+        if kind.name.startswith("torch."):
+            return False
+        return None
+    return False
+
+
+def _derived(value: Instance, kind: Value) -> bool:
+    """Bases among torch's own classes: every layer is a Module, a BatchNorm2d a _BatchNorm."""
+    if not isinstance(kind, External):
+        return False
+    if kind.name == "torch.nn.Module":
+        return classes.is_module_class(value.cls)
+    families = {"_BatchNorm": "BatchNorm", "_ConvNd": "Conv", "_InstanceNorm": "InstanceNorm", "_NormBase": "Norm"}
+    family = families.get(kind.name.rpartition(".")[2])
+    base = classes.torch_base(value.cls)
+    return family is not None and base is not None and family in base.name
+
+
+def _issubclass(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
+    if len(arguments.positional) == 2:
+        cls, kind = (settle(run, value) for value in arguments.positional)
+        if isinstance(cls, (ClassValue, External)) and not isinstance(kind, (Unknown, tuple)):
+            if any(base is kind or base == kind for base in classes.order_of(cls)):
+                return True
+            if not classes.has_unknown_base(cls):
+                return isinstance(kind, External) and kind.name == "torch.nn.Module" and classes.is_module_class(cls)
+    return Unknown(("issubclass", *(key_of(run, value) for value in arguments.positional)), "issubclass(...)")
+
+
+def _getattr(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
+    if len(arguments.positional) < 2:
+        return opaque(run, scope, node)
+    owner, name = settle(run, arguments.positional[0]), settle(run, arguments.positional[1])
+    if not isinstance(name, str):
+        return Unknown(("attribute", key_of(run, owner), key_of(run, name)), f"getattr({show(owner)}, ...)")
+    if len(arguments.positional) > 2:
+        found = attributes.has(run, scope, owner, name, node)
+        if found is False:
+            return arguments.positional[2]
+    return attributes.get(run, scope, owner, name, node)
+
+
+def _setattr(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
+    if len(arguments.positional) == 3:
+        owner, name, value = arguments.positional
+        name = settle(run, name)
+        if isinstance(name, str):
+            attributes.set_attribute(run, scope, owner, name, value)
+        elif isinstance(owner, Instance):
+            owner.escaped = "an attribute that we could not tell is set"
+    return None
+
+
+def _hasattr(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
+    if len(arguments.positional) == 2 and isinstance(arguments.positional[1], str):
+        owner = settle(run, arguments.positional[0])
+        found = attributes.has(run, scope, owner, arguments.positional[1], node)
+        if found is not None:
+            return found
+        return Unknown(("hasattr", key_of(run, owner), arguments.positional[1]), f"hasattr({show(owner)}, ...)")
+    return opaque(run, scope, node)
+
+
+def _delattr(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
+    if len(arguments.positional) == 2 and isinstance(arguments.positional[1], str):
+        attributes.delete_attribute(run, settle(run, arguments.positional[0]), arguments.positional[1])
+    return None
+
+
+def _type(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
+    value = settle(run, arguments.positional[0]) if arguments.positional else None
+    if isinstance(value, Instance):
+        return value.cls
+    if isinstance(value, (bool, int, float, str, list, tuple, dict, set)):
+        return External(f"builtins.{type(value).__name__}")
+    return opaque(run, scope, node)
+
+
+def _callable(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
+    value = settle(run, arguments.positional[0]) if arguments.positional else None
+    if isinstance(value, Unknown):
+        return Unknown(("callable", value.key), f"callable({value.text})", origin=value.origin)
+    return isinstance(value, (FunctionValue, ClassValue, External, Partial, Instance, BoundMethod))
+
+
+def _number(kind: type[int] | type[float]) -> Handler:
+    def handler(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
+        if not arguments.positional:
+            return kind()
+        value = settle(run, arguments.positional[0])
+        if isinstance(value, (int, float, str)):
+            try:
+                return kind(value)
+            except (ValueError, OverflowError):
+                return opaque(run, scope, node)
+        if isinstance(value, Tensor):
+            run.emit_unknown(kind.__name__, "a number is read out of the tensor", [value], scope.module.location(node))
+            return opaque(run, scope, node)
+        if kind is int and isinstance(value, Unknown) and value.size is not None:
+            return value
+        return Unknown((kind.__name__, key_of(run, value)), f"{kind.__name__}({show(value)})", True, origin_of(value))
+
+    return handler
+
+
+def _bool(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
+    value = settle(run, arguments.positional[0]) if arguments.positional else False
+    answer = truth(run, value)
+    return value if answer is None else answer
+
+
+def _str(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
+    value = settle(run, arguments.positional[0]) if arguments.positional else ""
+    if isinstance(value, (str, int, float, bool)):
+        return str(value)
+    return Unknown(("text", key_of(run, value)), f"str({show(value)})", origin=origin_of(value))
+
+
+def _sum(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
+    source, *rest = [*arguments.positional] or [()]
+    total: Value = rest[0] if rest else 0
+    for part in items_of(run, scope, source, node):
+        total = part if total == 0 and isinstance(part, Tensor) else binary(run, scope, "+", total, part, node)
+    return total
+
+
+def _any_or_all(stop: bool) -> Handler:
+    def handler(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
+        items = items_of(run, scope, arguments.positional[0], node) if arguments.positional else []
+        answers = [truth(run, item) for item in items]
+        if stop in answers:
+            return stop
+        return (not stop) if None not in answers else opaque(run, scope, node)
+
+    return handler
+
+
+def _map(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
+    if len(arguments.positional) != 2:
+        return opaque(run, scope, node)
+    function, source = arguments.positional
+    return [calls.call(run, scope, function, Arguments((item,)), node) for item in items_of(run, scope, source, node)]
+
+
+def _filter(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
+    if len(arguments.positional) != 2 or not isinstance(node, ast.expr):
+        return opaque(run, scope, node)
+    function, source = arguments.positional
+    items = items_of(run, scope, source, node)
+    kept = [(i, i if function is None else calls.call(run, scope, function, Arguments((i,)), node)) for i in items]
+    return [item for item, answer in kept if holds(run, scope, answer, node)]
+
+
+def _next(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
+    if arguments.positional and isinstance(arguments.positional[0], list) and arguments.positional[0]:
+        return arguments.positional[0].pop(0)
+    return opaque(run, scope, node)
+
+
+def _slice(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
+    return slice(*arguments.positional[:3]) if 1 <= len(arguments.positional) <= 3 else opaque(run, scope, node)
+
+
+def origin_of(*values: Value) -> str:
+    """Where unknown values come from, where that is one place."""
+    origins = {value.origin for value in values if isinstance(value, Unknown)}
+    return origins.pop() if len(origins) == 1 else "data"
+
+
+BUILTINS: Mapping[str, Handler] = MappingProxyType(
+    {
+        "builtins.len": _len,
+        "builtins.range": _range,
+        "builtins.enumerate": _enumerate,
+        "builtins.zip": _zip,
+        "builtins.list": _list,
+        "builtins.tuple": _tuple,
+        "builtins.set": _set,
+        "builtins.frozenset": _set,
+        "builtins.dict": _dict,
+        "collections.OrderedDict": _dict,
+        "builtins.reversed": _reversed,
+        "builtins.sorted": _sorted,
+        "builtins.isinstance": _isinstance,
+        "builtins.issubclass": _issubclass,
+        "builtins.getattr": _getattr,
+        "builtins.setattr": _setattr,
+        "builtins.hasattr": _hasattr,
+        "builtins.delattr": _delattr,
+        "builtins.type": _type,
+        "builtins.callable": _callable,
+        "builtins.int": _number(int),
+        "builtins.float": _number(float),
+        "builtins.bool": _bool,
+        "builtins.str": _str,
+        "builtins.sum": _sum,
+        "builtins.any": _any_or_all(True),
+        "builtins.all": _any_or_all(False),
+        "builtins.map": _map,
+        "builtins.filter": _filter,
+        "builtins.next": _next,
+        "builtins.slice": _slice,
+    }
+)
+"""By full name."""
