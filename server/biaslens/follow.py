@@ -50,7 +50,7 @@ def _uses(run: Run, path: Path) -> Iterator[Use]:
     environment: _Environment = {}
     used: set[int] = set()
     for index, equation in enumerate(path.equations):
-        for number in sorted({n for var in equation.operands for n in environment.get(var, ())}):
+        for number in _carried(equation, environment):
             fates[number] += _step(run, path, index, equation, number, environment)
         if equation.layer in fates and equation.results:
             used.add(equation.layer)
@@ -63,7 +63,13 @@ def _uses(run: Run, path: Path) -> Iterator[Use]:
         layer = path.layers[number]
         if layer.tampered and number in used:
             ends.append(Fate(Ending.UNKNOWN, (), layer.tampered, run.name, path.answers))
-        yield Use(run, path, layer, tuple(dict.fromkeys(ends)))
+        yield Use(run, path, layer, _distinct(ends))
+
+
+def _carried(equation: Equation, environment: _Environment) -> list[int]:
+    """The layers whose shift goes into an equation."""
+    held = [environment[var] for var in equation.operands if var in environment]
+    return sorted({number for numbers in held for number in numbers}) if held else []
 
 
 def _step(
@@ -122,6 +128,20 @@ def _start(run: Run, path: Path, equation: Equation, environment: _Environment) 
 
 def _fate(run: Run, path: Path, trail: _Trail, ending: Ending, reason: str) -> Fate:
     return Fate(ending, trail.equations(), reason, run.name, path.answers)
+
+
+def _distinct(fates: list[Fate]) -> tuple[Fate, ...]:
+    """Fates of one layer on one path without repetitions.
+
+    Within a path an equation is known by its results; a whole trail takes long to hash.
+    """
+    if len(fates) < 2:
+        return tuple(fates)
+    found: dict[tuple[object, ...], Fate] = {}
+    for fate in fates:
+        trail = tuple(equation.results for equation in fate.trail)
+        found.setdefault((fate.ending, fate.reason, fate.cancelled_by, fate.assumption, trail), fate)
+    return tuple(found.values())
 
 
 def _norm_uses(program: Program, uses: list[Use]) -> tuple[NormUse, ...]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from biaslens.algebra.axes import ALL, NONE, Axes, Shape
 
@@ -139,6 +139,9 @@ Effect: TypeAlias = Reads | Cancels | Carries
 
 CARRIES = Carries()
 
+MAX_TERMS: Final = 16
+"""A layer makes one term of more than this: each `x + layer(x)` without a non-linearity doubles their number."""
+
 
 def reads(why: str) -> Reads:
     """The effect of an operation that is not linear, in words for the user."""
@@ -224,7 +227,21 @@ def _carry(effect: Carries, shift: Shift, before: Shape, after: Shape, stamp: Ha
     collected = _collect(terms)
     if not collected:
         return Cancelled("centering")
+    if len(collected) > MAX_TERMS and effect.mixes == ALL:
+        collected = (_sum(collected, after, stamp),)
     return Carried(Shift(collected, shift.masked or effect.masks))
+
+
+def _sum(terms: Sequence[Term], after: Shape, stamp: Hashable) -> Term:
+    """One term with a new image in place of many."""
+    certain, possible = NONE, NONE
+    for term in terms:
+        certain, unsure = _together(certain, term.certain, after)
+        for more in (unsure, term.possible):
+            if more:
+                union, unclear = _together(possible, more, after)
+                possible = union.union(unclear)
+    return Term((stamp, "sum"), Fraction(1), certain, possible.canonical(after))
 
 
 def _carry_term(effect: Carries, term: Term, before: Shape, after: Shape, stamp: Hashable) -> Term:
@@ -235,8 +252,9 @@ def _carry_term(effect: Carries, term: Term, before: Shape, after: Shape, stamp:
     certain, unsure = _together(moved, gains, after)
     possible = unsure
     for more in (_blurred(effect, term.possible, before, after), doubtful, may_gain):
-        union, unclear = _together(possible, more, after)
-        possible = union.union(unclear)
+        if more:
+            union, unclear = _together(possible, more, after)
+            possible = union.union(unclear)
     varying = term.certain.union(term.possible)
     mixed = effect.mixes == ALL or varying.overlaps(effect.mixes, before) is not False
     turned = not _keeps_order(effect, term.certain, before, after)

@@ -77,6 +77,7 @@ class Run:
 
     world: World
     forced: dict[str, str]
+    max_steps: int
     mode: Mode = Mode.TRAIN
     answers: dict[str, Answer] = field(default_factory=dict)
     choices: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -103,7 +104,7 @@ class Run:
     def step(self, count: int = 1) -> None:
         """Effect: spends the budget, and raises BudgetExceeded when nothing is left."""
         self.steps += count
-        if self.steps > self.world.options.max_steps:
+        if self.steps > self.max_steps:
             raise BudgetExceeded
 
     # --- questions --------------------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ import ast
 from collections.abc import Iterator, Mapping
 
 from biaslens.catalogue.lookup import find
-from biaslens.options import Options
 from biaslens.program import calls, classes, modules, names, statements, tensors
 from biaslens.program.decisions import explore, guarded
 from biaslens.program.ir import Answer, Layer, Path, Program
@@ -36,16 +35,18 @@ def trace(module: Module, world: World) -> Program:
     """All entries of a module: its classes, the functions that return modules, and its module-level containers."""
     runs: list[Followed] = []
     problems: list[Problem] = list(module.problems)
+    steps_for_uses = world.options.max_steps
     for node in _definitions(module):
-        try:
-            followed, exceeded = _follow(module, node, world)
-        except RecursionError:
-            followed, exceeded = None, True
-        if followed is not None and followed.paths:
+        is_class = isinstance(node, ast.ClassDef)
+        entry = _Entry(module, node, world, world.options.max_steps if is_class else steps_for_uses)
+        followed = _follow(entry)
+        if not is_class:
+            steps_for_uses -= entry.steps
+        if followed is not None:
             runs.append(followed)
-        if exceeded and followed is None:
-            name = _name(node)
-            problems.append(Problem("budget", f"`{name}` is too large to follow.", module.path, module.span(node)))
+        elif entry.exceeded and is_class:
+            text = f"`{entry.name}` is too large to follow; its layers are left alone."
+            problems.append(Problem("budget", text, module.path, module.span(node)))
     return Program(module.path, tuple(runs), tuple(problems))
 
 
@@ -76,17 +77,22 @@ def _may_build_layers(node: ast.FunctionDef) -> bool:
     return returns and any(isinstance(inner, ast.Call) for inner in ast.walk(node))
 
 
-def _follow(module: Module, node: Definition, world: World) -> tuple[Followed | None, bool]:
-    options: Options = world.options
-    entry = _Entry(module, node, world)
-    explored = explore(entry.run, entry.has_own_layers, options.max_runs, options.max_steps)
-    paths = tuple(_path(run, outputs) for run in explored.runs for outputs in [entry.outputs[id(run)]])
+def _follow(entry: _Entry) -> Followed | None:
+    """All paths of one entry, None where none has a layer. Classes have a budget each; the functions and variables of a
+    file share one, since most of them only use its classes."""
+    try:
+        explored = explore(entry.run, entry.has_own_layers, entry.world.options.max_runs, entry.max_steps)
+    except RecursionError:
+        entry.exceeded = True
+        return None
+    entry.exceeded = explored.exceeded
+    paths = tuple(_path(run, entry.outputs[id(run)]) for run in explored.runs)
     if not any(path.layers for path in paths):
-        return None, explored.exceeded and not explored.runs
+        return None
     used = frozenset(name for run in explored.runs for name in run.used)
-    location = module.location(node)
-    definition = f"{location.path}:{location.span.start}:{_name(node)}"
-    return Followed(_name(node), location, definition, paths, explored.unexplored, used), explored.exceeded
+    location = entry.module.location(entry.node)
+    definition = f"{location.path}:{location.span.start}:{entry.name}"
+    return Followed(entry.name, location, definition, paths, explored.unexplored, used)
 
 
 def _name(node: Definition) -> str:
@@ -100,15 +106,23 @@ def _name(node: Definition) -> str:
 class _Entry:
     """One entry, which can be run with different answers. Keeps what each run returns."""
 
-    def __init__(self, module: Module, node: Definition, world: World) -> None:
+    def __init__(self, module: Module, node: Definition, world: World, max_steps: int) -> None:
         self.module = module
         self.node = node
+        self.name = _name(node)
         self.world = world
+        self.max_steps = max_steps
+        self.steps = 0
+        self.exceeded = False
         self.outputs: dict[int, tuple[int, ...]] = {}
 
     def run(self, forced: Mapping[str, str]) -> Run:
-        run = Run(self.world, dict(forced))
-        return guarded(run, lambda: self._body(run))
+        """One run with some answers forced."""
+        run = Run(self.world, dict(forced), self.max_steps - self.steps)
+        try:
+            return guarded(run, lambda: self._body(run))
+        finally:
+            self.steps += run.steps
 
     def has_own_layers(self, run: Run) -> bool:
         """Whether a run makes affine layers outside of other classes; otherwise the entry is only a use of those."""
@@ -122,7 +136,7 @@ class _Entry:
             case ast.FunctionDef():
                 outputs = _run_function(run, scope, self.node)
             case _:
-                outputs = _run_variable(run, scope, _name(self.node), self.node)
+                outputs = _run_variable(run, scope, self.name, self.node)
         self.outputs[id(run)] = tuple(tensor.var for tensor in tensors.inside([outputs]))
 
 
