@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from biaslens.algebra.outcome import Cancels
 from biaslens.catalogue.entry import Call, Entry, LearnableShift, Step, signature
 from biaslens.fixes.remove_bias import fix
 from biaslens.flow import Ending, Fate, Site, Verdict
-from biaslens.lint import lint
+from biaslens.lint import fix_of, lint
 from biaslens.options import Options
 from biaslens.program.ir import Equation, Layer
 from biaslens.rules.rule import Fix
@@ -360,6 +361,24 @@ def test_an_initialiser_of_other_layers_leaves_the_fix_safe() -> None:
         "self.bias = bias",
     ):
         assert _hazard(body) == ("safe", ""), body
+
+
+def test_an_initialiser_in_another_file_leaves_no_fix(tmp_path: Path) -> None:
+    (tmp_path / "starting.py").write_text(
+        "from torch import nn\n\n\ndef start(net):\n    for m in net.modules():\n"
+        "        if isinstance(m, nn.Conv2d):\n            m.bias.data.zero_()\n"
+    )
+    text = (
+        "from torch import nn\n\nfrom starting import start\n\n\nclass Net(nn.Module):\n    def __init__(self):\n"
+        "        super().__init__()\n        self.conv = nn.Conv2d(3, 8, 3)\n        self.norm = nn.BatchNorm2d(8)\n"
+        "        START\n\n    def forward(self, x):\n        return self.norm(self.conv(x))\n"
+    )
+    for start, has_fix in (("start(self)", False), ("pass", True)):
+        path = str(tmp_path / "model.py")
+        source = Source(path, text.replace("START", start))
+        report = lint(source, Files({path: source.text}), Options())
+        (finding,) = report.findings
+        assert (fix_of(finding, report) is not None) is has_fix
 
 
 def test_a_bare_read_of_the_bias_makes_the_fix_unsafe() -> None:

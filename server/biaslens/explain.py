@@ -86,7 +86,7 @@ def hover(report: Explained, offset: int, files: Files | None = None) -> Hover |
 def _under_cursor(flow: Flow, path: str, offset: int) -> tuple[Span, list[Site | NormUse]] | None:
     """The innermost call around the cursor and what it makes or applies: layers before norms."""
     places: list[tuple[Location, Site | NormUse]] = []
-    for site in flow.sites:
+    for site in flow.affine_sites:
         places += [(place, site) for place in dict.fromkeys((site.location, *_calls(site)))]
     for norm in flow.norms:
         places += [(place, norm) for place in dict.fromkeys((norm.location, *norm.calls))]
@@ -319,7 +319,7 @@ def _is_dot_product(fate: Fate) -> bool:
 
 def _about_norm(norm: NormUse, flow: Flow) -> Iterator[_Line]:
     kind = _kind(norm.name)
-    sites = {site.location: site for site in flow.sites}
+    sites = {site.location: site for site in flow.affine_sites}
     met = [sites[place] for place in dict.fromkeys(norm.cancels) if place in sites]
     cancelled = [site for site in met if site.verdict in _CLAIMS and site.layer.bias is not False]
     spared = [site for site in met if site.verdict in _CLAIMS and site.layer.bias is False]

@@ -109,3 +109,8 @@ class Flow:
     path: str
     sites: tuple[Site, ...]
     norms: tuple[NormUse, ...]
+
+    @property
+    def affine_sites(self) -> tuple[Site, ...]:
+        """The sites of layers with a matrix; the others are those of norms, whose β is a shift as well."""
+        return tuple(site for site in self.sites if site.layer.entry.role == "affine")

@@ -15,14 +15,14 @@ def fix(source: Source, site: Site, program: Program | None = None) -> Fix | Non
 
     program: tells under which other names the call's layers are held, where it makes several.
     None where no edit is one that we would stand for: the verdict is not plain redundant, the bias hangs on an
-    expression, the call hides its arguments (`*args`, `**kwargs`, `functools.partial`), or code in the file would crash
-    without the bias.
+    expression, the call hides its arguments (`*args`, `**kwargs`, `functools.partial`), or code would crash without
+    the bias: in this file, or in an initialiser of another one.
     """
     layer = site.layer
     shift = layer.entry.shift
     if shift is None or site.verdict is not Verdict.REDUNDANT or layer.bias is not True or layer.frozen:
         return None
-    if layer.tampered or site.location.path != source.path:
+    if layer.tampered or site.location.path != source.path or _is_used_elsewhere(site, program):
         return None
     edit = with_argument_false(source, site.location.span, layer.entry, shift.argument)
     if edit is None:
@@ -32,6 +32,19 @@ def fix(source: Source, site: Site, program: Program | None = None) -> Fix | Non
         return None
     name = layer.label or layer.entry.label
     return Fix(f"Remove the bias of `{name}`", (edit,), *_safety(danger, f"{name}.{shift.attribute}"))
+
+
+def _is_used_elsewhere(site: Site, program: Program | None) -> bool:
+    """Whether code of another file reads the bias by hand; whether it asks for None first is not looked up."""
+    paths = [path for run in program.runs for path in run.paths] if program else []
+    return any(
+        equation.starts
+        and equation.layer is not None
+        and path.layers[equation.layer].site == site.location
+        and equation.location.path != site.location.path
+        for path in paths
+        for equation in path.equations
+    )
 
 
 def _labels(site: Site, program: Program | None) -> frozenset[str]:

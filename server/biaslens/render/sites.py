@@ -17,7 +17,7 @@ HEADINGS: Row = ("location", "layer", "bias", "verdict", "reason")
 
 def affine_sites(flow: Flow) -> tuple[Site, ...]:
     """The layers with a weight and a bias that the flow's own file constructs, in their order in it."""
-    own = (site for site in flow.sites if site.location.path == flow.path and site.layer.entry.role == "affine")
+    own = (site for site in flow.affine_sites if site.location.path == flow.path)
     return tuple(sorted(own, key=lambda site: site.location))
 
 
