@@ -85,9 +85,10 @@ def _judge(alone: list[Use], contexts: list[Use]) -> _Judgement:
         return _fallback(uses)
     if all(use.cancelled for use in uses):
         return _all_cancelled(alone, contexts)
+    conditional = _conditional(alone, contexts)
     if contexts and all(use.cancelled for use in contexts) and _explains_nothing(alone):
-        return _Judgement(Verdict.IN_EVERY_USE, f"in every use found: {_names(contexts)}")
-    conditional = _conditional(alone, contexts) or _by_argument(uses)
+        return conditional or _Judgement(Verdict.IN_EVERY_USE, f"in every use found: {_names(contexts)}")
+    conditional = conditional or _by_argument(uses)
     return conditional or _fallback(uses if not contexts or not _explains_nothing(alone) else contexts)
 
 
@@ -124,7 +125,7 @@ def _explains_nothing(alone: list[Use]) -> bool:
 
 def _conditional(alone: list[Use], contexts: list[Use]) -> _Judgement | None:
     """A set of answers that separates the cancelled paths from all others."""
-    for group in (alone, contexts):
+    for group in (alone, contexts if _explains_nothing(alone) else []):
         found = _separating_each_root(group)
         if found is None:
             continue
@@ -188,9 +189,12 @@ def _separating(uses: list[Use]) -> tuple[list[tuple[Answer, ...]], list[Use]] |
         return None
     asked = sorted((answer for use in good for answer in use.path.answers), key=_is_about_default)
     questions = list(dict.fromkeys(answer.question.key for answer in asked))  # "norm is None" before "the default"
+    chosen_by_good = _distinct_choices(good)
+    chosen_by_bad = _distinct_choices(bad)
     for size in (1, 2):
         for keys in combinations(questions, size):
-            if {_choices(use, keys) for use in good} & {_choices(use, keys) for use in bad}:
+            wanted = {tuple(map(chosen.get, keys)) for chosen in chosen_by_good}
+            if any(tuple(map(chosen.get, keys)) in wanted for chosen in chosen_by_bad):
                 continue
             answers = [_answers(use, keys) for use in good]
             if all(answers) or _silent_by_default(good, answers):
@@ -200,9 +204,10 @@ def _separating(uses: list[Use]) -> tuple[list[tuple[Answer, ...]], list[Use]] |
     return None
 
 
-def _choices(use: Use, keys: Sequence[str]) -> tuple[str | None, ...]:
-    chosen = {answer.question.key: answer.choice for answer in use.path.answers}
-    return tuple(chosen.get(key) for key in keys)
+def _distinct_choices(uses: list[Use]) -> list[dict[str, str]]:
+    """What the paths of some uses answer, by question; each path once."""
+    paths = {id(use.path): use.path for use in uses}
+    return [{answer.question.key: answer.choice for answer in path.answers} for path in paths.values()]
 
 
 def _answers(use: Use, keys: Sequence[str]) -> tuple[Answer, ...]:

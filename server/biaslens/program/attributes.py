@@ -48,7 +48,10 @@ def has(run: Run, scope: Scope, owner: Value, name: str, node: ast.AST) -> bool 
     """`hasattr(owner, name)`, None where it cannot be told."""
     if isinstance(owner, Unknown):
         return None
-    if find(run, scope, owner, name, node) is not MISSING:
+    value = find(run, scope, owner, name, node)
+    if isinstance(value, Unknown) and isinstance(value.key, tuple) and value.key[:1] == ("uncertain",):
+        return None
+    if value is not MISSING:
         return True
     return None if isinstance(owner, Instance) and _may_have(owner, name) else False
 
@@ -63,8 +66,11 @@ def find(run: Run, scope: Scope, owner: Value, name: str, node: ast.AST) -> Valu
             return tensors.attribute(run, scope, owner, name, node)
         case ModuleValue(path=path):
             return names.module_attribute(run, path, name)
+        case External(name=prefix) if name in ("__name__", "__qualname__"):
+            return prefix.rpartition(".")[2]
         case External(name=prefix):
-            return names.external(f"{prefix}.{name}")
+            full = f"{prefix}.{name}"
+            return Unknown(("replaced", full), full) if full in run.replaced else names.external(full)
         case ClassValue():
             return _of_class(run, scope, owner, name)
         case Super():
@@ -98,6 +104,8 @@ def set_attribute(run: Run, scope: Scope, owner: Value, name: str, value: Value)
             namespace[name] = value
         case Tensor():
             modules.set_tensor_attribute(run, owner, name, value)
+        case External(name=prefix):
+            run.replaced.add(f"{prefix}.{name}")
         case _:
             pass
 
@@ -203,6 +211,8 @@ def _bound(run: Run, scope: Scope, value: Value, receiver: Value, node: ast.AST)
             return BoundMethod(function, receiver.cls if isinstance(receiver, Instance) else receiver)
         case Wrapped(kind="staticmethod", function=function):
             return function
+        case Wrapped(kind="unfollowed"):
+            return BoundMethod(value, receiver)
         case Wrapped():
             return Unknown(("wrapped", run.ordinal(value)), "a property")
         case _:

@@ -11,7 +11,7 @@ from biaslens.program import attributes, calls, classes
 from biaslens.program.conditions import holds, key_of, settle, show, truth
 from biaslens.program.expressions import binary, opaque
 from biaslens.program.iteration import item, items_of, length, rounds
-from biaslens.program.run import Run
+from biaslens.program.run import PathEnds, Run
 from biaslens.program.sizing import calculate
 from biaslens.program.values import (
     Arguments,
@@ -149,7 +149,7 @@ def _is_instance(value: Value, kind: Value) -> bool | None:
         return None
     if isinstance(value, Instance):
         return any(base is kind or base == kind for base in classes.order_of(value.cls)) or (
-            _derived(value, kind) or (None if classes.has_unknown_base(value.cls) else False)
+            _derived(value, kind) or (None if classes.has_unknown_base(value.cls) or _is_unknown_base(kind) else False)
         )
     if isinstance(value, Tensor):
         return isinstance(kind, External) and kind.name in ("torch.Tensor", "torch.nn.Parameter")
@@ -171,16 +171,34 @@ def _is_instance(value: Value, kind: Value) -> bool | None:
     return False
 
 
+def _is_unknown_base(kind: Value) -> bool:
+    """A private class of torch that layers may derive from."""
+    name = kind.name.rpartition(".")[2] if isinstance(kind, External) else ""
+    return name.startswith("_") and name not in FAMILIES
+
+
 def _derived(value: Instance, kind: Value) -> bool:
     """Bases among torch's own classes: every layer is a Module, a BatchNorm2d a _BatchNorm."""
     if not isinstance(kind, External):
         return False
     if kind.name == "torch.nn.Module":
         return classes.is_module_class(value.cls)
-    families = {"_BatchNorm": "BatchNorm", "_ConvNd": "Conv", "_InstanceNorm": "InstanceNorm", "_NormBase": "Norm"}
-    family = families.get(kind.name.rpartition(".")[2])
+    family = FAMILIES.get(kind.name.rpartition(".")[2], ())
     base = classes.torch_base(value.cls)
-    return family is not None and base is not None and family in base.name
+    return base is not None and base.name.rpartition(".")[2].removeprefix("Lazy").startswith(family or ("?",))
+
+
+FAMILIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "_BatchNorm": ("BatchNorm", "SyncBatchNorm"),
+        "_InstanceNorm": ("InstanceNorm",),
+        "_NormBase": ("BatchNorm", "SyncBatchNorm", "InstanceNorm"),
+        "_ConvNd": ("Conv",),
+        "_ConvTransposeNd": ("ConvTranspose",),
+        "_DropoutNd": ("Dropout", "AlphaDropout", "FeatureAlphaDropout"),
+    }
+)
+"""torch's own base classes, by the names of the layers that derive from them."""
 
 
 def _issubclass(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
@@ -259,7 +277,7 @@ def _number(kind: type[int] | type[float]) -> Handler:
             try:
                 return kind(value)
             except (ValueError, OverflowError):
-                return opaque(run, scope, node)
+                raise PathEnds from None
         if isinstance(value, Tensor):
             run.emit_unknown(kind.__name__, "a number is read out of the tensor", [value], scope.module.location(node))
             return opaque(run, scope, node)
@@ -328,6 +346,16 @@ def _slice(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value
     return slice(*arguments.positional[:3]) if 1 <= len(arguments.positional) <= 3 else opaque(run, scope, node)
 
 
+def _everything(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
+    """`eval`, `exec`, `locals`: code or a view that may use every variable around it."""
+    values: list[Value] = []
+    current = scope
+    while current.parent is not None:
+        values += current.variables.values()
+        current = current.parent
+    return calls.call_unknown(run, scope, "code in a text", Arguments((*arguments.positional, *values)), node)
+
+
 def origin_of(*values: Value) -> str:
     """Where unknown values come from, where that is one place."""
     origins = {value.origin for value in values if isinstance(value, Unknown)}
@@ -366,6 +394,11 @@ BUILTINS: Mapping[str, Handler] = MappingProxyType(
         "builtins.map": _map,
         "builtins.filter": _filter,
         "builtins.next": _next,
+        "builtins.eval": _everything,
+        "builtins.exec": _everything,
+        "builtins.locals": _everything,
+        "builtins.globals": _everything,
+        "builtins.vars": _everything,
         "builtins.slice": _slice,
     }
 )

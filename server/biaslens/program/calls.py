@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import ast
 
-from biaslens.program import attributes, expressions, externals, instances, modules, natives, statements, tensors
+from biaslens.program import (
+    attributes,
+    expressions,
+    externals,
+    instances,
+    module_methods,
+    modules,
+    natives,
+    statements,
+    tensors,
+)
 from biaslens.program.conditions import settle, show
 from biaslens.program.iteration import items_of
 from biaslens.program.run import MAX_DEPTH, BudgetExceeded, PathEnds, Run
@@ -80,6 +90,8 @@ def call(run: Run, scope: Scope, callee: Value, arguments: Arguments, node: ast.
             return call_method(run, scope, receiver, name, arguments, node)
         case BoundMethod(function=function, receiver=receiver):
             return call(run, scope, function, arguments.behind(receiver), node)
+        case Wrapped(kind="unfollowed", function=function):
+            return call_unknown(run, scope, show(function), arguments, node)
         case Wrapped(function=function):
             return call(run, scope, function, arguments, node)
         case ClassValue():
@@ -104,9 +116,9 @@ def call_method(run: Run, scope: Scope, receiver: Value, name: str, arguments: A
         case Tensor():
             return tensors.method(run, scope, receiver, name, arguments, node)
         case Instance():
-            return modules.method(run, scope, receiver, name, arguments, node)
+            return module_methods.method(run, scope, receiver, name, arguments, node)
         case Super():
-            return modules.super_method(run, scope, receiver, name, arguments, node)
+            return module_methods.super_method(run, scope, receiver, name, arguments, node)
         case Unknown():
             return tensors.unknown_method(run, scope, receiver, name, arguments, node)
         case ShapeOf():

@@ -51,6 +51,22 @@ def order_of(cls: Value) -> tuple[Value, ...]:
     return cls.order if isinstance(cls, ClassValue) else (cls,)
 
 
+def works_behind_the_scenes(cls: Value) -> str:
+    """Why what instances do cannot be read off their methods: a hook of Python's own object model, or ""."""
+    for owner in order_of(cls):
+        if isinstance(owner, ClassValue):
+            if any(keyword.arg == "metaclass" and _name(keyword.value) != "ABCMeta" for keyword in owner.node.keywords):
+                return "its class has a metaclass"
+            for name in ("__getattribute__", "__setattr__", "__delattr__", "__new__", "__init_subclass__"):
+                if name in owner.namespace:
+                    return f"its class defines `{name}`"
+    return ""
+
+
+def _name(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+
+
 def is_module_class(cls: Value) -> bool:
     """Whether instances are modules: a class of torch.nn, or one that derives from it, or from something unseen with a
     forward of its own."""

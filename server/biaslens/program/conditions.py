@@ -62,6 +62,9 @@ def holds(run: Run, scope: Scope, value: Value, node: ast.expr) -> bool:
         return settled
     value = settle(run, value)
     key, positive = _normal(key_of(run, value))
+    given = run.given(key)
+    if given is not None:
+        return (given == "yes") is positive
     origin = value.origin if isinstance(value, Unknown) else "data"
     first, second = (words(node, True), words(node, False)) if positive else (words(node, False), words(node, True))
     choices = [("yes", first), ("no", second)]
@@ -110,6 +113,8 @@ def truth(run: Run, value: Value) -> bool | None:
             return None
         case Unknown(key=key):
             return _known_truth(run, key)
+        case Instance(cls=ClassValue() as cls) if _decides_its_truth(cls):
+            return None
         case Instance(cls=cls, modules=modules):
             if isinstance(cls, External) and cls.name in (
                 "torch.nn.ModuleList",
@@ -120,6 +125,13 @@ def truth(run: Run, value: Value) -> bool | None:
             return True
         case _:
             return True
+
+
+def _decides_its_truth(cls: ClassValue) -> bool:
+    return any(
+        isinstance(owner, ClassValue) and not owner.namespace.keys().isdisjoint(("__bool__", "__len__"))
+        for owner in cls.order
+    )
 
 
 def compare(run: Run, operator: ast.cmpop, left: Value, right: Value) -> Value:
@@ -287,12 +299,21 @@ def _decided(run: Run, symbol: str, left: Value, right: Value) -> bool | None:
         return _identical(left, right)
     if isinstance(left, Tensor) or isinstance(right, Tensor):
         return False if left is None or right is None else None
+    if symbol == "==" and isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)):
+        return _same_items(run, left, right)
     if symbol == "==" and not (_is_plain(left) and _is_plain(right)):
         return left is right or key_of(run, left) == key_of(run, right) if not _holds_unknown(left, right) else None
     try:
         return bool(_OPERATIONS[symbol](left, right))
     except Exception:  # the program would raise here; we only follow it
         return None
+
+
+def _same_items(run: Run, left: Any, right: Any) -> bool | None:
+    if type(left) is not type(right) or len(left) != len(right):
+        return False
+    answers = [_decided(run, "==", settle(run, a), settle(run, b)) for a, b in zip(left, right, strict=True)]
+    return False if False in answers else None if None in answers else True
 
 
 def _decided_with_unknown(run: Run, symbol: str, left: Value, right: Value) -> bool | None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Set
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, islice
 
 from biaslens.algebra.outcome import Cancels
 from biaslens.program.run import BudgetExceeded, PathEnds, Run
 from biaslens.text import Location
+
+MAX_PAIRS = 16
+"""How many pairs of changed answers are combined, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +48,9 @@ def explore(
         if _computation(run) != plain:
             telling.append(forced)
         _follow_branches(search, run, forced, known=first.answers.keys())
-    for left, right in combinations(telling, 2):
-        if left.keys().isdisjoint(right):
-            search.follow({**left, **right})
+    pairs = (pair for pair in combinations(telling, 2) if pair[0].keys().isdisjoint(pair[1]))
+    for left, right in islice(pairs, MAX_PAIRS):
+        search.follow({**left, **right})
     return search.result()
 
 

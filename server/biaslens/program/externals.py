@@ -225,7 +225,6 @@ _SAME = (
     "functools.wraps",
     "functools.lru_cache",
     "functools.cache",
-    "contextlib.contextmanager",
     "biaslens.identity",
 )
 

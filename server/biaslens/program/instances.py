@@ -36,6 +36,9 @@ def construct(run: Run, scope: Scope, cls: ClassValue, arguments: Arguments, nod
         _initialise_instance(run, scope, instance, cls, arguments, node)
     finally:
         run.constructing -= builds_parts
+    reason = classes.works_behind_the_scenes(cls)
+    if reason:
+        modules.escape([instance], reason)
     return instance
 
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 
 from biaslens.algebra.axes import Shape
 from biaslens.catalogue.entry import Mode
-from biaslens.program import calls, classes, expressions, instances, tensors
+from biaslens.program import calls, classes, instances, module_methods, tensors
 from biaslens.program.conditions import settle, show
 from biaslens.program.iteration import container_kind, items_of
 from biaslens.program.names import MISSING
-from biaslens.program.run import PathEnds, Run, tampered
+from biaslens.program.run import Run, tampered
 from biaslens.program.sizing import as_size
 from biaslens.program.values import (
     Arguments,
@@ -21,11 +21,13 @@ from biaslens.program.values import (
     Facts,
     FunctionValue,
     Instance,
+    LayerState,
+    Partial,
     Scope,
-    Super,
     Tensor,
     Unknown,
     Value,
+    Wrapped,
 )
 
 SEQUENTIAL = "torch.nn.Sequential"
@@ -44,27 +46,42 @@ def _apply_escaped(run: Run, scope: Scope, instance: Instance, arguments: Argume
     """Code that we could not follow may have changed it: its inputs are read, and so is what it would give."""
     value = _apply_followed(run, scope, instance, arguments, node)
     everything = Arguments((*arguments.positional, value), arguments.keywords, arguments.open)
-    return calls.call_unknown(run, scope, _label(instance), everything, node)
+    return calls.call_unknown(run, scope, label_of(instance), everything, node)
 
 
 def _apply_followed(run: Run, scope: Scope, instance: Instance, arguments: Arguments, node: ast.AST) -> Value:
+    replaced = instance.attributes.get("forward")
+    if replaced is not None:
+        return calls.call(run, scope, replaced, arguments, node)
     for name in ("__call__", "forward"):
         found = classes.find(instance.cls, name)
         if found is not None:
             return calls.call(run, scope, found[1], arguments.behind(instance), node)
-    return _apply_torch(run, scope, instance, arguments, node)
+    return apply_torch(run, scope, instance, arguments, node)
 
 
 def attribute(run: Run, scope: Scope, owner: Instance, name: str, node: ast.AST) -> Value:
     """An attribute that every module or layer of torch has, or MISSING."""
     layer = owner.layer
+    if (
+        layer is not None
+        and layer.entry.label.startswith(COMPOUND)
+        and name not in module_methods.METHODS
+        and name != "training"
+    ):
+        return Unknown(("uncertain", layer.number, name), f"{layer.label}.{name}")
     match name:
         case "training" if classes.is_module_class(owner.cls):
             return _training(run, scope, owner, node)
         case "__class__":
             return owner.cls
-        case "__dict__" | "_modules":
-            return owner.modules if name == "_modules" else {**owner.attributes, **owner.modules}
+        case "_modules":
+            return owner.modules
+        case "__dict__" if not classes.is_module_class(owner.cls):
+            return owner.attributes
+        case "__dict__":
+            escape([owner], "its `__dict__` is used")
+            return {**owner.attributes, **owner.modules}
         case "_parameters" | "_buffers" if classes.is_module_class(owner.cls):
             return {}
         case "bias" if layer and layer.entry.shift and layer.entry.shift.attribute == "bias":
@@ -72,6 +89,8 @@ def attribute(run: Run, scope: Scope, owner: Instance, name: str, node: ast.AST)
                 return None
             size = as_size(layer.arguments.get(layer.entry.shift.size))
             return run.parameter(layer, Shape.of(size), scope.module.location(node))
+        case "weight" if layer and not _has_weight(layer):
+            return None if layer.entry.role == "norm" and layer.entry.shift else MISSING
         case "weight" if layer:
             weight = run.tensor_of(Unknown(("weight", layer.number), f"{layer.label}.weight"))
             rank = _weight_rank(layer.entry.label)
@@ -79,13 +98,40 @@ def attribute(run: Run, scope: Scope, owner: Instance, name: str, node: ast.AST)
             run.refine(weight.var, Shape(rank, (None,) * rank, -1, rank))
             return weight
         case _ if layer and name in layer.arguments:
-            return layer.arguments[name]
-        case _ if layer and name in ("running_mean", "running_var", "num_batches_tracked"):
+            return _as_torch_keeps_it(layer, name)
+        case "running_mean" | "running_var" | "num_batches_tracked" if layer:
+            if "track_running_stats" not in layer.arguments:
+                return MISSING
+            if settle(run, layer.arguments["track_running_stats"]) is False:
+                return None
             return run.tensor_of(Unknown((name, layer.number), f"{layer.label}.{name}"))
-        case _ if name in METHODS and (classes.is_module_class(owner.cls) or classes.has_unknown_base(owner.cls)):
+        case _ if name in module_methods.METHODS and (
+            classes.is_module_class(owner.cls) or classes.has_unknown_base(owner.cls)
+        ):
             return BoundMethod(name, owner)
         case _:
             return MISSING
+
+
+def _as_torch_keeps_it(layer: LayerState, name: str) -> Value:
+    """A setting of a layer as an attribute: convolutions keep `stride=1` as a tuple of their dimension."""
+    value = layer.arguments[name]
+    label = layer.entry.label
+    if label.endswith("d") and "Conv" in label and name in _PER_AXIS and isinstance(value, int):
+        return (value,) * int(label[-2])
+    if name == "normalized_shape" and isinstance(value, int):
+        return (value,)
+    if name == "stride" and value is None and "Pool" in label:
+        return layer.arguments.get("kernel_size")
+    if name == "scale_factor" and isinstance(value, int):
+        return float(value)
+    return value
+
+
+COMPOUND = ("MultiheadAttention", "RNN", "LSTM", "GRU", "Transformer")
+"""Layers of torch with layers inside: their attributes are not listed here."""
+
+_PER_AXIS = frozenset({"kernel_size", "stride", "padding", "dilation", "output_padding"})
 
 
 def set_attribute(run: Run, owner: Instance, name: str, value: Value) -> None:
@@ -104,8 +150,6 @@ def set_attribute(run: Run, owner: Instance, name: str, value: Value) -> None:
     if layer is not None and name in layer.arguments:
         layer.arguments[name] = value
         return
-    if layer is not None and name == "forward":
-        owner.escaped = "its forward is replaced"
     if isinstance(value, Instance) and classes.is_module_class(value.cls):
         owner.attributes.pop(name, None)
         owner.modules[name] = value
@@ -171,16 +215,16 @@ def fill(run: Run, scope: Scope, instance: Instance, kind: str, arguments: Argum
     if kind == SEQUENTIAL:
         items = list(arguments.positional)
         if len(items) == 1 and isinstance(items[0], dict):
-            _update(run, scope, instance, items[0], node)
+            update(run, scope, instance, items[0], node)
         else:
-            _extend(instance, items)
+            extend(instance, items)
     elif kind in (MODULE_LIST, "torch.nn.ParameterList"):
         source = next(iter([*arguments.positional, *arguments.keywords.values()]), None)
         if source is not None:
-            _extend(instance, items_of(run, scope, source, node))
+            extend(instance, items_of(run, scope, source, node))
     elif kind == MODULE_DICT:
         source = next(iter([*arguments.positional, *arguments.keywords.values()]), None)
-        _update(run, scope, instance, source, node)
+        update(run, scope, instance, source, node)
 
 
 def give_label(value: Value, name: str, *, final: bool = True) -> None:
@@ -205,10 +249,33 @@ def escape(values: Iterable[Value], reason: str) -> None:
             for module in submodules(value):
                 module.escaped = module.escaped or reason
                 tampered(module, reason)
+        elif isinstance(value, (FunctionValue, BoundMethod, Partial, Wrapped)):
+            escape(captured(value), reason)
         elif isinstance(value, (list, tuple)):
             escape(value, reason)
         elif isinstance(value, dict):
             escape(value.values(), reason)
+
+
+def captured(function: FunctionValue | BoundMethod | Partial | Wrapped) -> list[Value]:
+    """What a function carries with it: its receiver, bound arguments, and the variables that its body names."""
+    match function:
+        case BoundMethod(function=inner, receiver=receiver):
+            return [receiver, *(captured(inner) if isinstance(inner, FunctionValue) else [])]
+        case Partial(function=inner, positional=positional, keywords=keywords):
+            return [inner, *positional, *keywords.values()]
+        case Wrapped(function=inner):
+            return [inner]
+        case FunctionValue(node=node, scope=scope):
+            found: list[Value] = []
+            for name in {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}:
+                current = scope
+                while current.parent is not None:
+                    if name in current.variables and current.variables[name] is not function:
+                        found.append(current.variables[name])
+                        break
+                    current = current.parent
+            return [value for value in found if not isinstance(value, FunctionValue)]
 
 
 def submodules(instance: Instance, seen: set[int] | None = None) -> Iterator[Instance]:
@@ -223,173 +290,13 @@ def submodules(instance: Instance, seen: set[int] | None = None) -> Iterator[Ins
             yield from submodules(child, seen)
 
 
-def method(run: Run, scope: Scope, owner: Instance, name: str, arguments: Arguments, node: ast.AST) -> Value:
-    """A method that torch gives every module or container."""
-    first = arguments.positional[0] if arguments.positional else None
-    match name:
-        case "forward" | "__call__":
-            return _apply_torch(run, scope, owner, arguments, node)
-        case "__init__":
-            base = classes.torch_base(owner.cls)
-            if base is not None:
-                instances.initialise(run, scope, owner, base, arguments, node)
-            return None
-        case "add_module" | "register_module":
-            values = [*arguments.positional, *arguments.keywords.values()]
-            if len(values) == 2:
-                _add(run, owner, values[0], values[1])
-            return None
-        case "append" | "insert" | "extend" | "update" | "pop" | "clear":
-            return _change_container(run, scope, owner, name, arguments, node)
-        case "items" | "keys" | "values" | "named_children" | "children" | "modules" | "named_modules":
-            return _listing(owner, name)
-        case "parameters" | "named_parameters":
-            return _parameters(run, scope, owner, name, node)
-        case "buffers" | "named_buffers":
-            return []
-        case "train":
-            return _train(run, scope, owner, arguments, node)
-        case "eval":
-            for module in submodules(owner):
-                if module.layer:
-                    module.layer.eval_mode = True
-            return owner
-        case "apply":
-            return _apply_function(run, scope, owner, first, node)
-        case "register_parameter" | "register_buffer":
-            return _register(run, owner, name, arguments)
-        case "register_forward_hook" | "register_forward_pre_hook" | "register_full_backward_hook":
-            escape([owner], f"`{name}` adds code to it")
-            return None
-        case "get_submodule" if isinstance(first, str):
-            return _submodule(owner, first)
-        case "requires_grad_":
-            if first is False:
-                _freeze(owner)
-            return owner
-        case "to" | "cuda" | "cpu" | "half" | "float" | "double" | "bfloat16" | "type" | "share_memory" | "to_empty":
-            return owner
-        case "_get_name" | "extra_repr":
-            return show(owner.cls)
-        case "__len__":
-            return len(owner.modules)
-        case _ if name in HARMLESS:
-            return Unknown(("method", run.ordinal(owner), name, run.count(name)), f"{_label(owner)}.{name}(...)")
-        case _:
-            return calls.call_unknown(run, scope, name, arguments, node)
-
-
-def super_method(run: Run, scope: Scope, receiver: Super, name: str, arguments: Arguments, node: ast.AST) -> Value:
-    """`super().name(...)` where the next class is torch's, or out of sight."""
-    instance = receiver.receiver
-    if not isinstance(instance, Instance):
-        return expressions.opaque(run, scope, node)
-    if name == "__init__":
-        base = classes.torch_base(instance.cls, after=receiver.owner)
-        if base is not None:
-            instances.initialise(run, scope, instance, base, arguments, node)
-        return None
-    if name == "__setattr__" and len(arguments.positional) == 2:
-        set_attribute(run, instance, arguments.positional[0], arguments.positional[1])
-        return None
-    if name == "__getattr__":
-        return expressions.opaque(run, scope, node)
-    if classes.torch_base(instance.cls, after=receiver.owner) is None and classes.has_unknown_base(instance.cls):
-        return calls.call_unknown(run, scope, f"super().{name}", arguments, node)
-    return method(run, scope, instance, name, arguments, node)
-
-
-def run_train_overrides(run: Run, scope: Scope, instance: Instance, node: ast.AST) -> None:
-    """Effect: what `model.train()` does where a class overrides it: frozen norms."""
-    if any(classes.find(module.cls, "train") for module in submodules(instance)):
-        _train(run, scope, instance, Arguments((True,)), node, overrides=True)
-
-
-HARMLESS = frozenset(
-    [
-        "state_dict",
-        "load_state_dict",
-        "zero_grad",
-        "register_load_state_dict_post_hook",
-        "_register_load_state_dict_pre_hook",
-        "register_load_state_dict_pre_hook",
-        "register_state_dict_post_hook",
-        "register_state_dict_pre_hook",
-        "get_parameter",
-        "get_buffer",
-        "reset_parameters",
-        "_init_weights",
-        "compile",
-        "set_extra_state",
-        "get_extra_state",
-        "__repr__",
-        "__str__",
-        "_register_state_dict_hook",
-        "_load_from_state_dict",
-        "_save_to_state_dict",
-        "save_hyperparameters",
-        "log",
-        "log_dict",
-    ]
-)
-
-METHODS = HARMLESS | frozenset(
-    [
-        "forward",
-        "__call__",
-        "__init__",
-        "add_module",
-        "register_module",
-        "append",
-        "insert",
-        "extend",
-        "update",
-        "pop",
-        "clear",
-        "items",
-        "keys",
-        "values",
-        "named_children",
-        "children",
-        "modules",
-        "named_modules",
-        "parameters",
-        "named_parameters",
-        "buffers",
-        "named_buffers",
-        "train",
-        "eval",
-        "apply",
-        "register_parameter",
-        "register_buffer",
-        "register_forward_hook",
-        "register_forward_pre_hook",
-        "register_full_backward_hook",
-        "get_submodule",
-        "requires_grad_",
-        "to",
-        "cuda",
-        "cpu",
-        "half",
-        "float",
-        "double",
-        "bfloat16",
-        "type",
-        "share_memory",
-        "to_empty",
-        "_get_name",
-        "extra_repr",
-        "__len__",
-    ]
-)
-
-
-def _apply_torch(run: Run, scope: Scope, instance: Instance, arguments: Arguments, node: ast.AST) -> Value:
+def apply_torch(run: Run, scope: Scope, instance: Instance, arguments: Arguments, node: ast.AST) -> Value:
+    """What torch's own forward does with an instance: a layer, a Sequential; anything else is unknown."""
     hook = _overridden_inside(instance)
     if hook:
         if instance.layer is not None:
             arguments = arguments.behind(_apply_layer(run, scope, instance, arguments, node))
-        return calls.call_unknown(run, scope, f"{_label(instance)}.{hook}", arguments, node)
+        return calls.call_unknown(run, scope, f"{label_of(instance)}.{hook}", arguments, node)
     if instance.layer is not None:
         return _apply_layer(run, scope, instance, arguments, node)
     if container_kind(instance) == SEQUENTIAL:
@@ -398,7 +305,7 @@ def _apply_torch(run: Run, scope: Scope, instance: Instance, arguments: Argument
             value = calls.call(run, scope, child, arguments, node)
             arguments = Arguments((value,))
         return value if instance.modules else (arguments.positional[0] if arguments.positional else None)
-    return calls.call_unknown(run, scope, _label(instance), arguments, node)
+    return calls.call_unknown(run, scope, label_of(instance), arguments, node)
 
 
 def _overridden_inside(instance: Instance) -> str:
@@ -407,7 +314,7 @@ def _overridden_inside(instance: Instance) -> str:
         if not isinstance(cls, ClassValue):
             break
         for name, value in cls.namespace.items():
-            inner = name.startswith("_") and not name.startswith("__") and name not in HARMLESS
+            inner = name.startswith("_") and not name.startswith("__") and name not in module_methods.HARMLESS
             if instance.layer is not None and inner and isinstance(value, FunctionValue) and name != "_check_input_dim":
                 return name
     return ""
@@ -419,12 +326,21 @@ def _apply_layer(run: Run, scope: Scope, instance: Instance, arguments: Argument
     location = scope.module.location(node)
     inputs = instances.bound_arguments(run, layer.entry.inputs, arguments, location)
     if inputs is None:
-        return calls.call_unknown(run, scope, _label(instance), arguments, node)
+        return calls.call_unknown(run, scope, label_of(instance), arguments, node)
     mode = Mode.FROZEN if layer.eval_mode else run.mode
     label = layer.label or layer.entry.label
     return tensors.apply_entry(
         run, scope, layer.entry, {**layer.arguments, **inputs}, label, node, layer=layer, mode=mode
     )
+
+
+def _has_weight(layer: LayerState) -> bool:
+    """Whether a layer has a `weight`; one that it may have counts."""
+    label = layer.entry.label
+    if layer.entry.role == "norm":
+        switch = next((name for name in ("affine", "elementwise_affine") if name in layer.arguments), "")
+        return layer.arguments.get(switch) is not False if switch else layer.entry.shift is not None
+    return layer.entry.role == "affine" or label.startswith(("Embedding", "PReLU"))
 
 
 def _weight_rank(label: str) -> int:
@@ -444,68 +360,34 @@ def _training(run: Run, scope: Scope, owner: Instance, node: ast.AST) -> bool:
     return chosen == "train"
 
 
-def _train(
-    run: Run, scope: Scope, owner: Instance, arguments: Arguments, node: ast.AST, *, overrides: bool = False
-) -> Value:
-    """`train(mode)`: calls the overrides of the submodules, which may put norms into eval mode for good."""
-    mode = arguments.positional[0] if arguments.positional else arguments.keywords.get("mode", True)
-    found = classes.find(owner.cls, "train") if overrides else None
-    if found is not None:
-        return calls.call(run, scope, found[1], Arguments((owner, mode)), node)
-    if mode is False:
-        return method(run, scope, owner, "eval", Arguments(), node)
-    for child in list(owner.modules.values()):
-        if isinstance(child, Instance):
-            _train(run, scope, child, Arguments((mode,)), node, overrides=True)
-    return owner
-
-
-def _apply_function(run: Run, scope: Scope, owner: Instance, function: Value, node: ast.AST) -> Value:
-    """`module.apply(fn)`: runs fn on every submodule, innermost first."""
-    function = settle(run, function)
-    if isinstance(function, Unknown):
-        return owner  # initialisers; what they do to parameter values is never used
-    for module in reversed(list(submodules(owner))):
-        calls.call(run, scope, function, Arguments((module,)), node)
-    return owner
-
-
-def _register(run: Run, owner: Instance, name: str, arguments: Arguments) -> None:
-    values = [*arguments.positional, *arguments.keywords.values()]
-    if len(values) >= 2 and isinstance(values[0], str):
-        set_attribute(run, owner, values[0], values[1])
-
-
-def _freeze(owner: Instance) -> None:
-    for module in submodules(owner):
-        if module.layer:
-            module.layer.frozen_shift = True
-
-
-def _add(run: Run, owner: Instance, name: Value, value: Value) -> None:
+def add(run: Run, owner: Instance, name: Value, value: Value) -> None:
+    """Effect: `owner.add_module(name, value)`."""
     if isinstance(name, str):
         owner.attributes.pop(name, None)
         owner.modules[name] = value
-        _label_child(owner, name, value)
+        label_child(owner, name, value)
     else:
         owner.modules[f"?{len(owner.modules)}"] = value
 
 
-def _extend(instance: Instance, items: Iterable[Value]) -> None:
+def extend(instance: Instance, items: Iterable[Value]) -> None:
+    """Effect: adds modules behind the others, numbered."""
     for item in items:
         name = str(len(instance.modules))
         instance.modules[name] = item
-        _label_child(instance, name, item)
+        label_child(instance, name, item)
 
 
-def _label_child(owner: Instance, name: str, child: Value) -> None:
+def label_child(owner: Instance, name: str, child: Value) -> None:
+    """Effect: names a module after the container that holds it, where that has a name."""
     if not isinstance(owner.cls, External):
         give_label(child, name)
     else:
         give_label(child, f"{owner.label}.{name}" if owner.label else name, final=owner.labelled)
 
 
-def _update(run: Run, scope: Scope, instance: Instance, source: Value, node: ast.AST) -> None:
+def update(run: Run, scope: Scope, instance: Instance, source: Value, node: ast.AST) -> None:
+    """Effect: adds the modules of a dict, of pairs or of another container by name."""
     if isinstance(source, Unknown):
         instance.escaped = "it is filled from a value that could not be followed"
         return
@@ -514,80 +396,11 @@ def _update(run: Run, scope: Scope, instance: Instance, source: Value, node: ast
     pairs = source.items() if isinstance(source, dict) else source or ()
     for pair in pairs:
         if isinstance(pair, (tuple, list)) and len(pair) == 2:
-            _add(run, instance, pair[0], pair[1])
+            add(run, instance, pair[0], pair[1])
 
 
-def _change_container(run: Run, scope: Scope, owner: Instance, name: str, arguments: Arguments, node: ast.AST) -> Value:
-    values = [*arguments.positional, *arguments.keywords.values()]
-    match name, values:
-        case "append", [value]:
-            _extend(owner, [value])
-        case "extend", [value]:
-            source = list(value.modules.values()) if isinstance(value, Instance) else None
-            _extend(owner, source if source is not None else items_of(run, scope, value, node))
-        case "update", [value]:
-            _update(run, scope, owner, value, node)
-        case "insert", [int(position), value]:
-            children = list(owner.modules.values())
-            children.insert(position, value)
-            owner.modules = {}
-            _extend(owner, children)
-        case "pop", [key] if isinstance(key, (str, int)):
-            keys = list(owner.modules)
-            try:
-                return owner.modules.pop(key if isinstance(key, str) else keys[key])
-            except (KeyError, IndexError):
-                raise PathEnds from None
-        case "clear", _:
-            owner.modules.clear()
-        case _:
-            owner.escaped = f"`{name}` changes it in a way that could not be followed"
-    return owner
-
-
-def _listing(owner: Instance, name: str) -> list[Value]:
-    match name:
-        case "items" | "named_children":
-            return [(key, value) for key, value in owner.modules.items()]
-        case "keys":
-            return list(owner.modules)
-        case "values" | "children":
-            return list(owner.modules.values())
-        case "modules":
-            return list(submodules(owner))
-        case _:
-            return [(path, module) for path, module in _named(owner, "")]
-
-
-def _named(owner: Instance, path: str) -> Iterator[tuple[str, Instance]]:
-    yield path, owner
-    for name, child in owner.modules.items():
-        if isinstance(child, Instance):
-            yield from _named(child, f"{path}.{name}" if path else name)
-
-
-def _parameters(run: Run, scope: Scope, owner: Instance, name: str, node: ast.AST) -> list[Value]:
-    """The parameters of all layers below a module, with their names where asked for."""
-    found: list[tuple[str, Value]] = []
-    for path, module in _named(owner, ""):
-        if module.layer is not None:
-            for attribute_name in ("weight", "bias"):
-                value = attribute(run, scope, module, attribute_name, node)
-                if isinstance(value, Tensor):
-                    found.append((f"{path}.{attribute_name}" if path else attribute_name, value))
-    return list(found) if name == "named_parameters" else [value for _, value in found]
-
-
-def _submodule(owner: Instance, path: str) -> Value:
-    current: Value = owner
-    for part in path.split("."):
-        if not isinstance(current, Instance) or part not in current.modules:
-            raise PathEnds
-        current = current.modules[part]
-    return current
-
-
-def _label(instance: Instance) -> str:
+def label_of(instance: Instance) -> str:
+    """The name by which a person knows a module."""
     if instance.layer:
         return instance.layer.label or instance.layer.entry.label
     return show(instance.cls)

@@ -74,15 +74,20 @@ def lookup(run: Run, scope: Scope, name: str) -> Value:
 
 def global_name(run: Run, module: Module, name: str) -> Value:
     """A module's global, after running the statements that affect it; MISSING where there is none."""
+    state = run.globals.get(module.path)
+    if state is None:
+        state = run.globals[module.path] = ModuleState()
+    if name in state.complete:
+        return state.variables.get(name, MISSING)
     if name in module.rebound:
         return Unknown(("global", module.path, name), name)
-    state = run.globals.setdefault(module.path, ModuleState())
     for index in module.affecting.get(name, ()):
         if index not in state.executed:
             state.executed.add(index)
             run.step(5)
             statements.execute(run, Scope(module, state.variables), module.statements[index])
     if name in state.variables:
+        state.complete.add(name)
         return state.variables[name]
     if name == "__name__":
         return module.name

@@ -62,10 +62,14 @@ class World:
 
 @dataclass(eq=False, slots=True)
 class ModuleState:
-    """The globals of one module in one run; statements run when a name that they affect is looked up."""
+    """The globals of one module in one run; statements run when a name that they affect is looked up.
+
+    complete: names whose statements have all run.
+    """
 
     variables: dict[str, Value] = field(default_factory=dict)
     executed: set[int] = field(default_factory=set)
+    complete: set[str] = field(default_factory=set)
 
 
 @dataclass(eq=False)
@@ -73,6 +77,7 @@ class Run:
     """One run. `forced` answers questions by key; every other question gets its first choice.
 
     constructing: how many objects of classes of the source are being built inside each other.
+    replaced: names outside the sources that the program assigns anew, such as `nn.BatchNorm2d = nn.Identity`.
     """
 
     world: World
@@ -88,6 +93,7 @@ class Run:
     shapes: list[Shape] = field(default_factory=list)
     facts: list[Facts] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
+    replaced: set[str] = field(default_factory=set)
     constructing: int = 0
     steps: int = 0
     depth: int = 0
@@ -127,6 +133,11 @@ class Run:
         self.answers[name] = Answer(question, choice, words[choice])
         self.choices[name] = tuple(choice for choice, _ in choices)
         return choice
+
+    def given(self, key: Hashable) -> str | None:
+        """The answer that a question got before in this run."""
+        answer = self.answers.get(repr(key))
+        return answer.choice if answer else None
 
     def count(self, key: Hashable) -> int:
         """How often this was asked for before: numbers the values that one place of the source makes."""

@@ -110,6 +110,12 @@ def _expression(run: Run, scope: Scope, node: ast.Expr) -> Signal:
 
 def _assignment(run: Run, scope: Scope, node: ast.Assign) -> Signal:
     value = expressions.evaluate(run, scope, node.value)
+    if isinstance(node.value, ast.GeneratorExp) and isinstance(
+        node.targets[0], ast.Name
+    ):  # it runs later, when its names may mean something else
+        used = {part.id for part in ast.walk(node.value) if isinstance(part, ast.Name)}
+        held = [scope.variables[name] for name in sorted(used & scope.variables.keys())]
+        value = calls.call_unknown(run, scope, "a generator", Arguments((value, *held)), node)
     for target in node.targets:
         assign(run, scope, target, value)
     return None
@@ -188,11 +194,25 @@ def _while(run: Run, scope: Scope, node: ast.While) -> Signal:
 
 
 def _with(run: Run, scope: Scope, node: ast.With | ast.AsyncWith) -> Signal:
+    entered: list[Instance] = []
     for item in node.items:
-        value = expressions.evaluate(run, scope, item.context_expr)
+        value = settle(run, expressions.evaluate(run, scope, item.context_expr))
+        if isinstance(value, Instance) and classes.find(value.cls, "__enter__"):
+            entered.append(value)
+            value = _call_special(run, scope, value, "__enter__", (), item.context_expr)
         if item.optional_vars is not None:
             assign(run, scope, item.optional_vars, value)
-    return execute_all(run, scope, node.body)
+    signal = execute_all(run, scope, node.body)
+    for manager in reversed(entered):
+        _call_special(run, scope, manager, "__exit__", (None, None, None), node)
+    return signal
+
+
+def _call_special(
+    run: Run, scope: Scope, owner: Instance, name: str, arguments: tuple[Value, ...], node: ast.AST
+) -> Value:
+    found = classes.find(owner.cls, name)
+    return calls.call(run, scope, found[1], Arguments((owner, *arguments)), node) if found else None
 
 
 def _try(run: Run, scope: Scope, node: Any) -> Signal:
@@ -247,10 +267,23 @@ def decorated(run: Run, scope: Scope, node: Any, value: Value) -> Value:
     return value
 
 
+UNFOLLOWED_DECORATORS = frozenset(
+    {
+        "contextlib.contextmanager",
+        "contextlib.asynccontextmanager",
+        "functools.singledispatch",
+        "functools.singledispatchmethod",
+    }
+)
+"""What they make of a function runs it in parts, or runs another one."""
+
+
 def _apply_decorator(run: Run, scope: Scope, decorator: ast.expr, value: Value) -> Value:
     target = expressions.evaluate(run, scope, decorator)
     if isinstance(target, External) and target.name.endswith(("cached_property", "lazy_property")):
         return Wrapped("property", value)
+    if isinstance(target, External) and target.name in UNFOLLOWED_DECORATORS:
+        return Wrapped("unfollowed", value)
     if isinstance(target, (FunctionValue, BoundMethod)):
         result = settle(run, calls.call(run, scope, target, Arguments((value,)), decorator))
         return value if isinstance(result, Unknown) or result is None else result

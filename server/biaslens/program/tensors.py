@@ -10,7 +10,7 @@ from typing import Any
 from biaslens.algebra.axes import Shape
 from biaslens.catalogue import indexing, lookup
 from biaslens.catalogue.entry import SOME_NUMBER, UNKNOWN, Argument, Call, Entry, Mode, Operand, Step
-from biaslens.program import attributes, calls, instances
+from biaslens.program import attributes, calls, instances, modules
 from biaslens.program.conditions import key_of, settle, show
 from biaslens.program.run import Run
 from biaslens.program.sizing import as_size, is_number
@@ -18,8 +18,10 @@ from biaslens.program.values import (
     Arguments,
     BoundMethod,
     External,
+    FunctionValue,
     Instance,
     LayerState,
+    Partial,
     Scope,
     ShapeOf,
     Tensor,
@@ -161,6 +163,8 @@ def call_function(
 
 def operator(run: Run, scope: Scope, symbol: str, left: Value, right: Value, node: ast.AST) -> Value:
     """`left symbol right` where one of them is, or may be, a tensor."""
+    if isinstance(left, Instance) or isinstance(right, Instance):
+        return calls.call_unknown(run, scope, symbol, Arguments((left, right)), node)
     if not isinstance(left, Tensor) and not isinstance(right, Tensor):
         key = ("binary", symbol, key_of(run, left), key_of(run, right))
         return Unknown(key, f"{show(left)} {symbol} {show(right)}")
@@ -297,8 +301,8 @@ def inside(values: Iterable[Value], depth: int = 4) -> list[Tensor]:
                 found += inside(value.values(), depth - 1)
             case Instance(attributes=held, layer=None) if depth:
                 found += inside(held.values(), depth - 1)
-            case BoundMethod(receiver=Tensor() as receiver):
-                found.append(receiver)
+            case FunctionValue() | BoundMethod() | Partial() if depth:
+                found += inside(modules.captured(value), depth - 1)
             case _:
                 pass
     return found

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping
 
 from biaslens.catalogue.lookup import find
-from biaslens.program import calls, classes, modules, names, statements, tensors
+from biaslens.program import calls, classes, module_methods, modules, names, statements, tensors
 from biaslens.program.decisions import explore, guarded
 from biaslens.program.ir import Answer, Layer, Path, Program
 from biaslens.program.ir import Run as Followed
@@ -157,7 +157,10 @@ def _run_class(run: Run, scope: Scope, node: ast.ClassDef) -> Value:
             modules.fill(run, scope, instance, base.name, Arguments(), node)
     if any(isinstance(base, External) and find(base.name) for base in cls.order) and instance.layer is None:
         return None
-    modules.run_train_overrides(run, scope, instance, node)
+    reason = classes.works_behind_the_scenes(cls)
+    if reason:
+        modules.escape([instance], reason)
+    module_methods.run_train_overrides(run, scope, instance, node)
     return _use(run, scope, instance, node)
 
 
@@ -176,20 +179,23 @@ def _class_value(run: Run, scope: Scope, node: ast.ClassDef) -> Value:
 def _use(run: Run, scope: Scope, instance: Instance, node: ast.AST) -> Value:
     """What a module gives for unknown inputs; its other public methods that use its layers are called as well."""
     outputs: list[Value] = []
-    found = classes.find(instance.cls, "forward") or classes.find(instance.cls, "__call__")
-    if found is not None and isinstance(found[1], FunctionValue):
+    found = classes.find(instance.cls, "__call__") or classes.find(instance.cls, "forward")
+    replaced = instance.attributes.get("forward")
+    if replaced is not None:
+        outputs.append(calls.call(run, scope, replaced, _unknown_input(), node))
+    elif found is not None and isinstance(found[1], FunctionValue):
         arguments = root_arguments(run, scope, found[1], "forward", instance)
         outputs.append(calls.call_function(run, found[1], arguments, node, scope))
     elif instance.layer is not None or _is_sequential(instance.cls):
-        outputs.append(
-            modules.apply(
-                run, scope, instance, Arguments((Unknown(("forward", "input"), "input", origin="forward"),)), node
-            )
-        )
+        outputs.append(modules.apply(run, scope, instance, _unknown_input(), node))
     for method in _public_methods(instance):
         arguments = root_arguments(run, scope, method, "forward", instance)
         outputs.append(calls.call_function(run, method, arguments, node, scope))
     return outputs
+
+
+def _unknown_input() -> Arguments:
+    return Arguments((Unknown(("forward", "input"), "input", origin="forward"),))
 
 
 def _is_sequential(cls: Value) -> bool:
@@ -238,7 +244,7 @@ def _use_all(run: Run, scope: Scope, value: Value, node: ast.AST) -> Value:
     """Modules in a returned value are applied; several in a list one after the other, as builders' lists are."""
     match value:
         case Instance() if classes.is_module_class(value.cls):
-            modules.run_train_overrides(run, scope, value, node)
+            module_methods.run_train_overrides(run, scope, value, node)
             return _use(run, scope, value, node)
         case list() | tuple() if value and all(isinstance(item, Instance) for item in value):
             return [_use_all(run, scope, item, node) for item in value]
@@ -253,7 +259,7 @@ def _run_variable(run: Run, scope: Scope, name: str, node: ast.AST) -> Value:
         return None
     if isinstance(value.cls, External) and value.cls.name not in CONTAINERS and value.layer is None:
         return None
-    modules.run_train_overrides(run, scope, value, node)
+    module_methods.run_train_overrides(run, scope, value, node)
     return _use(run, scope, value, node)
 
 

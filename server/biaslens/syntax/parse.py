@@ -184,6 +184,8 @@ def _changed_names(statement: ast.stmt) -> Iterator[str]:
                 yield name
             case ast.Subscript(value=ast.Name(id=name), ctx=ast.Store() | ast.Del()):
                 yield name
+            case ast.Expr(value=ast.Call(func=ast.Name(id="setattr" | "delattr"), args=[ast.Name(id=name), *_])):
+                yield name
             case ast.Expr(value=ast.Call(func=ast.Attribute(value=inner))):
                 while isinstance(inner, ast.Attribute):
                     inner = inner.value
