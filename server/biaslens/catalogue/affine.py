@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from biaslens.algebra.axes import NONE, Axes, Shape, axes, axes_from
@@ -261,9 +262,9 @@ _UP = (
     "kernel_size, stride=1, padding=0, output_padding=0, groups=1, bias=True, dilation=1, padding_mode='zeros', "
     "device=None, dtype=None)"
 )
-_INPUT = {1: "2 4 9", 2: "2 4 7 6", 3: "2 4 5 4 5"}
-_WEIGHTS = {1: "6 4 3", 2: "6 4 3 3", 3: "6 4 3 3 3"}
-_UP_WEIGHTS = {1: "4 6 3", 2: "4 6 3 3", 3: "4 6 3 3 3"}
+_INPUT: Mapping[int, str] = {1: "2 4 9", 2: "2 4 7 6", 3: "2 4 5 4 5"}
+_WEIGHTS: Mapping[int, str] = {1: "6 4 3", 2: "6 4 3 3", 3: "6 4 3 3 3"}
+_UP_WEIGHTS: Mapping[int, str] = {1: "4 6 3", 2: "4 6 3 3", 3: "4 6 3 3 3"}
 _FUNCTION = "input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1)"
 _UP_FUNCTION = "input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1)"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from biaslens.algebra.axes import Shape, all_but, axes, axes_from
@@ -183,7 +184,7 @@ def _scale_and_shift(call: Call, axis: int) -> dict[int, Effect | None]:
 
 _SETTINGS = "eps=1e-05, momentum=0.1, affine=True, track_running_stats=True, device=None, dtype=None, *, bias=True)"
 _INSTANCE_SETTINGS = _SETTINGS.replace("True, track_running_stats=True", "False, track_running_stats=False")
-_INPUT = {1: "3 4 5", 2: "3 4 5 6", 3: "3 4 5 4 3"}
+_INPUT: Mapping[int, str] = {1: "3 4 5", 2: "3 4 5 6", 3: "3 4 5 4 3"}
 
 
 def _shift(axis: int) -> LearnableShift:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from fractions import Fraction
 
 from biaslens.algebra.axes import ALL, NONE, Shape, all_but, axes, axes_from
@@ -165,7 +166,7 @@ def interpolate(mode: str | None = None) -> Rule:
     return rule
 
 
-_RANKS = {"linear": 3, "bilinear": 4, "bicubic": 4, "lanczos": 4, "trilinear": 5}
+_RANKS: Mapping[str, int] = {"linear": 3, "bilinear": 4, "bicubic": 4, "lanczos": 4, "trilinear": 5}
 
 
 def _resized(call: Call, shape: Shape, axis: int) -> Size | None:
@@ -341,7 +342,7 @@ def _times(left: Size | None, right: Size | None) -> Size | None:
 
 # --- rows ------------------------------------------------------------------------------------------------------------
 
-_INPUT = {1: "2 4 9", 2: "2 4 7 6", 3: "2 4 5 4 6"}
+_INPUT: Mapping[int, str] = {1: "2 4 9", 2: "2 4 7 6", 3: "2 4 5 4 6"}
 _MAX = "kernel_size, stride=None, padding=0, dilation=1, return_indices=False, ceil_mode=False"
 _MAX_FUNCTION = "input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False"
 _AVERAGE = "kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True"
