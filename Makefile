@@ -24,7 +24,7 @@ test: lint
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE)
-	$(BIN)/pyright
+	$(BIN)/pyright --project pyproject.toml
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format $(CODE)

@@ -53,7 +53,7 @@ def _site(program: Program, place: Location, uses: list[Use]) -> Site:
     judgement = _judge(alone, contexts)
     fates = tuple(dict.fromkeys(fate for use in (*alone, *contexts) for fate in use.fates))
     seen_in = tuple(dict.fromkeys(use.run.name for use in contexts))
-    layer = (alone or contexts or uses)[0].layer
+    layer = _spokesman([*alone, *contexts] or uses)
     return Site(
         place,
         layer,
@@ -65,6 +65,13 @@ def _site(program: Program, place: Location, uses: list[Use]) -> Site:
         seen_in,
         judgement.by_default,
     )
+
+
+def _spokesman(uses: list[Use]) -> Layer:
+    """The layer to speak of: one that surely has a bias, where a `**kwargs` hides it from others made by the call."""
+    first = uses[0].layer
+    hidden = first.bias is None and not first.bias_text
+    return next((use.layer for use in uses if use.layer.bias is True), first) if hidden else first
 
 
 def _home(program: Program, place: Location) -> str | None:
@@ -98,7 +105,7 @@ def _all_cancelled(alone: list[Use], contexts: list[Use]) -> _Judgement:
         return _Judgement(Verdict.IN_EVERY_USE, f"in every use found: {names}")
     open_questions = _open_questions(alone)
     if open_questions:
-        texts = ", ".join(answer.text for answer in open_questions)
+        texts = " and ".join(dict.fromkeys(answer.text for answer in open_questions))
         return _Judgement(Verdict.CONDITIONAL, texts, open_questions[0].question.origin)
     return _Judgement(Verdict.REDUNDANT)
 

@@ -238,8 +238,10 @@ def _normal(key: Hashable) -> tuple[Hashable, bool]:
 
 
 def _unlikely(key: Hashable) -> bool:
-    """Tests that are false by default: being None or of some type."""
+    """Tests that are false by default: being None or of some type, or an unknown number equal to a given one."""
     match key:
+        case ("==", ("number", *_), ("constant", "int", _)):
+            return True
         case ("is", _, ("constant", _, None)) | ("isinstance", *_) | ("raises", *_):
             return True
         case _:
