@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
-from biaslens.program import attributes, calls, classes
+from biaslens.program import attributes, calls, classes, modules
 from biaslens.program.conditions import holds, key_of, settle, show, truth
 from biaslens.program.expressions import binary, opaque
 from biaslens.program.iteration import item, items_of, length, rounds
@@ -232,7 +232,7 @@ def _setattr(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Val
         if isinstance(name, str):
             attributes.set_attribute(run, scope, owner, name, value)
         elif isinstance(owner, Instance):
-            owner.escaped = "an attribute that we could not tell is set"
+            modules.escape([owner], "an attribute that we could not tell is set")
     return None
 
 

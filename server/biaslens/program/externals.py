@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from biaslens.catalogue.lookup import find
-from biaslens.program import calls, classes, instances, tensors
+from biaslens.program import calls, classes, instances, modules, tensors
 from biaslens.program.builtin_functions import BUILTINS, Handler, origin_of
 from biaslens.program.conditions import key_of, settle, show
 from biaslens.program.expressions import binary, opaque
@@ -147,6 +147,13 @@ def _same(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
     return values[0] if values else External("biaslens.identity")
 
 
+def _parametrised(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
+    """`register_parametrization(module, name, parametrization)`: its bias is then made by other code."""
+    if len(arguments.positional) > 1 and arguments.positional[1] != "weight":
+        modules.escape([arguments.positional[0]], "a parametrization makes its parameters")
+    return _same(run, scope, arguments, node)
+
+
 def _call_first(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
     """`checkpoint(function, *arguments)`."""
     if not arguments.positional:
@@ -207,7 +214,6 @@ _SAME = (
     "torch.nn.utils.parametrizations.spectral_norm",
     "torch.nn.utils.parametrizations.weight_norm",
     "torch.nn.utils.parametrizations.orthogonal",
-    "torch.nn.utils.parametrize.register_parametrization",
     "torch.nn.utils.remove_weight_norm",
     "torch.nn.DataParallel",
     "torch.nn.parallel.DataParallel",
@@ -258,6 +264,7 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "torch.utils.checkpoint.checkpoint": _call_first,
         "torch.utils.checkpoint.checkpoint_sequential": _checkpoint_sequential,
         "torch.nn.Parameter": _parameter,
+        "torch.nn.utils.parametrize.register_parametrization": _parametrised,
         "torch.nn.Module.__init__": _super_like,
         "torch.nn.Sequential.__init__": _super_like,
         **dict.fromkeys(_SAME, _same),

@@ -143,6 +143,9 @@ def set_attribute(run: Run, owner: Instance, name: str, value: Value) -> None:
         if other is not None:
             other.tampered = other.tampered or f"its `{name}` is shared with another layer"
         return
+    if name == "__class__":
+        escape([owner], "its class is exchanged")
+        return
     if name == "training" and classes.is_module_class(owner.cls):
         if layer is not None and settle(run, value) is not True:
             layer.eval_mode = True
