@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from biaslens.algebra.axes import ALL, NONE, Axes, Shape, all_but, axes, same_sizes
 from biaslens.algebra.outcome import (
     CARRIES,
+    MAX_TERMS,
     Cancelled,
     Cancels,
     Carried,
@@ -328,3 +329,12 @@ def test_the_assumed_rank_is_used_only_where_it_is_possible_and_is_told() -> Non
     deep = apply(effect, shift, Shape(at_least=3), Shape(at_least=3), "n")
     assert isinstance(deep, Read)
     assert deep.known, "with three axes or more the last one is never axis 1"
+
+
+def test_many_terms_become_one_that_varies_wherever_they_did() -> None:
+    shape = Shape.of(*map(number, (2, 3, 4, 5)))
+    terms = tuple(Term(("image", i), Fraction(1), axes(-1 - i % 2)) for i in range(MAX_TERMS + 1))
+    outcome = apply(weighs(gains=axes(-3)), Shift(terms), shape, shape, "step")
+    assert isinstance(outcome, Carried)
+    (term,) = outcome.shift.terms
+    assert term.certain == axes(-3, -2, -1)
