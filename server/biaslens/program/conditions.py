@@ -70,7 +70,7 @@ def holds(run: Run, scope: Scope, value: Value, node: ast.expr) -> bool:
     choices = [("yes", first), ("no", second)]
     if _unlikely(key):
         choices.reverse()
-    answer = run.decide(key, ast.unparse(node), origin, scope.module.location(node), choices) == "yes"
+    answer = run.decide(key, run.world.text(node), origin, scope.module.location(node), choices) == "yes"
     learn(run, key, answer)
     return answer if positive else not answer
 

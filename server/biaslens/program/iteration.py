@@ -65,7 +65,7 @@ def rounds(run: Run, scope: Scope, count: Value, node: ast.AST) -> int:
         return max(0, min(count, MAX_ITEMS))
     if not isinstance(count, Unknown):
         return 0
-    text = ast.unparse(node)
+    text = run.world.text(node)
     choices = [(n, f"{text} gives {n} {'round' if n == '1' else 'rounds'}") for n in ("3", "1", "0")]
     chosen = run.decide(("rounds", count.key), text, count.origin, scope.module.location(node), choices)
     run.known[count.key] = int(chosen)

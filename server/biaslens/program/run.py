@@ -38,6 +38,13 @@ class World:
         self.options = options
         self._modules: dict[str, Module | None] = {}
         self._generators: dict[ast.AST, bool] = {}
+        self._texts: dict[ast.AST, str] = {}
+
+    def text(self, node: ast.AST) -> str:
+        """The source of a node on one line, as people read conditions; kept, since every run asks again."""
+        if node not in self._texts:
+            self._texts[node] = ast.unparse(node)
+        return self._texts[node]
 
     def is_generator(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
         """Whether a function yields."""
@@ -177,7 +184,7 @@ class Run:
             return shape
         rank, at_least = self._ranks.get(shape.token, (None, 0))
         if rank is None:
-            return replace(shape, at_least=max(at_least, shape.at_least))
+            return shape if at_least <= shape.at_least else Shape(None, shape.sizes, shape.token, at_least)
         sizes = (None,) * (rank - len(shape.sizes)) + shape.sizes
         return Shape(rank, sizes[len(sizes) - rank :], -1, rank)
 

@@ -289,7 +289,7 @@ def _root_argument(run: Run, scope: Scope, function: FunctionValue, parameter: a
     if name not in function.defaults:
         return unknown
     default = function.defaults[name]
-    shown = _default_text(function, name)
+    shown = run.world.text(_default_of(function, name))
     where = function.scope.module.location(parameter)
     words = [("default", f"the default `{name}={shown}`"), ("other", f"another `{name}` than `{shown}`")]
     if isinstance(default, bool):
@@ -306,7 +306,7 @@ def _root_argument(run: Run, scope: Scope, function: FunctionValue, parameter: a
     return Unknown(unknown.key, name, number, origin)
 
 
-def _default_text(function: FunctionValue, name: str) -> str:
+def _default_of(function: FunctionValue, name: str) -> ast.expr:
     parameters = function.node.args
     positional = [*parameters.posonlyargs, *parameters.args]
     pairs = dict(
@@ -315,7 +315,7 @@ def _default_text(function: FunctionValue, name: str) -> str:
     pairs.update(
         {p.arg: d for p, d in zip(parameters.kwonlyargs, parameters.kw_defaults, strict=True) if d is not None}
     )
-    return ast.unparse(pairs[name])
+    return pairs[name]
 
 
 def _is_number(annotation: ast.expr | None) -> bool:
