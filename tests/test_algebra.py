@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from biaslens.algebra.axes import ALL, NONE, Axes, Shape, all_but, axes, same_sizes
+from biaslens.algebra.axes import ALL, NONE, Axes, Shape, all_but, axes
 from biaslens.algebra.outcome import (
     CARRIES,
     MAX_TERMS,
@@ -145,12 +145,6 @@ def test_an_axis_of_size_one_is_never_one_that_a_shift_varies_along() -> None:
     assert axes(-2, -1).canonical(shape) == axes(-1)
     assert ALL.canonical(shape) == axes(-3, -1)
     assert axes(1).overlaps(axes(-2), shape) is False
-
-
-def test_shapes_are_the_same_only_where_every_size_is_known_to_be() -> None:
-    assert same_sizes(Shape.of(named("n"), number(2)), Shape.of(named("n"), number(2)))
-    assert not same_sizes(Shape.of(None), Shape.of(None))
-    assert not same_sizes(Shape(), Shape())
 
 
 # --- outcomes --------------------------------------------------------------------------------------------------------

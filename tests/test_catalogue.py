@@ -26,7 +26,7 @@ from biaslens.algebra.sizes import number
 from biaslens.algebra.sizes import unknown as unknown_size
 from biaslens.catalogue.entry import SOME_NUMBER, UNKNOWN, Call, Entry, Mode, Operand, Step
 from biaslens.catalogue.indexing import subscript
-from biaslens.catalogue.lookup import ROWS, bind, find, is_torch_name, method, operator
+from biaslens.catalogue.lookup import ROWS, bind, find, method, operator
 
 torch.set_num_threads(1)
 TOLERANCE = 1e-9
@@ -427,8 +427,6 @@ def test_names_are_found_by_the_module_that_defines_them_and_in_place() -> None:
     assert find("torch.nn.Parameter") is None
     assert method("no_such_method") is None
     assert operator("@").name == "torch.matmul"
-    assert is_torch_name("torch.foo")
-    assert not is_torch_name("torchvision.ops")
 
 
 def test_arguments_bind_as_python_binds_them() -> None:

@@ -59,8 +59,7 @@ class Site:
     """One constructor call of a layer with a bias (or that could have one), with its verdict.
 
     layer: one of the layers made there. fates: over all uses, paths and contexts, each kind of ending once per root.
-    condition: what has to hold, empty for plain redundant only. condition_origin: as `Question.origin`, "" without
-    one; condition_code: the condition as an expression valid at the call, or "".
+    condition: what has to hold, empty for plain redundant only. condition_origin: as `Question.origin`, "" without one.
     by_default: the condition holds by default or in a known use, so that it is worth a finding.
     """
 
@@ -70,7 +69,6 @@ class Site:
     fates: tuple[Fate, ...]
     condition: str = ""
     condition_origin: str = ""
-    condition_code: str = ""
     seen_in: tuple[str, ...] = ()
     by_default: bool = True
 

@@ -61,7 +61,6 @@ def _site(program: Program, place: Location, uses: list[Use]) -> Site:
         _shortened(fates),
         judgement.condition,
         judgement.origin,
-        "",
         seen_in,
         judgement.by_default,
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from biaslens.algebra.sizes import Size, same_size
+from biaslens.algebra.sizes import Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,11 +171,3 @@ def _shared_complement(excluded: frozenset[int], shape: Shape) -> bool | None:
         return None
     gone = {shape.canonical(axis) for axis in excluded}
     return any(axis not in gone and not shape.is_single(axis) for axis in remaining)
-
-
-def same_sizes(left: Shape, right: Shape) -> bool:
-    """Whether two shapes are provably equal."""
-    if left.rank is None or left.rank != right.rank:
-        return False
-    pairs = zip(left.sizes, right.sizes, strict=True)
-    return all(a is not None and b is not None and same_size(a, b) is True for a, b in pairs)

@@ -39,7 +39,6 @@ class Operand:
     stochastic: the axis along which its entries are weights that sum to one (attention after a softmax), or None.
     parameter: it is a learnable parameter, so it is no gate that depends on the sample.
     blocked: some entries may be -inf by a mask from outside, so that a softmax row may be undefined.
-    uniform: every entry of it is the same number (zeros, ones, full).
     maybe: it may be something other than a tensor (a value whose source we could not follow).
     """
 

@@ -80,11 +80,6 @@ def operator(symbol: str) -> Entry:
     return _by_name()[_OPERATORS[symbol]]
 
 
-def is_torch_name(name: str) -> bool:
-    """Whether a dotted name belongs to torch itself, known to the catalogue or not."""
-    return name == "torch" or name.startswith("torch.")
-
-
 def bind(
     parameters: Sequence[Parameter], positional: Sequence[Argument], keywords: Mapping[str, Argument]
 ) -> dict[str, Argument] | None:

@@ -125,7 +125,6 @@ def _layer(run: Run, scope: Scope, instance: Instance, entry: Entry, arguments: 
     )
     if argument is not None:
         state.text = scope.module.excerpt(argument)
-        state.location = scope.module.location(argument)
     return state
 
 

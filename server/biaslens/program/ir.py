@@ -24,7 +24,7 @@ class Layer:
     site: the constructor call that a person would edit. number: tells the layers of one path apart.
     label: the name by which the model holds it, such as `bn1` or `layers.0`.
     bias: True, False, or None where the source does not tell whether it has its shift.
-    bias_text: the source of the argument that decides it, or "". bias_span: where that stands.
+    bias_text: the source of the argument that decides it, or "".
     frozen: its shift was put out of training on purpose (`requires_grad = False`).
     call: the arguments of the function that made it: name, a key for the value, and the value as a condition.
     tampered: why the layer's own shift cannot be trusted ("its bias is assigned"), or "".
@@ -36,7 +36,6 @@ class Layer:
     label: str
     bias: bool | None
     bias_text: str = ""
-    bias_location: Location | None = None
     frozen: bool = False
     tampered: str = ""
     parameters: Size | None = None

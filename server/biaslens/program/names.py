@@ -15,7 +15,6 @@ from biaslens.program.run import ModuleState, Run
 from biaslens.program.values import External, ModuleValue, Scope, Unknown, Value
 from biaslens.syntax.locate import locate, locate_relative, submodule
 from biaslens.syntax.parse import Module
-from biaslens.text import Location
 
 MISSING = object()
 """No such name."""
@@ -184,8 +183,3 @@ def _guarded_global(run: Run, path: str, name: str) -> Value:
         return module_attribute(run, path, name)
     finally:
         state.executed.discard(marker)
-
-
-def location_of(scope: Scope, node: ast.AST) -> Location:
-    """Where a node stands."""
-    return scope.module.location(node)

@@ -338,7 +338,6 @@ def _frozen(state: LayerState) -> Layer:
         label=state.entry.label if not state.label or state.label.isdigit() else state.label,
         bias=state.shift,
         bias_text=state.text,
-        bias_location=state.location,
         frozen=state.frozen_shift,
         tampered=state.tampered,
         parameters=parameters,

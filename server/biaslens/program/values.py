@@ -180,7 +180,7 @@ class LayerState:
     """What makes an instance a layer of torch: its row, the arguments of its constructor and where that stands.
 
     shift: whether it has its learnable shift; None if the source does not tell.
-    text, location: the argument that decides that, as written.
+    text: the argument that decides that, as written.
     call: the arguments of the function that makes it, as (name, key, condition).
     inside_another: a class that the entry uses makes it.
     """
@@ -191,7 +191,6 @@ class LayerState:
     number: int
     shift: bool | None
     text: str = ""
-    location: Location | None = None
     frozen_shift: bool = False
     tampered: str = ""
     eval_mode: bool = False
