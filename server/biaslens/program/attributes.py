@@ -276,8 +276,8 @@ def _instance_item(run: Run, scope: Scope, owner: Instance, index: Value, node: 
         if not -len(children) <= index < len(children):
             raise PathEnds
         return children[index]
-    if isinstance(index, Unknown) and owner.modules:
-        return _chosen(run, scope, owner.modules, index, node, kind == "torch.nn.ModuleDict")
+    if isinstance(index, Unknown) and kind == "torch.nn.ModuleDict":
+        return _chosen(run, scope, owner.modules, index, node)
     return Unknown(("item", run.ordinal(owner), key_of(run, index)), f"{show(owner)}[...]")
 
 
@@ -292,7 +292,7 @@ def _plain_item(run: Run, scope: Scope, owner: Any, index: Value, node: ast.AST)
         return _sliced(run, owner, index)
     if isinstance(index, Unknown):
         if isinstance(owner, dict) and owner:
-            return _chosen(run, scope, owner, index, node, True)
+            return _chosen(run, scope, owner, index, node)
         return Unknown(("item", run.ordinal(owner), index.key), f"...[{index.text}]")
     try:
         return owner[index]
@@ -308,12 +308,10 @@ MAX_CHOICES = 12
 """A look-up of an unknown key in a larger table is not followed entry by entry."""
 
 
-def _chosen(run: Run, scope: Scope, table: dict[Any, Value], index: Unknown, node: ast.AST, keyed: bool) -> Value:
+def _chosen(run: Run, scope: Scope, table: dict[Any, Value], index: Unknown, node: ast.AST) -> Value:
     """A look-up of an unknown key in a known table: one decision, an answer per entry."""
     entries = [key for key in table if isinstance(key, (str, int)) and key != calls.OPEN_KEY]
     if not entries or len(entries) > MAX_CHOICES:
-        return Unknown(("item", run.ordinal(table), index.key), f"...[{index.text}]")
-    if not keyed:
         return Unknown(("item", run.ordinal(table), index.key), f"...[{index.text}]")
     choices = [(repr(key), f"{index.text} == {key!r}") for key in entries]
     chosen = run.decide(("key", index.key), index.text, index.origin, scope.module.location(node), choices)

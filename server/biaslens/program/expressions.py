@@ -101,8 +101,6 @@ def _compound(run: Run, scope: Scope, symbol: str, parts: list[ast.expr], node: 
         value = _condition(run, scope, part)
         answer = truth(run, value)
         if answer is (symbol == "or"):
-            if not open_parts:
-                return answer
             return answer
         if answer is None:
             open_parts.append(settle(run, value))

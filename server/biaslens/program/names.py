@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import builtins
 import math
-import sys
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -174,12 +173,10 @@ _TORCH_CLASSES = frozenset(
 
 def _guarded_global(run: Run, path: str, name: str) -> Value:
     """A star-imported name; modules that star-import each other in a circle have none."""
-    state = run.globals.setdefault(path, ModuleState())
-    marker = -1 - hash(name) % sys.maxsize
-    if marker in state.executed:
+    if (path, name) in run.star_lookups:
         return MISSING
-    state.executed.add(marker)
+    run.star_lookups.add((path, name))
     try:
         return module_attribute(run, path, name)
     finally:
-        state.executed.discard(marker)
+        run.star_lookups.discard((path, name))

@@ -84,6 +84,7 @@ class Run:
     """One run. `forced` answers questions by key; every other question gets its first choice.
 
     constructing: how many objects of classes of the source are being built inside each other.
+    star_lookups: names (path, name) that are being looked up behind a star import.
     replaced: names outside the sources that the program assigns anew, such as `nn.BatchNorm2d = nn.Identity`.
     """
 
@@ -101,6 +102,7 @@ class Run:
     facts: list[Facts] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
     replaced: set[str] = field(default_factory=set)
+    star_lookups: set[tuple[str, str]] = field(default_factory=set)
     constructing: int = 0
     steps: int = 0
     depth: int = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 from biaslens.catalogue.lookup import find
 from biaslens.program import calls, classes, module_methods, modules, names, statements, tensors
@@ -190,7 +191,8 @@ def _use(run: Run, scope: Scope, instance: Instance, node: ast.AST) -> Value:
         outputs.append(modules.apply(run, scope, instance, _unknown_input(), node))
     for method in _public_methods(instance):
         arguments = root_arguments(run, scope, method, "forward", instance)
-        outputs.append(calls.call_function(run, method, arguments, node, scope))
+        with suppress(PathEnds):  # a method that raises is no use; the others are
+            outputs.append(calls.call_function(run, method, arguments, node, scope))
     return outputs
 
 
@@ -203,17 +205,18 @@ def _is_sequential(cls: Value) -> bool:
 
 
 def _public_methods(instance: Instance) -> Iterator[FunctionValue]:
-    """Methods beside forward that apply one of the instance's own modules."""
-    if not isinstance(instance.cls, ClassValue):
-        return
-    for name, value in instance.cls.namespace.items():
-        if name.startswith("_") or name in ("forward", "train", "eval") or not isinstance(value, FunctionValue):
-            continue
-        if isinstance(value.node, ast.FunctionDef) and _applies_modules(value.node, instance):
-            yield value
+    """Methods beside forward, inherited ones too, that apply one of the instance's own modules."""
+    seen = {"forward", "train", "eval"}
+    for owner in classes.order_of(instance.cls):
+        for name, value in owner.namespace.items() if isinstance(owner, ClassValue) else ():
+            if name.startswith("_") or name in seen:
+                continue
+            seen.add(name)
+            if isinstance(value, FunctionValue) and _applies_modules(value.node, instance):
+                yield value
 
 
-def _applies_modules(node: ast.FunctionDef, instance: Instance) -> bool:
+def _applies_modules(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, instance: Instance) -> bool:
     receiver = node.args.args[0].arg if node.args.args else ""
     for inner in ast.walk(node):
         match inner:
