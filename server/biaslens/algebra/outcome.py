@@ -227,7 +227,7 @@ def _carry(effect: Carries, shift: Shift, before: Shape, after: Shape, stamp: Ha
     collected = _collect(terms)
     if not collected:
         return Cancelled("centering")
-    if len(collected) > MAX_TERMS and effect.mixes == ALL:
+    if len(collected) > (MAX_TERMS if effect.mixes == ALL else 2 * MAX_TERMS):
         collected = (_sum(collected, after, stamp),)
     return Carried(Shift(collected, shift.masked or effect.masks))
 
