@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 from biaslens.flow import Flow
@@ -14,6 +15,9 @@ from biaslens.rules.registry import judge
 from biaslens.rules.rule import Finding, Fix
 from biaslens.syntax.files import Files
 from biaslens.text import Problem, Source
+
+RECURSION_LIMIT = 4000
+"""Frames for the deepest chain of calls and imports that is followed; within the stack of a thread on every Python."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,11 @@ class Report:
 
 
 def lint(source: Source, files: Files, options: Options) -> Report:
-    """Parses, follows and judges one file. Never raises, never touches the disk except through `files`."""
+    """Parses, follows and judges one file. Never raises, never touches the disk except through `files`.
+
+    Effect: raises Python's recursion limit, since following one call of a model takes a dozen frames.
+    """
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION_LIMIT))
     try:
         world = World(files, options)
         module = world.add(source)

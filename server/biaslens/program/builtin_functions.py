@@ -315,7 +315,11 @@ def _any_or_all(stop: bool) -> Handler:
         answers = [truth(run, item) for item in items]
         if stop in answers:
             return stop
-        return (not stop) if None not in answers else opaque(run, scope, node)
+        still_open = [item for item, answer in zip(items, answers, strict=True) if answer is None]
+        if not still_open:
+            return not stop
+        keys = (key_of(run, item) for item in still_open)
+        return Unknown(("or" if stop else "and", *keys), run.world.text(node), origin=origin_of(*still_open))
 
     return handler
 

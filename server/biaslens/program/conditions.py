@@ -242,6 +242,10 @@ def _unlikely(key: Hashable) -> bool:
     match key:
         case ("==", ("number", *_), ("constant", "int", _)):
             return True
+        case ("or", *parts):
+            return all(_unlikely(part) for part in parts)
+        case ("and", *parts):
+            return any(_unlikely(part) for part in parts)
         case ("is", _, ("constant", _, None)) | ("isinstance", *_) | ("raises", *_):
             return True
         case _:
