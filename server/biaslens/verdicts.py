@@ -104,8 +104,9 @@ def _all_cancelled(alone: list[Use], contexts: list[Use]) -> _Judgement:
         return _Judgement(Verdict.IN_EVERY_USE, f"in every use found: {names}")
     open_questions = _open_questions(alone)
     if open_questions:
-        texts = " and ".join(dict.fromkeys(answer.text for answer in open_questions))
-        return _Judgement(Verdict.CONDITIONAL, texts, open_questions[0].question.origin)
+        texts = list(dict.fromkeys(_phrase(answer) for answer in open_questions))
+        condition = " and ".join(texts[:3]) + (" and more" if len(texts) > 3 else "")
+        return _Judgement(Verdict.CONDITIONAL, condition, open_questions[0].question.origin)
     return _Judgement(Verdict.REDUNDANT)
 
 
