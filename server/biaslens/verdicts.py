@@ -264,7 +264,7 @@ def _is_default(use: Use) -> bool:
 
 
 def _is_about_default(answer: Answer) -> bool:
-    return answer.question.key.startswith("('default'")
+    return answer.question.is_about_default
 
 
 def _weakest(origins: Iterable[str]) -> str:

@@ -168,4 +168,5 @@ def _flips(run: Run, forced: Mapping[str, str], *, defaults: bool) -> Iterator[d
 
 def _is_plain_default(run: Run, key: str) -> bool:
     """Whether a question is about a default that is a number: a size, seldom a switch."""
-    return key.startswith("('default'") and run.answers[key].question.text.rpartition("=")[2].lstrip("-")[:1].isdigit()
+    question = run.answers[key].question
+    return question.is_about_default and question.text.rpartition("=")[2].lstrip("-")[:1].isdigit()

@@ -36,10 +36,15 @@ def construct(run: Run, scope: Scope, cls: ClassValue, arguments: Arguments, nod
         _initialise_instance(run, scope, instance, cls, arguments, node)
     finally:
         run.constructing -= builds_parts
-    reason = classes.works_behind_the_scenes(cls)
+    distrust(instance)
+    return instance
+
+
+def distrust(instance: Instance) -> None:
+    """Effect: nothing is believed of an instance whose class works behind the scenes."""
+    reason = classes.works_behind_the_scenes(instance.cls)
     if reason:
         modules.escape([instance], reason)
-    return instance
 
 
 def find_layer(cls: ClassValue) -> Entry | None:

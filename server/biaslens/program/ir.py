@@ -82,6 +82,11 @@ class Question:
     origin: str
     location: Location
 
+    @property
+    def is_about_default(self) -> bool:
+        """Whether it asks if a parameter of an entry has its default."""
+        return self.key.startswith("('default'")
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

@@ -295,15 +295,14 @@ def submodules(instance: Instance, seen: set[int] | None = None) -> Iterator[Ins
 
 def apply_torch(run: Run, scope: Scope, instance: Instance, arguments: Arguments, node: ast.AST) -> Value:
     """What torch's own forward does with an instance: a layer, a Sequential; anything else is unknown."""
-    hook = _overridden_inside(instance)
-    if hook:
-        if instance.layer is not None:
-            arguments = arguments.behind(_apply_layer(run, scope, instance, arguments, node))
-        return calls.call_unknown(run, scope, f"{label_of(instance)}.{hook}", arguments, node)
     if instance.layer is not None:
-        return _apply_layer(run, scope, instance, arguments, node)
+        value = _apply_layer(run, scope, instance, arguments, node)
+        hook = _overridden_inside(instance)
+        if hook:
+            return calls.call_unknown(run, scope, f"{label_of(instance)}.{hook}", arguments.behind(value), node)
+        return value
     if container_kind(instance) == SEQUENTIAL:
-        value: Value = None
+        value = None
         for child in list(instance.modules.values()):
             value = calls.call(run, scope, child, arguments, node)
             arguments = Arguments((value,))
@@ -312,13 +311,13 @@ def apply_torch(run: Run, scope: Scope, instance: Instance, arguments: Arguments
 
 
 def _overridden_inside(instance: Instance) -> str:
-    """A method that torch's own forward would call and that a subclass replaces, or ""."""
+    """A method that the layer's own forward would call and that a subclass replaces, or ""."""
     for cls in classes.order_of(instance.cls):
         if not isinstance(cls, ClassValue):
             break
         for name, value in cls.namespace.items():
             inner = name.startswith("_") and not name.startswith("__") and name not in module_methods.HARMLESS
-            if instance.layer is not None and inner and isinstance(value, FunctionValue) and name != "_check_input_dim":
+            if inner and isinstance(value, FunctionValue) and name != "_check_input_dim":
                 return name
     return ""
 

@@ -110,6 +110,7 @@ class Run:
     def __post_init__(self) -> None:
         self._ranks: dict[int, tuple[int | None, int]] = {}
         self._tensors: dict[Hashable, Tensor] = {}
+        self._biases: dict[Var, LayerState] = {}
         self._counters: dict[Hashable, int] = {}
         self._ordinals: dict[int, int] = {}
         self._kept: list[Value] = []
@@ -274,6 +275,7 @@ class Run:
     def parameter(self, layer: LayerState, shape: Shape, location: Location) -> Tensor:
         """The tensor of a layer's own bias, read as a value."""
         tensor = self.new_tensor(shape, Facts(parameter=True))
+        self._biases[tensor.var] = layer
         equation = Equation((tensor.var,), f"{layer.label}.bias", (), ((),), location, layer=layer.number, starts=True)
         self.equations.append(equation)
         return tensor
@@ -287,11 +289,7 @@ class Run:
 
     def layer_of_parameter(self, value: Value) -> LayerState | None:
         """The layer whose own bias a value is."""
-        if isinstance(value, Tensor):
-            for equation in self.equations:
-                if equation.starts and equation.results[0] == value.var and equation.layer is not None:
-                    return self.layers[equation.layer]
-        return None
+        return self._biases.get(value.var) if isinstance(value, Tensor) else None
 
     def _replace(self, target: Tensor, result: Tensor, label: str, location: Location) -> None:
         """Effect: an in-place operation. Every alias sees the result; views make it too hard to follow."""

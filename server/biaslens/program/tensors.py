@@ -130,15 +130,15 @@ def apply_entry(
     arguments = {name: _argument(run, name, value, operands) for name, value in bound.items()}
     location = scope.module.location(node)
     step = _step(run, entry, arguments, operands, mode or run.mode)
-    shown = _settings(bound)
     if step is None or (operands and any(len(r.effects) != len(operands) for r in step.results)):
         run.emit_unknown(label, f"`{label}` is used in a way that could not be followed", operands, location)
         return Unknown(("result", location.path, location.span.start, run.count(("result", location))), f"{label}(...)")
     if in_place or bound.get("inplace") is True:
         step = Step(step.results[:1], step.product, False, False, 0, step.refined) if operands else step
-    if not operands and layer is None:
-        return _without_operands(run, step, bound)
-    results = run.emit(label, step, operands, location, layer=layer, settings=shown)
+    if not operands and layer is None:  # zeros, randn, arange: nothing goes in, so there is nothing to follow
+        results = [run.new_tensor(result.shape) for result in step.results]
+        return tuple(results) if step.sequence else results[0]
+    results = run.emit(label, step, operands, location, layer=layer, settings=_settings(bound))
     if step.in_place is not None:
         return results[0]
     return tuple(results) if step.sequence else results[0]
@@ -310,15 +310,15 @@ def inside(values: Iterable[Value], depth: int = 4) -> list[Tensor]:
 
 def _catalogued_method(run: Run, scope: Scope, owner: Tensor, name: str, arguments: Arguments, node: ast.AST) -> Value:
     entry = lookup.method(name)
-    if name.endswith("_") and not name.endswith("__") and run.facts[owner.var].parameter:
+    in_place = name.endswith("_") and not name.endswith("__")
+    if in_place and run.facts[owner.var].parameter:
         return owner  # an initialiser: the values of parameters are never used
     if name in OVERWRITING:
         run.overwrite(owner, name, scope.module.location(node))
         return owner
-    in_place = entry is not None and name.endswith("_") and not name.endswith("__")
     if entry is None or (arguments.open and not _takes_sizes(entry)):
         result = calls.call_unknown(run, scope, name, arguments.behind(owner), node)
-        if name.endswith("_") and not name.endswith("__"):
+        if in_place:
             owner.var = run.new_var(Shape())
             return owner
         return result
@@ -367,14 +367,13 @@ def _unknown_argument(run: Run, name: str, value: Unknown, operands: list[Tensor
         case _:
             pass
     if name in SIZE_PARAMETERS:
-        return as_size(value) if value.number or value.origin in ("constructor", "default") else _size(value)
+        return as_size(value)
     if value.number:
         return SOME_NUMBER
     if name in TENSOR_PARAMETERS:
         tensor = run.tensor_of(value)
         operands.append(tensor)
-        operand = _operand(run, len(operands) - 1, tensor)
-        return Operand(operand.index, operand.shape, None, False, True, True)
+        return Operand(len(operands) - 1, run.shape(tensor.var), blocked=True, maybe=True)
     return SOME_NUMBER if is_number(value) else UNKNOWN
 
 
@@ -401,12 +400,6 @@ def _index(run: Run, item: Value, operands: list[Tensor]) -> Argument:
     if isinstance(item, Unknown):
         return SOME_NUMBER if is_number(item) else UNKNOWN
     return _argument(run, "items", item, operands)
-
-
-def _without_operands(run: Run, step: Step, bound: Mapping[str, Value]) -> Value:
-    """A tensor that no other goes into: zeros, randn, arange."""
-    results = [run.new_tensor(result.shape) for result in step.results]
-    return tuple(results) if step.sequence else results[0]
 
 
 def _settings(bound: Mapping[str, Value]) -> str:

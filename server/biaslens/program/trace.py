@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
 from biaslens.catalogue.lookup import find
-from biaslens.program import calls, classes, module_methods, modules, names, statements, tensors
+from biaslens.program import calls, classes, instances, module_methods, modules, names, statements, tensors
 from biaslens.program.decisions import explore, guarded
 from biaslens.program.ir import Answer, Layer, Path, Program
 from biaslens.program.ir import Run as Followed
@@ -152,20 +152,19 @@ def _run_class(run: Run, scope: Scope, node: ast.ClassDef) -> Value:
     if initialiser is not None and isinstance(initialiser[1], FunctionValue):
         arguments = root_arguments(run, scope, initialiser[1], "constructor", instance)
         calls.call_function(run, initialiser[1], arguments, node, scope)
-    elif not _builds_itself(cls):
+    elif not _is_layer_class(cls):
         base = classes.torch_base(cls)
-        if base is not None and find(base.name) is None:
+        if base is not None:
             modules.fill(run, scope, instance, base.name, Arguments(), node)
-    if any(isinstance(base, External) and find(base.name) for base in cls.order) and instance.layer is None:
+    if _is_layer_class(cls) and instance.layer is None:
         return None
-    reason = classes.works_behind_the_scenes(cls)
-    if reason:
-        modules.escape([instance], reason)
+    instances.distrust(instance)
     module_methods.run_train_overrides(run, scope, instance, node)
     return _use(run, scope, instance, node)
 
 
-def _builds_itself(cls: ClassValue) -> bool:
+def _is_layer_class(cls: ClassValue) -> bool:
+    """Whether a class derives from a layer of torch."""
     return any(isinstance(base, External) and find(base.name) for base in cls.order)
 
 
