@@ -31,14 +31,15 @@ class Report:
     problems: tuple[Problem, ...]
 
 
-def lint(source: Source, files: Files, options: Options) -> Report:
+def lint(source: Source, files: Files, options: Options, world: World | None = None) -> Report:
     """Parses, follows and judges one file. Never raises, never touches the disk except through `files`.
 
+    world: of the same files and options, where several are looked at; what they import is then evaluated once.
     Effect: raises Python's recursion limit, since following one call of a model takes a dozen frames.
     """
     sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION_LIMIT))
     try:
-        world = World(files, options)
+        world = world or World(files, options)
         module = world.add(source)
         program = trace(module, world)
         flow = follow(program)

@@ -70,7 +70,7 @@ def find(run: Run, scope: Scope, owner: Value, name: str, node: ast.AST) -> Valu
             return prefix.rpartition(".")[2]
         case External(name=prefix):
             full = f"{prefix}.{name}"
-            return Unknown(("replaced", full), full) if full in run.replaced else names.external(full)
+            return Unknown(("replaced", full), full) if run.is_replaced(full) else names.external(full)
         case ClassValue():
             return _of_class(run, scope, owner, name)
         case Super():
@@ -101,6 +101,7 @@ def set_attribute(run: Run, scope: Scope, owner: Value, name: str, value: Value)
         case Instance():
             modules.set_attribute(run, owner, name, value)
         case ClassValue(namespace=namespace):
+            run.touch(owner)
             namespace[name] = value
         case Tensor():
             modules.set_tensor_attribute(run, owner, name, value)
@@ -113,7 +114,7 @@ def set_attribute(run: Run, scope: Scope, owner: Value, name: str, value: Value)
 def delete_attribute(run: Run, owner: Value, name: str) -> None:
     """Effect: `del owner.name`."""
     if isinstance(owner, Instance):
-        modules.delete_attribute(owner, name)
+        modules.delete_attribute(run, owner, name)
 
 
 def get_item(run: Run, scope: Scope, owner: Value, index: Value, node: ast.AST) -> Value:
@@ -141,6 +142,7 @@ def set_item(run: Run, scope: Scope, owner: Value, index: Value, value: Value, n
     owner, index = settle(run, owner), settle(run, index)
     match owner:
         case list() | dict():
+            run.touch(owner)
             try:
                 if isinstance(index, Unknown):
                     _forget(run, owner, node, scope)
@@ -159,12 +161,13 @@ def set_item(run: Run, scope: Scope, owner: Value, index: Value, value: Value, n
 def delete_item(run: Run, owner: Value, index: Value) -> None:
     """Effect: `del owner[index]`."""
     if isinstance(owner, (list, dict)):
+        run.touch(owner)
         try:
             del owner[index]
         except (TypeError, IndexError, KeyError):
             raise PathEnds from None
     elif isinstance(owner, Instance):
-        modules.delete_child(owner, index)
+        modules.delete_child(run, owner, index)
 
 
 def rank_of(run: Run, tensor: Tensor) -> Value:

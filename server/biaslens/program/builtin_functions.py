@@ -232,7 +232,7 @@ def _setattr(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Val
         if isinstance(name, str):
             attributes.set_attribute(run, scope, owner, name, value)
         elif isinstance(owner, Instance):
-            modules.escape([owner], "an attribute that we could not tell is set")
+            modules.escape(run, [owner], "an attribute that we could not tell is set")
     return None
 
 
@@ -342,6 +342,7 @@ def _filter(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Valu
 
 def _next(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
     if arguments.positional and isinstance(arguments.positional[0], list) and arguments.positional[0]:
+        run.touch(arguments.positional[0])
         return arguments.positional[0].pop(0)
     return opaque(run, scope, node)
 

@@ -203,7 +203,7 @@ def call_unknown(run: Run, scope: Scope, name: str, arguments: Arguments, node: 
     location = scope.module.location(node)
     values = [*arguments.positional, *arguments.keywords.values()]
     run.emit_unknown(name, f"`{name}` is code that could not be followed", tensors.inside(values), location)
-    modules.escape(values, f"it is passed to `{name}`, which could not be followed")
+    modules.escape(run, values, f"it is passed to `{name}`, which could not be followed")
     key = ("call", location.path, location.span.start)
     number = run.count(key)
     if not tensors.inside(values) and all(not isinstance(value, (Unknown, Instance)) for value in values):

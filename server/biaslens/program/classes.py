@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-from biaslens.program import expressions, statements
+from biaslens.program import calls, expressions, statements
 from biaslens.program.iteration import CONTAINERS
 from biaslens.program.run import Run
-from biaslens.program.values import CLASS_BODY, ClassValue, External, Scope, Unknown, Value
+from biaslens.program.values import CLASS_BODY, Arguments, ClassValue, External, Scope, Unknown, Value, Wrapped
 
 
 def define(run: Run, scope: Scope, node: ast.ClassDef) -> ClassValue:
@@ -19,7 +19,23 @@ def define(run: Run, scope: Scope, node: ast.ClassDef) -> ClassValue:
     cls.order = (cls, *_merge([_order(base) for base in bases] + [list(bases)]))
     body = Scope(scope.module, cls.namespace, scope, cls, CLASS_BODY)
     statements.execute_all(run, body, node.body)
+    _initialise_subclass(run, scope, cls, node)
     return cls
+
+
+def _initialise_subclass(run: Run, scope: Scope, cls: ClassValue, node: ast.ClassDef) -> None:
+    """Effect: what the `__init_subclass__` of a base class does to a new class."""
+    found = next((owner for owner in cls.order[1:] if isinstance(owner, ClassValue) and _HOOK in owner.namespace), None)
+    if found is not None:
+        hook = found.namespace[_HOOK]
+        keywords = {
+            k.arg: expressions.evaluate(run, scope, k.value) for k in node.keywords if k.arg not in (None, "metaclass")
+        }
+        function = hook.function if isinstance(hook, Wrapped) else hook
+        calls.call(run, scope, function, Arguments((cls,), keywords), node)
+
+
+_HOOK = "__init_subclass__"
 
 
 def find(cls: Value, name: str, *, after: Value = None) -> tuple[Value, Value] | None:
@@ -57,7 +73,7 @@ def works_behind_the_scenes(cls: Value) -> str:
         if isinstance(owner, ClassValue):
             if any(keyword.arg == "metaclass" and _name(keyword.value) != "ABCMeta" for keyword in owner.node.keywords):
                 return "its class has a metaclass"
-            for name in ("__getattribute__", "__setattr__", "__delattr__", "__new__", "__init_subclass__"):
+            for name in ("__getattribute__", "__setattr__", "__delattr__", "__new__"):
                 if name in owner.namespace:
                     return f"its class defines `{name}`"
     return ""

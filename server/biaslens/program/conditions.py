@@ -10,9 +10,9 @@ import ast
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-from biaslens.algebra.sizes import number, same_size
+from biaslens.algebra.sizes import Size, number, same_size
 from biaslens.program.run import Run
-from biaslens.program.sizing import as_size
+from biaslens.program.sizing import as_size, is_remainder
 from biaslens.program.values import (
     BoundMethod,
     ClassValue,
@@ -240,8 +240,8 @@ def _normal(key: Hashable) -> tuple[Hashable, bool]:
 def _unlikely(key: Hashable) -> bool:
     """Tests that are false by default: being None or of some type, or an unknown number equal to a given one."""
     match key:
-        case ("==", ("number", *_), ("constant", "int", _)):
-            return True
+        case ("==", ("number", *_) as subject, ("constant", "int", _)):
+            return not is_remainder(subject)
         case ("or", *parts):
             return all(_unlikely(part) for part in parts)
         case ("and", *parts):
@@ -335,15 +335,23 @@ def _decided_with_unknown(run: Run, symbol: str, left: Value, right: Value) -> b
     first, second = as_size(left), as_size(right)
     if first is None or second is None or not (_numeric(left) and _numeric(right)):
         return None
-    if symbol == "==":
-        return same_size(first, second)
     difference = first - second
     if not difference.terms:
-        return symbol in ("<=", ">=")
+        return symbol in ("==", "<=", ">=")
+    if not _is_of_sizes(difference):
+        return None
+    if symbol == "==":
+        return same_size(first, second)
     signs = {factor > 0 for _, factor in difference.terms}
     if len(signs) == 1 and difference != number(0) and all(monomial for monomial, _ in difference.terms):
         return (True in signs) == (symbol in (">", ">="))
     return None
+
+
+def _is_of_sizes(difference: Size) -> bool:
+    """Whether every unknown in it is the size of a tensor, which is positive; an argument may be 0 or less."""
+    names = (name for monomial, _ in difference.terms for name, _ in monomial)
+    return all(isinstance(name, tuple) and name[:1] == ("size",) for name in names)
 
 
 def _numeric(value: Value) -> bool:

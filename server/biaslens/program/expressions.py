@@ -265,7 +265,7 @@ def _formatted(run: Run, scope: Scope, node: ast.FormattedValue) -> Value:
 
 def _walrus(run: Run, scope: Scope, node: ast.NamedExpr) -> Value:
     value = evaluate(run, scope, node.value)
-    names.bind(scope, node.target.id, value)
+    names.bind(run, scope, node.target.id, value)
     return value
 
 

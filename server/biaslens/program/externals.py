@@ -150,7 +150,7 @@ def _same(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
 def _parametrised(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
     """`register_parametrization(module, name, parametrization)`: its bias is then made by other code."""
     if len(arguments.positional) > 1 and arguments.positional[1] != "weight":
-        modules.escape([arguments.positional[0]], "a parametrization makes its parameters")
+        modules.escape(run, [arguments.positional[0]], "a parametrization makes its parameters")
     return _same(run, scope, arguments, node)
 
 

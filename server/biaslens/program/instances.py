@@ -36,15 +36,15 @@ def construct(run: Run, scope: Scope, cls: ClassValue, arguments: Arguments, nod
         _initialise_instance(run, scope, instance, cls, arguments, node)
     finally:
         run.constructing -= builds_parts
-    distrust(instance)
+    distrust(run, instance)
     return instance
 
 
-def distrust(instance: Instance) -> None:
+def distrust(run: Run, instance: Instance) -> None:
     """Effect: nothing is believed of an instance whose class works behind the scenes."""
     reason = classes.works_behind_the_scenes(instance.cls)
     if reason:
-        modules.escape([instance], reason)
+        modules.escape(run, [instance], reason)
 
 
 def find_layer(cls: ClassValue) -> Entry | None:

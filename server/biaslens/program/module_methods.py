@@ -57,13 +57,13 @@ def method(run: Run, scope: Scope, owner: Instance, name: str, arguments: Argume
         case "register_parameter" | "register_buffer":
             return _register(run, owner, name, arguments)
         case "register_forward_hook" | "register_forward_pre_hook" | "register_full_backward_hook":
-            modules.escape([owner], f"`{name}` adds code to it")
+            modules.escape(run, [owner], f"`{name}` adds code to it")
             return None
         case "__setattr__" if len(arguments.positional) == 2 and isinstance(first, str):
             modules.set_attribute(run, owner, first, arguments.positional[1])
             return None
         case "__delattr__" if isinstance(first, str):
-            modules.delete_attribute(owner, first)
+            modules.delete_attribute(run, owner, first)
             return None
         case "state_dict":
             return _state(run, scope, owner, node)
@@ -234,6 +234,7 @@ def _freeze(owner: Instance) -> None:
 
 
 def _change_container(run: Run, scope: Scope, owner: Instance, name: str, arguments: Arguments, node: ast.AST) -> Value:
+    run.touch(owner)
     values = [*arguments.positional, *arguments.keywords.values()]
     match name, values:
         case "append", [value]:

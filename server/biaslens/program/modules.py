@@ -80,7 +80,7 @@ def attribute(run: Run, scope: Scope, owner: Instance, name: str, node: ast.AST)
         case "__dict__" if not classes.is_module_class(owner.cls):
             return owner.attributes
         case "__dict__":
-            escape([owner], "its `__dict__` is used")
+            escape(run, [owner], "its `__dict__` is used")
             return {**owner.attributes, **owner.modules}
         case "_parameters" | "_buffers" if classes.is_module_class(owner.cls):
             return {}
@@ -136,6 +136,7 @@ _PER_AXIS = frozenset({"kernel_size", "stride", "padding", "dilation", "output_p
 
 def set_attribute(run: Run, owner: Instance, name: str, value: Value) -> None:
     """Effect: `owner.name = value`; modules are registered, and a layer's own settings change."""
+    run.touch(owner)
     layer = owner.layer
     if layer is not None and layer.entry.shift is not None and name == layer.entry.shift.attribute:
         tampered(owner, f"its `{name}` is assigned")
@@ -144,7 +145,7 @@ def set_attribute(run: Run, owner: Instance, name: str, value: Value) -> None:
             other.tampered = other.tampered or f"its `{name}` is shared with another layer"
         return
     if name == "__class__":
-        escape([owner], "its class is exchanged")
+        escape(run, [owner], "its class is exchanged")
         return
     if name == "training" and classes.is_module_class(owner.cls):
         if layer is not None and settle(run, value) is not True:
@@ -173,8 +174,9 @@ def set_tensor_attribute(run: Run, owner: Tensor, name: str, value: Value) -> No
         layer.tampered = layer.tampered or "its bias is assigned"
 
 
-def delete_attribute(owner: Instance, name: str) -> None:
+def delete_attribute(run: Run, owner: Instance, name: str) -> None:
     """Effect: `del owner.name`."""
+    run.touch(owner)
     if owner.layer and owner.layer.entry.shift and name == owner.layer.entry.shift.attribute:
         tampered(owner, f"its `{name}` is removed")
     owner.modules.pop(name, None)
@@ -183,6 +185,7 @@ def delete_attribute(owner: Instance, name: str) -> None:
 
 def set_child(run: Run, owner: Instance, index: Value, value: Value) -> None:
     """Effect: `container[index] = value`."""
+    run.touch(owner)
     keys = list(owner.modules)
     if isinstance(index, int) and -len(keys) <= index < len(keys):
         owner.modules[keys[index]] = value
@@ -193,8 +196,9 @@ def set_child(run: Run, owner: Instance, index: Value, value: Value) -> None:
         owner.escaped = "an item that we could not tell was replaced"
 
 
-def delete_child(owner: Instance, index: Value) -> None:
+def delete_child(run: Run, owner: Instance, index: Value) -> None:
     """Effect: `del container[index]`."""
+    run.touch(owner)
     keys = list(owner.modules)
     if isinstance(index, int) and -len(keys) <= index < len(keys):
         del owner.modules[keys[index]]
@@ -245,19 +249,20 @@ def give_label(value: Value, name: str, *, final: bool = True) -> None:
             give_label(child, f"{name}.{child_name}", final=final)
 
 
-def escape(values: Iterable[Value], reason: str) -> None:
+def escape(run: Run, values: Iterable[Value], reason: str) -> None:
     """Effect: modules that were handed to code that we cannot follow may have been changed by it."""
     for value in values:
         if isinstance(value, Instance):
             for module in submodules(value):
+                run.touch(module)
                 module.escaped = module.escaped or reason
                 tampered(module, reason)
         elif isinstance(value, (FunctionValue, BoundMethod, Partial, Wrapped)):
-            escape(captured(value), reason)
+            escape(run, captured(value), reason)
         elif isinstance(value, (list, tuple)):
-            escape(value, reason)
+            escape(run, value, reason)
         elif isinstance(value, dict):
-            escape(value.values(), reason)
+            escape(run, value.values(), reason)
 
 
 def captured(function: FunctionValue | BoundMethod | Partial | Wrapped) -> list[Value]:
@@ -364,6 +369,7 @@ def _training(run: Run, scope: Scope, owner: Instance, node: ast.AST) -> bool:
 
 def add(run: Run, owner: Instance, name: Value, value: Value) -> None:
     """Effect: `owner.add_module(name, value)`."""
+    run.touch(owner)
     if isinstance(name, str):
         owner.attributes.pop(name, None)
         owner.modules[name] = value

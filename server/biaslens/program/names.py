@@ -5,15 +5,17 @@ from __future__ import annotations
 import ast
 import builtins
 import math
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from biaslens.catalogue.lookup import find
-from biaslens.program import statements
+from biaslens.program import shared
 from biaslens.program.run import ModuleState, Run
-from biaslens.program.values import External, ModuleValue, Scope, Unknown, Value
+from biaslens.program.values import External, Imported, ModuleValue, Scope, Unknown, Value
 from biaslens.syntax.locate import locate, locate_relative, submodule
 from biaslens.syntax.parse import Module
+from biaslens.text import Problem
 
 MISSING = object()
 """No such name."""
@@ -58,9 +60,10 @@ def lookup(run: Run, scope: Scope, name: str) -> Value:
     current: Scope | None = scope
     if name in scope.outer_names:
         current = scope.outer_names[name]
-    while current is not None:
+    while current is not None and (current.parent is not None or name in scope.outer_names):
         if name in current.variables:
-            return current.variables[name]
+            value = current.variables[name]
+            return _resolved(run, current.variables, name) if isinstance(value, Imported) else value
         current = current.parent
     value = global_name(run, scope.module, name)
     if value is not MISSING:
@@ -72,21 +75,24 @@ def lookup(run: Run, scope: Scope, name: str) -> Value:
 
 def global_name(run: Run, module: Module, name: str) -> Value:
     """A module's global, after running the statements that affect it; MISSING where there is none."""
+    if run.shared is not None:
+        value = run.shared.global_name(run, module, name)
+        if value is not shared.LOCAL:
+            return value
     state = run.globals.get(module.path)
     if state is None:
         state = run.globals[module.path] = ModuleState()
-    if name in state.complete:
-        return state.variables.get(name, MISSING)
     if name in module.rebound:
         return Unknown(("global", module.path, name), name)
     for index in module.affecting.get(name, ()):
         if index not in state.executed:
             state.executed.add(index)
             run.step(5)
-            statements.execute(run, Scope(module, state.variables), module.statements[index])
+            run.execute(module, index)
+        else:
+            run.reuse(module, index)
     if name in state.variables:
-        state.complete.add(name)
-        return state.variables[name]
+        return _resolved(run, state.variables, name)
     if name == "__name__":
         return module.name
     if name == "__file__":
@@ -122,10 +128,10 @@ def execute_import(run: Run, scope: Scope, node: ast.Import) -> None:
     """Effect: binds the names of `import a.b, c as d`."""
     for alias in node.names:
         if alias.asname:
-            bind(scope, alias.asname, import_module(run, scope.module, alias.name))
+            bind(run, scope, alias.asname, import_module(run, scope.module, alias.name))
         else:
             first = alias.name.split(".")[0]
-            bind(scope, first, import_module(run, scope.module, first))
+            bind(run, scope, first, import_module(run, scope.module, first))
 
 
 def execute_import_from(run: Run, scope: Scope, node: ast.ImportFrom) -> None:
@@ -133,50 +139,78 @@ def execute_import_from(run: Run, scope: Scope, node: ast.ImportFrom) -> None:
     origin = import_module(run, scope.module, node.module or "", node.level)
     for alias in node.names:
         if alias.name != "*":
-            bind(scope, alias.asname or alias.name, _imported(run, scope.module, node, origin, alias.name))
+            inside = isinstance(origin, ModuleValue)
+            value = Imported(origin.path, alias.name) if inside else external(f"{origin.name}.{alias.name}")
+            bind(run, scope, alias.asname or alias.name, value)
 
 
-def bind(scope: Scope, name: str, value: Value) -> None:
+def bind(run: Run, scope: Scope, name: str, value: Value) -> None:
     """Effect: assigns a variable, honouring `global` and `nonlocal`."""
-    target = scope.outer_names.get(name, scope)
+    target = scope.outer_names.get(name)
+    if target is not None:
+        run.touch(target.variables)
     (target or scope).variables[name] = value
 
 
-def _imported(run: Run, module: Module, node: ast.ImportFrom, origin: Value, name: str) -> Value:
-    if isinstance(origin, External):
-        return external(f"{origin.name}.{name}")
-    value = module_attribute(run, origin.path, name)
-    if value is not MISSING:
+def _resolved(run: Run, variables: dict[str, Value], name: str) -> Value:
+    """The value of a variable; an imported name is looked up in its module when it is first used."""
+    value = variables[name]
+    if not isinstance(value, Imported):
         return value
-    return Unknown(("import", origin.path, name), name)
+    found = module_attribute(run, value.path, value.name)
+    return Unknown(("import", value.path, value.name), value.name) if found is MISSING else found
 
 
 def _from_star_imports(run: Run, module: Module, name: str) -> Value:
     if name.startswith("_"):
         return MISSING
-    for node in module.star_imports:
-        origin = import_module(run, module, node.module or "", node.level)
-        if isinstance(origin, ModuleValue):
-            if origin.path != module.path:
-                value = _guarded_global(run, origin.path, name)
-                if value is not MISSING:
-                    return value
-        elif find(f"{origin.name}.{name}") or f"{origin.name}.{name}" in _TORCH_CLASSES:
-            return external(f"{origin.name}.{name}")
-    return MISSING
+    provider = _star_provider(run, module, name, set())
+    match provider:
+        case ModuleValue(path=path):
+            return module_attribute(run, path, name)
+        case External():
+            return external(f"{provider.name}.{name}")
+        case _:
+            return MISSING
+
+
+def _star_provider(run: Run, module: Module, name: str, asked: set[str]) -> Value:
+    """The module from which a star import brings a name, found by reading alone; None where there is none."""
+    known = run.world.star_providers
+    key = (module.path, name)
+    if key not in known and module.path not in asked:
+        asked.add(module.path)
+        found = (_star_source(run, module, node, name, asked) for node in module.star_imports)
+        known[key] = next((source for source in found if source is not None), None)
+    return known.get(key)
+
+
+def _star_source(run: Run, module: Module, node: ast.ImportFrom, name: str, asked: set[str]) -> Value:
+    origin = import_module(run, module, node.module or "", node.level)
+    if isinstance(origin, External):
+        full = f"{origin.name}.{name}"
+        return origin if find(full) or full in _TORCH_CLASSES else None
+    if origin.path == module.path or not _may_have(run, origin.path, name):
+        return None
+    other = run.world.module(origin.path)
+    if other is None:
+        return None
+    if name in other.affecting or submodule(origin.path, name, run.world.files):
+        return origin
+    return _star_provider(run, other, name, asked)
+
+
+def _may_have(run: Run, path: str, name: str) -> bool:
+    """Whether a file can bring a name, before it is parsed: packages bind few names and pass on those of many files."""
+    source = run.world.files.read(path)
+    if isinstance(source, Problem) or (name not in source.text and "import *" not in source.text):
+        return False
+    if "import *" in source.text:
+        return True
+    bound = rf"^[\w \t,(]*\b{name}\b[ \t]*(?:[=:,)\\]|$)|\b(?:def|class|as|for|import)[ \t][^\n]*\b{name}\b"
+    return re.search(bound, source.text, re.MULTILINE) is not None
 
 
 _TORCH_CLASSES = frozenset(
     f"torch.nn.{name}" for name in ("Module", "Sequential", "ModuleList", "ModuleDict", "Parameter", "ParameterList")
 )
-
-
-def _guarded_global(run: Run, path: str, name: str) -> Value:
-    """A star-imported name; modules that star-import each other in a circle have none."""
-    if (path, name) in run.star_lookups:
-        return MISSING
-    run.star_lookups.add((path, name))
-    try:
-        return module_attribute(run, path, name)
-    finally:
-        run.star_lookups.discard((path, name))

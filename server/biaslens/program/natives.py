@@ -73,6 +73,7 @@ def method(run: Run, scope: Scope, receiver: Any, name: str, arguments: Argument
     match receiver, name:
         case list(), "extend":
             if arguments.positional and len(receiver) < MAX_ITEMS:
+                run.touch(receiver)
                 receiver.extend(items_of(run, scope, arguments.positional[0], node))
             return None
         case list(), "sort":
@@ -86,6 +87,7 @@ def method(run: Run, scope: Scope, receiver: Any, name: str, arguments: Argument
         case dict(), "get" | "pop" | "setdefault":
             return _look_up(run, scope, receiver, name, arguments, node)
         case dict(), "update":
+            run.touch(receiver)
             _update(receiver, arguments)
             return None
         case dict(), "fromkeys":
@@ -112,6 +114,7 @@ def _look_up(run: Run, scope: Scope, table: dict[Any, Value], name: str, argumen
         return opaque(run, scope, node)
     key = settle(run, arguments.positional[0])
     default = arguments.positional[1] if len(arguments.positional) > 1 else arguments.keywords.get("default")
+    run.touch(table)
     if isinstance(key, Unknown):
         return _look_up_unknown(run, scope, table, key, default, node)
     try:
@@ -173,6 +176,7 @@ def _plain(run: Run, scope: Scope, receiver: Any, name: str, arguments: Argument
 def _changed(run: Run, scope: Scope, receiver: Any, name: str, arguments: Arguments, node: ast.AST) -> Value:
     if len(receiver) > MAX_ITEMS:
         raise PathEnds
+    run.touch(receiver)
     try:
         return getattr(receiver, name)(*arguments.positional, **arguments.keywords)
     except Exception:  # an unknown index, an empty list

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from biaslens.algebra.axes import Shape
 from biaslens.algebra.outcome import unknown
@@ -12,14 +13,21 @@ from biaslens.algebra.sizes import Size
 from biaslens.catalogue.entry import Mode, Result, Step
 from biaslens.options import Options
 from biaslens.program.ir import Answer, Equation, Question, Var
-from biaslens.program.values import Facts, Instance, LayerState, Storage, Tensor, Unknown, Value
+from biaslens.program.values import ClassValue, Facts, Instance, LayerState, Scope, Storage, Tensor, Unknown, Value
 from biaslens.syntax.files import Files
 from biaslens.syntax.locate import place_of
 from biaslens.syntax.parse import Module, parse
 from biaslens.text import Location, Source
 
+if TYPE_CHECKING:
+    from biaslens.program.shared import ModuleRun
+
 MAX_DEPTH = 60
 """Interpreted calls inside each other; more is a recursion that no model has."""
+
+
+MAX_ASIDE = 2_000
+"""What a decorator may cost."""
 
 
 class PathEnds(Exception):
@@ -31,7 +39,12 @@ class BudgetExceeded(Exception):
 
 
 class World:
-    """What all runs of one trace share: files, options and parsed modules. Nothing in it depends on a run."""
+    """What all runs of one trace share: files, options, parsed modules and their globals.
+
+    star_providers: the modules from which star imports bring names, by (file, name).
+    questions_of_modules: keys of questions that code of module level asks. module_runs: in which globals are
+    evaluated, by the answers to those questions.
+    """
 
     def __init__(self, files: Files, options: Options) -> None:
         self.files = files
@@ -39,6 +52,9 @@ class World:
         self._modules: dict[str, Module | None] = {}
         self._generators: dict[ast.AST, bool] = {}
         self._texts: dict[ast.AST, str] = {}
+        self.questions_of_modules: set[str] = set()
+        self.star_providers: dict[tuple[str, str], Value] = {}
+        self.module_runs: dict[frozenset[tuple[str, str]], ModuleRun] = {}
 
     def text(self, node: ast.AST) -> str:
         """The source of a node on one line, as people read conditions; kept, since every run asks again."""
@@ -69,14 +85,10 @@ class World:
 
 @dataclass(eq=False, slots=True)
 class ModuleState:
-    """The globals of one module in one run; statements run when a name that they affect is looked up.
-
-    complete: names whose statements have all run.
-    """
+    """The globals of one module in one run; statements run when a name that they affect is looked up."""
 
     variables: dict[str, Value] = field(default_factory=dict)
     executed: set[int] = field(default_factory=set)
-    complete: set[str] = field(default_factory=set)
 
 
 @dataclass(eq=False)
@@ -84,13 +96,14 @@ class Run:
     """One run. `forced` answers questions by key; every other question gets its first choice.
 
     constructing: how many objects of classes of the source are being built inside each other.
-    star_lookups: names (path, name) that are being looked up behind a star import.
+    shared: the run that evaluates globals for this one, None for that run itself.
     replaced: names outside the sources that the program assigns anew, such as `nn.BatchNorm2d = nn.Identity`.
     """
 
     world: World
     forced: dict[str, str]
     max_steps: int
+    shared: ModuleRun | None = None
     mode: Mode = Mode.TRAIN
     answers: dict[str, Answer] = field(default_factory=dict)
     choices: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -102,7 +115,6 @@ class Run:
     facts: list[Facts] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
     replaced: set[str] = field(default_factory=set)
-    star_lookups: set[tuple[str, str]] = field(default_factory=set)
     constructing: int = 0
     steps: int = 0
     depth: int = 0
@@ -114,6 +126,45 @@ class Run:
         self._counters: dict[Hashable, int] = {}
         self._ordinals: dict[int, int] = {}
         self._kept: list[Value] = []
+        self._before: dict[int, tuple[Value, Value]] = {}
+
+    # --- globals ----------------------------------------------------------------------------------------------------
+
+    def execute(self, module: Module, index: int) -> None:
+        """Effect: runs a statement of module level."""
+        from biaslens.program import statements
+
+        state = self.globals[module.path]
+        statements.execute(self, Scope(module, state.variables), module.statements[index])
+
+    def reuse(self, module: Module, index: int) -> None:
+        """Effect: notes that a statement of module level, which ran before, is needed again."""
+
+    def aside(self, evaluate: Callable[[], Value], otherwise: Value) -> Value:
+        """What a decorator makes of a value. One that fails, or takes long, is taken to give back what it gets."""
+        limit, depth = self.max_steps, self.depth
+        self.max_steps = min(limit, self.steps + MAX_ASIDE)
+        try:
+            return evaluate()
+        except (PathEnds, BudgetExceeded):
+            return otherwise
+        finally:
+            self.max_steps, self.depth = limit, depth
+
+    def is_replaced(self, name: str) -> bool:
+        """Whether the program assigns a name outside the sources anew."""
+        return name in self.replaced or (self.shared is not None and name in self.shared.replaced)
+
+    def touch(self, value: Value) -> None:
+        """Effect: keeps what is in an object that is about to change, since other runs may share it."""
+        if self.shared is not None and id(value) not in self._before:
+            self._before[id(value)] = (value, contents(value))
+
+    def restore(self) -> None:
+        """Effect: gives every object that was touched its contents back."""
+        for value, before in self._before.values():
+            refill(value, before)
+        self._before.clear()
 
     # --- budget -----------------------------------------------------------------------------------------------------
 
@@ -157,9 +208,15 @@ class Run:
     def ordinal(self, value: Value) -> int:
         """A number for an object, equal in equal runs."""
         if id(value) not in self._ordinals:
+            if self.shared is not None and self.shared.has_ordinal(value):
+                return self.shared.ordinal(value)
             self._ordinals[id(value)] = len(self._ordinals)
             self._kept.append(value)  # so that its identity is not given to another object
         return self._ordinals[id(value)]
+
+    def has_ordinal(self, value: Value) -> bool:
+        """Whether an object has a number."""
+        return id(value) in self._ordinals
 
     # --- tensors ----------------------------------------------------------------------------------------------------
 
@@ -306,6 +363,37 @@ class Run:
     def shapes_by_variable(self) -> tuple[Shape, ...]:
         """Every variable's shape, with what the whole run tells of it."""
         return tuple(self.resolved(shape) for shape in self.shapes)
+
+
+def contents(value: Value) -> Value:
+    """What a changeable object holds now."""
+    match value:
+        case list() | dict() | set():
+            return value.copy()
+        case ClassValue(namespace=namespace):
+            return namespace.copy()
+        case Instance():
+            return replace(value, attributes=value.attributes.copy(), modules=value.modules.copy())
+        case _:
+            return None
+
+
+def refill(value: Value, before: Value) -> None:
+    """Effect: an object holds again what it held."""
+    match value:
+        case list():
+            value[:] = before
+        case dict() | set():
+            value.clear()
+            value.update(before)
+        case ClassValue(namespace=namespace):
+            namespace.clear()
+            namespace.update(before)
+        case Instance():
+            value.attributes, value.modules = before.attributes, before.modules
+            value.escaped, value.label, value.labelled = before.escaped, before.label, before.labelled
+        case _:
+            pass
 
 
 def _yields(node: ast.AST) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 from biaslens.algebra.sizes import Size, number, unknown
@@ -25,9 +25,14 @@ def as_size(value: Value) -> Size | None:
         return None
     if isinstance(value, int):
         return number(value)
-    if isinstance(value, Unknown):
+    if isinstance(value, Unknown) and not is_remainder(value.key):
         return value.size or unknown(value.key)
     return None
+
+
+def is_remainder(key: Hashable) -> bool:
+    """Whether a number is what a division leaves: often 0, which no size is."""
+    return isinstance(key, tuple) and key[:2] == ("number", "%")
 
 
 def is_number(value: Value) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from biaslens.program import attributes, calls, classes, expressions, modules, names, tensors
 from biaslens.program.conditions import compare, holds, settle, truth
 from biaslens.program.iteration import items_of, unpack
-from biaslens.program.run import PathEnds, Run
+from biaslens.program.run import ModuleState, PathEnds, Run
 from biaslens.program.values import (
     CLASS_BODY,
     Arguments,
@@ -67,7 +67,7 @@ def assign(run: Run, scope: Scope, target: ast.expr, value: Value) -> None:
     match target:
         case ast.Name(id=name):
             _label(value, name)
-            names.bind(scope, name, value)
+            names.bind(run, scope, name, value)
         case ast.Attribute(value=owner, attr=name):
             attributes.set_attribute(run, scope, expressions.evaluate(run, scope, owner), name, value)
         case ast.Subscript(value=owner, slice=index):
@@ -144,6 +144,7 @@ def _augmented(run: Run, scope: Scope, node: ast.AugAssign) -> Signal:
         if isinstance(node.target, ast.Subscript):
             assign(run, scope, node.target, current)
     elif isinstance(current, list) and symbol == "+":
+        run.touch(current)
         current += items_of(run, scope, value, node.value)
     elif isinstance(current, Instance) and symbol == "+":
         calls.call_method(run, scope, current, "extend", Arguments((value,)), node)
@@ -226,7 +227,7 @@ def _try(run: Run, scope: Scope, node: Any) -> Signal:
             raise
         handler = node.handlers[0]
         if handler.name:
-            names.bind(scope, handler.name, expressions.opaque(run, scope, handler))
+            names.bind(run, scope, handler.name, expressions.opaque(run, scope, handler))
         signal = execute_all(run, scope, handler.body)
     last = execute_all(run, scope, node.finalbody)
     return last or signal
@@ -242,7 +243,7 @@ def _assert(run: Run, scope: Scope, node: ast.Assert) -> Signal:
 
 
 def _function(run: Run, scope: Scope, node: ast.FunctionDef | ast.AsyncFunctionDef) -> Signal:
-    names.bind(scope, node.name, decorated(run, scope, node, function(run, scope, node)))
+    names.bind(run, scope, node.name, decorated(run, scope, node, function(run, scope, node)))
     return None
 
 
@@ -285,13 +286,13 @@ def _apply_decorator(run: Run, scope: Scope, decorator: ast.expr, value: Value) 
     if isinstance(target, External) and target.name in UNFOLLOWED_DECORATORS:
         return Wrapped("unfollowed", value)
     if isinstance(target, (FunctionValue, BoundMethod)):
-        result = settle(run, calls.call(run, scope, target, Arguments((value,)), decorator))
+        result = run.aside(lambda: settle(run, calls.call(run, scope, target, Arguments((value,)), decorator)), value)
         return value if isinstance(result, Unknown) or result is None else result
     return value
 
 
 def _class(run: Run, scope: Scope, node: ast.ClassDef) -> Signal:
-    names.bind(scope, node.name, decorated(run, scope, node, classes.define(run, scope, node)))
+    names.bind(run, scope, node.name, decorated(run, scope, node, classes.define(run, scope, node)))
     return None
 
 
@@ -306,10 +307,9 @@ def _import_from(run: Run, scope: Scope, node: ast.ImportFrom) -> Signal:
 
 
 def _global(run: Run, scope: Scope, node: ast.Global) -> Signal:
-    state = run.globals.get(scope.module.path)
-    if state is not None:
-        for name in node.names:
-            scope.outer_names[name] = Scope(scope.module, state.variables)
+    state = run.globals.setdefault(scope.module.path, ModuleState())
+    for name in node.names:
+        scope.outer_names[name] = Scope(scope.module, state.variables)
     return None
 
 
@@ -349,7 +349,7 @@ def _match(run: Run, scope: Scope, node: ast.Match) -> Signal:
 def _matches(run: Run, scope: Scope, subject: Value, case: ast.match_case, node: ast.expr) -> bool:
     if case.guard is None and isinstance(case.pattern, ast.MatchAs) and case.pattern.pattern is None:
         if case.pattern.name:
-            names.bind(scope, case.pattern.name, subject)
+            names.bind(run, scope, case.pattern.name, subject)
         return True
     patterns = case.pattern.patterns if isinstance(case.pattern, ast.MatchOr) else [case.pattern]
     for pattern in patterns:

@@ -13,6 +13,7 @@ from biaslens.program.ir import Answer, Layer, Path, Program
 from biaslens.program.ir import Run as Followed
 from biaslens.program.iteration import CONTAINERS
 from biaslens.program.run import ModuleState, PathEnds, Run, World
+from biaslens.program.shared import module_run
 from biaslens.program.sizing import as_size
 from biaslens.program.values import (
     Arguments,
@@ -119,10 +120,12 @@ class _Entry:
 
     def run(self, forced: Mapping[str, str]) -> Run:
         """One run with some answers forced."""
-        run = Run(self.world, dict(forced), self.max_steps - self.steps)
+        shared = module_run(self.world, forced)
+        run = Run(self.world, dict(forced), self.max_steps - self.steps, shared)
         try:
             return guarded(run, lambda: self._body(run))
         finally:
+            run.restore()
             self.steps += run.steps
 
     def has_own_layers(self, run: Run) -> bool:
@@ -158,7 +161,7 @@ def _run_class(run: Run, scope: Scope, node: ast.ClassDef) -> Value:
             modules.fill(run, scope, instance, base.name, Arguments(), node)
     if _is_layer_class(cls) and instance.layer is None:
         return None
-    instances.distrust(instance)
+    instances.distrust(run, instance)
     module_methods.run_train_overrides(run, scope, instance, node)
     return _use(run, scope, instance, node)
 

@@ -85,6 +85,14 @@ class ModuleValue:
     path: str
 
 
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What `from m import name` binds, before anyone uses it: modules that import each other need no order."""
+
+    path: str
+    name: str
+
+
 @dataclass(eq=False, slots=True)
 class Scope:
     """The variables of one running function, class body or comprehension.

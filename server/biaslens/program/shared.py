@@ -1,0 +1,167 @@
+"""The globals of modules, evaluated once for all runs that answer the questions of module level alike.
+
+A class body, a registry or a table of settings means the same on every path, so one `ModuleRun` evaluates it and the
+runs of all entries look it up there. What makes tensors or layers at module level is left to each run. A run that
+changes a shared object (a registry, a class attribute) does so for itself only: `Run.touch` keeps what was there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from biaslens.program import names
+from biaslens.program.ir import Answer
+from biaslens.program.run import BudgetExceeded, PathEnds, Run, World
+from biaslens.program.values import Unknown, Value
+from biaslens.syntax.parse import Module
+from biaslens.text import Location
+
+MAX_STEPS = 100_000
+"""What one global may cost; a global that costs more is unknown."""
+
+
+@dataclass(slots=True)
+class Circumstances:
+    """What the evaluation of some globals rests on.
+
+    questions: those that it asked. learned: what the answers fixed. local: it made tensors or layers, or it failed, so
+    each run has to evaluate it by itself.
+    """
+
+    questions: dict[str, Answer] = field(default_factory=dict)
+    learned: dict[Hashable, Value] = field(default_factory=dict)
+    local: bool = False
+
+    def add(self, other: Circumstances) -> None:
+        """Effect: rests on what the other rests on as well."""
+        self.questions.update(other.questions)
+        self.learned.update(other.learned)
+        self.local = self.local or other.local
+
+
+@dataclass(eq=False)
+class ModuleRun(Run):
+    """The run in which the globals of all modules are evaluated. Its numbers are negative, so that what it names is
+    never taken for what a run of an entry names alike."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._open: list[Circumstances] = []
+        self._statements: dict[tuple[str, int], Circumstances] = {}
+        self._found: dict[tuple[str, str], tuple[Value, Circumstances]] = {}
+        self.known = _Recorder(self._open)
+
+    def global_name(self, run: Run, module: Module, name: str) -> Value:
+        """A global for a run of an entry; LOCAL where the run has to evaluate it by itself."""
+        found = self._found.get((module.path, name))
+        if found is None:
+            found = self._found[module.path, name] = self._look_up(module, name)
+        value, about = found
+        if about.local:
+            return LOCAL
+        for key, answer in about.questions.items():
+            if key not in run.answers:
+                run.answers[key], run.choices[key] = answer, self.choices[key]
+        for key, learned in about.learned.items():
+            run.known.setdefault(key, learned)
+        return value
+
+    def execute(self, module: Module, index: int) -> None:
+        """Effect: runs a statement of module level, and notes what that rests on."""
+        about = Circumstances()
+        size = self._size()
+        self._open.append(about)
+        try:
+            super().execute(module, index)
+        finally:
+            self._open.pop()
+            about.local = about.local or self._size() != size
+            self._statements[module.path, index] = about
+            self._note(about)
+
+    def reuse(self, module: Module, index: int) -> None:
+        """Effect: notes that what is evaluated rests on a statement that ran before."""
+        about = self._statements.get((module.path, index))
+        if about is not None:
+            self._note(about)
+
+    def decide(
+        self, key: Hashable, text: str, origin: str, location: Location, choices: Sequence[tuple[str, str]]
+    ) -> str:
+        """As any run does; the question belongs to what is being evaluated."""
+        choice = super().decide(key, text, origin, location, choices)
+        self.world.questions_of_modules.add(repr(key))
+        if self._open:
+            self._open[-1].questions[repr(key)] = self.answers[repr(key)]
+        return choice
+
+    def aside(self, evaluate: Callable[[], Value], otherwise: Value) -> Value:
+        """As any run does; where the value comes out unchanged, nothing rests on what was asked on the way."""
+        about = Circumstances()
+        self._open.append(about)
+        result = otherwise
+        try:
+            result = super().aside(evaluate, otherwise)
+        finally:
+            self._open.pop()
+            if result is not otherwise:
+                self._note(about)
+        return result
+
+    def count(self, key: Hashable) -> int:
+        """A negative number."""
+        return -1 - super().count(key)
+
+    def ordinal(self, value: Value) -> int:
+        """A negative number."""
+        return -1 - super().ordinal(value)
+
+    def _look_up(self, module: Module, name: str) -> tuple[Value, Circumstances]:
+        about = Circumstances()
+        self._open.append(about)
+        self.max_steps = self.steps + MAX_STEPS
+        try:
+            value = names.global_name(self, module, name)
+        except PathEnds:
+            about.local = True
+            value = LOCAL
+        except BudgetExceeded:
+            value = Unknown(("global", module.path, name), name)
+        finally:
+            self._open.pop()
+        return value, about
+
+    def _note(self, about: Circumstances) -> None:
+        if self._open:
+            self._open[-1].add(about)
+
+    def _size(self) -> tuple[int, ...]:
+        return len(self.shapes), len(self.layers), len(self.equations)
+
+
+LOCAL = object()
+"""A global that each run has to evaluate by itself."""
+
+
+def module_run(world: World, forced: Mapping[str, str]) -> ModuleRun:
+    """The shared run for those of some answers that concern questions of module level."""
+    relevant = {key: choice for key, choice in forced.items() if key in world.questions_of_modules}
+    found = world.module_runs.get(frozenset(relevant.items()))
+    if found is None:
+        found = ModuleRun(world, relevant, MAX_STEPS)
+        world.module_runs[frozenset(relevant.items())] = found
+    return found
+
+
+class _Recorder(dict[Hashable, Value]):
+    """What answers have fixed; tells what is being evaluated about each."""
+
+    def __init__(self, open_: list[Circumstances]) -> None:
+        super().__init__()
+        self._open = open_
+
+    def __setitem__(self, key: Hashable, value: Value) -> None:
+        super().__setitem__(key, value)
+        if self._open:
+            self._open[-1].learned[key] = value
