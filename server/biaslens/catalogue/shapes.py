@@ -13,7 +13,7 @@ from typing import TypeAlias
 from biaslens.algebra.axes import NONE, Axes, Shape, axes_from
 from biaslens.algebra.outcome import Carries
 from biaslens.algebra.sizes import Size, number, same_size
-from biaslens.catalogue.steps import Unclear
+from biaslens.catalogue.steps import Impossible, Unclear
 
 Moves: TypeAlias = tuple[tuple[int, tuple[int, ...]], ...]
 
@@ -30,10 +30,10 @@ def with_rank(shape: Shape, rank: int) -> Shape:
     """The same shape, with the knowledge of its rank."""
     if shape.rank is not None:
         if shape.rank != rank:
-            raise Unclear("the tensor has another number of axes than it should have")
+            raise Impossible("the tensor has another number of axes than it should have")
         return shape
     if shape.at_least > rank:
-        raise Unclear("the tensor has more axes than it should have")
+        raise Impossible("the tensor has more axes than it should have")
     sizes = (None,) * (rank - len(shape.sizes)) + shape.sizes[max(0, len(shape.sizes) - rank) :]
     return replace(shape, rank=rank, sizes=sizes, at_least=rank)
 
@@ -93,7 +93,7 @@ def inserted(shape: Shape, axis: int, size: Size | None) -> tuple[Shape, Moves]:
         rank = shape.rank + 1
         position = axis if axis >= 0 else axis + rank
         if not 0 <= position < rank:
-            raise Unclear("the axis does not exist")
+            raise Impossible("the axis does not exist")
         sizes = (*shape.sizes[:position], size, *shape.sizes[position:])
         return Shape.of(*sizes), tuple((old - rank + 1, (old - rank,)) for old in range(position))
     least = max(shape.at_least, axis if axis >= 0 else -axis - 1) + 1

@@ -28,6 +28,10 @@ class Unclear(Exception):
     """An argument on which the effect depends is not known, or does not fit."""
 
 
+class Impossible(Exception):
+    """The call raises in torch, whatever the values: it is on no path."""
+
+
 def row(
     text: str,
     rule: Rule,
@@ -189,7 +193,7 @@ def place(shape: Shape, value: Argument) -> int:
     if axis is None or not -64 <= axis < 64:
         raise Unclear("the axis is not known")
     if shape.has_axis(axis) is False:
-        raise Unclear("the axis does not exist")
+        raise Impossible("the axis does not exist")
     return shape.canonical(axis)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from typing import Any
 
 from biaslens.algebra.axes import Shape
@@ -11,6 +12,7 @@ from biaslens.program.conditions import key_of, settle, show
 from biaslens.program.iteration import container_kind, item
 from biaslens.program.run import PathEnds, Run
 from biaslens.program.values import (
+    WHOLE,
     Arguments,
     BoundMethod,
     ClassValue,
@@ -153,7 +155,7 @@ def set_item(run: Run, scope: Scope, owner: Value, index: Value, value: Value, n
         case Tensor():
             tensors.write_part(run, scope, owner, value, node)
         case Instance():
-            modules.set_child(run, owner, index, value)
+            _set_instance_item(run, scope, owner, index, value, node)
         case _:
             pass
 
@@ -180,14 +182,33 @@ def shape_tuple(run: Run, value: ShapeOf) -> Value:
     """The sizes of a shape as a tuple, or an Unknown while the rank is unknown."""
     rank = run.shape(value.tensor.var).rank
     if rank is None:
-        return Unknown(("shape", value.tensor.var), "a shape")
-    return tuple(run.size_of(value.tensor, axis - rank) for axis in range(rank))
+        return Unknown(("shape", value.tensor.var, value.part), "a shape")
+    return tuple(run.size_of(value.tensor, axis - rank) for axis in range(rank))[slice(*value.part)]
+
+
+RANKS = (3, 2, 4)
+"""What an unknown rank is asked about, the most frequent one first: samples, positions, features."""
+
+
+def listed_sizes(run: Run, scope: Scope, value: ShapeOf, node: ast.AST) -> tuple[Value, ...]:
+    """The sizes of a shape one by one, for code that goes over them; an unknown rank is a decision."""
+    var = value.tensor.var
+    shape = run.shape(var)
+    if shape.rank is None:
+        ranks = [rank for rank in RANKS if rank >= shape.at_least] or [shape.at_least]
+        name = run.names.get(var) or f"the tensor behind `{scope.module.excerpt(node)}`"
+        choices = [(str(rank), f"{name} has {rank} axes") for rank in ranks]
+        chosen = int(run.decide(("rank", var), f"the rank of {name}", "forward", scope.module.location(node), choices))
+        run.known["rank", var] = chosen
+        run.refine(var, Shape(chosen, (None,) * chosen, -1, chosen))
+    sizes = shape_tuple(run, value)
+    return sizes if isinstance(sizes, tuple) else ()
 
 
 def sizes_of_rank(run: Run, tensor: Tensor, rank: int) -> list[Value]:
     """The sizes of `a, b, c = x.shape`, which tells the rank."""
-    known = run.shape(tensor.var).rank
-    if known is not None and known != rank:
+    shape = run.shape(tensor.var)
+    if (shape.rank is not None and shape.rank != rank) or shape.at_least > rank:
         raise PathEnds
     run.refine(tensor.var, Shape(rank, (None,) * rank, -1, rank))
     return [run.size_of(tensor, axis - rank) for axis in range(rank)]
@@ -250,6 +271,13 @@ def _may_have(owner: Instance, name: str) -> bool:
 
 
 def _shape_item(run: Run, owner: ShapeOf, index: Value) -> Value:
+    if owner.part != WHOLE:
+        sizes = shape_tuple(run, owner)
+        if isinstance(sizes, tuple) and isinstance(index, int):
+            if not -len(sizes) <= index < len(sizes):
+                raise PathEnds
+            return sizes[index]
+        return Unknown(("item", sizes.key if isinstance(sizes, Unknown) else sizes, key_of(run, index)), "part of a shape")
     if isinstance(index, int) and not isinstance(index, bool):
         if run.shape(owner.tensor.var).has_axis(index) is False:
             raise PathEnds
@@ -260,6 +288,8 @@ def _shape_item(run: Run, owner: ShapeOf, index: Value) -> Value:
             return _sliced(run, sizes, index)
         if isinstance(index.start, int) and index.start < 0 and index.stop is None and index.step is None:
             return tuple(run.size_of(owner.tensor, axis) for axis in range(index.start, 0))
+        if all(part is None or isinstance(part, int) for part in (index.start, index.stop, index.step)):
+            return ShapeOf(owner.tensor, (index.start, index.stop, index.step))
     return Unknown(("item", ("shape", owner.tensor.var), key_of(run, index)), "part of a shape")
 
 
@@ -267,6 +297,8 @@ def _instance_item(run: Run, scope: Scope, owner: Instance, index: Value, node: 
     found = classes.find(owner.cls, "__getitem__")
     if found is not None:
         return calls.call(run, scope, found[1], Arguments((owner, index)), node)
+    if owner.table is not None:
+        return get_item(run, scope, owner.table, index, node)
     kind = container_kind(owner)
     if kind is None:
         return Unknown(("item", run.ordinal(owner), key_of(run, index)), f"{show(owner)}[...]")
@@ -282,6 +314,16 @@ def _instance_item(run: Run, scope: Scope, owner: Instance, index: Value, node: 
     if isinstance(index, Unknown) and kind == "torch.nn.ModuleDict":
         return _chosen(run, scope, owner.modules, index, node)
     return Unknown(("item", run.ordinal(owner), key_of(run, index)), f"{show(owner)}[...]")
+
+
+def _set_instance_item(run: Run, scope: Scope, owner: Instance, index: Value, value: Value, node: ast.AST) -> None:
+    found = classes.find(owner.cls, "__setitem__")
+    if found is not None:
+        calls.call(run, scope, found[1], Arguments((owner, index, value)), node)
+    elif owner.table is not None:
+        set_item(run, scope, owner.table, index, value, node)
+    else:
+        modules.set_child(run, owner, index, value)
 
 
 def _child(owner: Instance, name: str) -> Value:
@@ -321,6 +363,18 @@ def _chosen(run: Run, scope: Scope, table: dict[Any, Value], index: Unknown, nod
     key = next(key for key in entries if repr(key) == chosen)
     run.known[index.key] = key
     return table[key]
+
+
+def choose(run: Run, scope: Scope, entries: Sequence[Value], key: Unknown, node: ast.AST) -> Value:
+    """Which of some entries an unknown key is: one decision; MISSING, the default, where it is none of them."""
+    others = ("default", f"{key.text} is none of {', '.join(map(repr, entries))}")
+    choices = [others, *((repr(entry), f"{key.text} == {entry!r}") for entry in entries)]
+    chosen = run.decide(("key", key.key), key.text, key.origin, scope.module.location(node), choices)
+    for entry in entries:
+        if repr(entry) == chosen:
+            run.known[key.key] = entry
+            return entry
+    return MISSING
 
 
 def _unknown_item(run: Run, owner: Unknown, index: Value) -> Value:

@@ -56,8 +56,6 @@ def arguments_of(run: Run, scope: Scope, node: ast.Call) -> Arguments:
             positional.append(expressions.evaluate(run, scope, argument))
             continue
         value = settle(run, expressions.evaluate(run, scope, argument.value))
-        if isinstance(value, ShapeOf):
-            value = attributes.shape_tuple(run, value)
         if isinstance(value, Unknown):
             is_open = True
         else:

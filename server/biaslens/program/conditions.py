@@ -25,6 +25,7 @@ from biaslens.program.values import (
     Tensor,
     Unknown,
     Value,
+    Wrapped,
 )
 
 _COMPARISONS: Mapping[type[ast.cmpop], str] = {
@@ -115,6 +116,8 @@ def truth(run: Run, value: Value) -> bool | None:
             return _known_truth(run, key)
         case Instance(cls=ClassValue() as cls) if _decides_its_truth(cls):
             return None
+        case Instance(table=dict() as table):
+            return bool(table)
         case Instance(cls=cls, modules=modules):
             if isinstance(cls, External) and cls.name in (
                 "torch.nn.ModuleList",
@@ -200,11 +203,13 @@ def show(value: Value) -> str:
             return "a tensor"
         case BoundMethod(function=function):
             return show(function) if not isinstance(function, str) else function
-        case list() | tuple() | dict() | set():
-            return type(value).__name__
-        case _:
+        case None | bool() | int() | float() | complex() | str() | bytes() | range():
             text = repr(value)
             return text if len(text) <= 40 else f"{text[:37]}..."
+        case Wrapped(function=function):
+            return show(function)
+        case _:
+            return type(value).__name__
 
 
 def words(node: ast.expr, answer: bool) -> str:

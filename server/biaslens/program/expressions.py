@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from biaslens.program import attributes, calls, comprehensions, names, tensors
+from biaslens.program import attributes, calls, comprehensions, mappings, names, tensors
 from biaslens.program.conditions import (
     assume,
     compare,
@@ -71,6 +71,11 @@ def binary(run: Run, scope: Scope, symbol: str, left: Value, right: Value, node:
     left, right = settle(run, left), settle(run, right)
     if isinstance(left, Tensor) or isinstance(right, Tensor) or symbol == "@":
         return tensors.operator(run, scope, symbol, left, right, node)
+    if symbol == "+":  # of shapes, whose sizes follow each other then
+        left, right = (
+            attributes.listed_sizes(run, scope, value, node) if isinstance(value, ShapeOf) else value
+            for value in (left, right)
+        )
     left, right = _plain_shape(run, left), _plain_shape(run, right)
     if isinstance(left, Unknown) or isinstance(right, Unknown):
         if is_number(left) and is_number(right) and not isinstance(left, str):
@@ -171,6 +176,8 @@ def _compare(run: Run, scope: Scope, node: ast.Compare) -> Value:
         elementwise = not isinstance(operator, (ast.Is, ast.IsNot, ast.In, ast.NotIn))
         if elementwise and (isinstance(left, Tensor) or isinstance(right, Tensor)):
             return tensors.comparison(run, scope, operator, left, right, node)
+        if isinstance(operator, (ast.In, ast.NotIn)) and mappings.is_mapping(right):
+            right = mappings.keys_of(run, scope, right, node)
         results.append(compare(run, operator, _plain_shape(run, left), _plain_shape(run, right)))
         left = right
     answers = [truth(run, result) for result in results]

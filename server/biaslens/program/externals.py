@@ -19,8 +19,10 @@ from biaslens.program.run import Run
 from biaslens.program.sizing import is_number
 from biaslens.program.values import (
     Arguments,
+    BoundMethod,
     External,
     Facts,
+    FunctionValue,
     Instance,
     Partial,
     Scope,
@@ -73,6 +75,7 @@ QUIET = (
     "typing.",
     "torch.finfo",
     "torch.iinfo",
+    "inspect.",
 )
 """Calls that change neither tensors nor modules; what they give is not known."""
 
@@ -190,6 +193,19 @@ def _super_like(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> 
     return None
 
 
+def _signature(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
+    """`inspect.signature(function)`, of which people ask how many parameters there are."""
+    signature = opaque(run, scope, node)
+    function = settle(run, arguments.positional[0]) if arguments.positional else None
+    bound = isinstance(function, BoundMethod)
+    inner = function.function if isinstance(function, BoundMethod) else function
+    if isinstance(inner, FunctionValue):
+        listed = inner.node.args
+        count = len([*listed.posonlyargs, *listed.args, *listed.kwonlyargs]) - bound
+        run.known["length", ("attribute", signature.key, "parameters")] = count
+    return signature
+
+
 def _chain(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
     return [item for source in arguments.positional for item in items_of(run, scope, source, node)]
 
@@ -259,6 +275,7 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "functools.partial": _partial,
         "copy.deepcopy": _deepcopy,
         "copy.copy": _deepcopy,
+        "inspect.signature": _signature,
         "itertools.chain": _chain,
         "itertools.repeat": _repeat,
         "torch.utils.checkpoint.checkpoint": _call_first,

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from biaslens.catalogue.entry import Entry, Parameter
 from biaslens.catalogue.lookup import bind, find
-from biaslens.program import calls, classes, expressions, modules
-from biaslens.program.conditions import condition, key_of, settle, truth
+from biaslens.program import calls, classes, expressions, mappings, modules
+from biaslens.program.conditions import settle, truth
 from biaslens.program.run import PathEnds, Run
 from biaslens.program.values import (
     Arguments,
@@ -29,7 +29,7 @@ def construct(run: Run, scope: Scope, cls: ClassValue, arguments: Arguments, nod
     if _is_enumeration(cls) and arguments.positional:
         return Unknown(("member", cls.qualified, run.ordinal(arguments)), cls.name)
     run.used.add(cls.qualified)
-    instance = Instance(cls, location=scope.module.location(node))
+    instance = Instance(cls, location=scope.module.location(node), table={} if mappings.is_table(cls) else None)
     builds_parts = classes.torch_base(cls) is not None and find_layer(cls) is None
     run.constructing += builds_parts
     try:
@@ -61,6 +61,8 @@ def _initialise_instance(
         calls.call_function(run, initialiser[1], arguments.behind(instance), node, scope)
     elif initialiser is None and _has_fields(cls):
         _fill_fields(run, scope, instance, cls, arguments, node)
+    elif instance.table is not None:
+        mappings.method(run, scope, instance, "__init__", arguments, node)
     elif initialiser is None:
         base = classes.torch_base(cls)
         if base is not None:
@@ -125,7 +127,7 @@ def _layer(run: Run, scope: Scope, instance: Instance, entry: Entry, arguments: 
         site,
         len(run.layers),
         shift,
-        call=_call_arguments(run, scope),
+        call=_call_arguments(scope),
         inside_another=run.constructing > 0,
     )
     if argument is not None:
@@ -147,19 +149,12 @@ def _argument(scope: Scope, entry: Entry, node: ast.AST) -> ast.expr | None:
     return node.args[index] if index < len(node.args) and _calls_directly(node) else None
 
 
-def _call_arguments(run: Run, scope: Scope) -> tuple[tuple[str, str, str], ...]:
+def _call_arguments(scope: Scope) -> dict[str, Value]:
     """The arguments of the function that runs: a helper's layers may differ by nothing else."""
     current: Scope | None = scope
     while current is not None and not current.arguments:
         current = current.parent
-    if current is None:
-        return ()
-    plain = {name: settle(run, value) for name, value in current.arguments.items()}
-    return tuple(
-        (name, repr(key_of(run, value)), condition(name, value))
-        for name, value in plain.items()
-        if value is None or isinstance(value, (bool, str, int, float, ClassValue, External, FunctionValue))
-    )
+    return current.arguments if current is not None else {}
 
 
 def _calls_directly(node: ast.Call) -> bool:

@@ -7,7 +7,7 @@ from itertools import islice
 
 from biaslens.program.conditions import settle, show
 from biaslens.program.run import PathEnds, Run
-from biaslens.program.values import External, Instance, Scope, ShapeOf, Tensor, Unknown, Value
+from biaslens.program.values import WHOLE, External, Instance, Scope, ShapeOf, Tensor, Unknown, Value
 
 MAX_ITEMS = 4096
 """Longer loops are not followed to the end: no model has so many layers."""
@@ -24,10 +24,9 @@ def items_of(run: Run, scope: Scope, value: Value, node: ast.AST) -> list[Value]
         case Instance():
             return _children(run, scope, value, node)
         case ShapeOf():
-            from biaslens.program.attributes import shape_tuple
+            from biaslens.program.attributes import listed_sizes
 
-            sizes = shape_tuple(run, value)
-            return list(sizes) if isinstance(sizes, tuple) else _unknown_items(run, scope, sizes, node)
+            return list(listed_sizes(run, scope, value, node))
         case Tensor():
             return _tensor_items(run, scope, value, node)
         case Unknown():
@@ -46,14 +45,19 @@ def length(run: Run, scope: Scope, value: Value, node: ast.AST) -> Value:
             return len(value)
         case Instance(modules=modules) if is_container(value):
             return len(modules)
+        case Instance(table=dict() as table):
+            return len(table)
         case Unknown(key=key):
             return settle(run, Unknown(("length", key), f"len({value.text})", True, value.origin))
         case Tensor():
             return run.size_of(value, 0)
-        case ShapeOf(tensor=tensor):
-            from biaslens.program.attributes import rank_of
+        case ShapeOf(tensor=tensor, part=part):
+            from biaslens.program.attributes import rank_of, shape_tuple
 
-            return rank_of(run, tensor)
+            sizes = shape_tuple(run, value)
+            if part == WHOLE or isinstance(sizes, tuple):
+                return rank_of(run, tensor) if part == WHOLE else len(sizes)
+            return Unknown(("length", sizes.key), "the length of a shape", True)
         case _:
             return Unknown(("length", run.ordinal(value)), f"len({show(value)})", True)
 
@@ -75,7 +79,7 @@ def rounds(run: Run, scope: Scope, count: Value, node: ast.AST) -> int:
 def unpack(run: Run, scope: Scope, value: Value, count: int, node: ast.AST) -> list[Value]:
     """The items of a value that is unpacked into `count` names; what cannot be told is unknown."""
     value = settle(run, value)
-    if isinstance(value, ShapeOf):
+    if isinstance(value, ShapeOf) and value.part == WHOLE:
         from biaslens.program.attributes import sizes_of_rank
 
         return sizes_of_rank(run, value.tensor, count)
@@ -116,6 +120,10 @@ CONTAINERS = frozenset({"torch.nn.Sequential", "torch.nn.ModuleList", "torch.nn.
 
 
 def _children(run: Run, scope: Scope, instance: Instance, node: ast.AST) -> list[Value]:
+    from biaslens.program import mappings
+
+    if mappings.is_mapping(instance):
+        return items_of(run, scope, mappings.keys_of(run, scope, instance, node), node)
     kind = container_kind(instance)
     if kind is None:
         from biaslens.program.expressions import opaque

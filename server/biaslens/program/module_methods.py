@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from biaslens.program import calls, classes, expressions, instances, modules
+from biaslens.program import calls, classes, expressions, instances, mappings, modules
 from biaslens.program.conditions import settle, show
 from biaslens.program.iteration import items_of
 from biaslens.program.names import MISSING
@@ -25,8 +25,13 @@ def method(run: Run, scope: Scope, owner: Instance, name: str, arguments: Argume
     """A method that torch gives every module or container."""
     first = arguments.positional[0] if arguments.positional else None
     match name:
-        case "forward" | "__call__":
+        case "forward":
             return modules.apply_torch(run, scope, owner, arguments, node)
+        case "__call__":
+            return modules.apply_forward(run, scope, owner, arguments, node)
+        case _ if mappings.is_mapping(owner):
+            value = mappings.method(run, scope, owner, name, arguments, node)
+            return calls.call_unknown(run, scope, name, arguments, node) if value is MISSING else value
         case "__init__":
             base = classes.torch_base(owner.cls)
             if base is not None:
@@ -92,7 +97,7 @@ def super_method(run: Run, scope: Scope, receiver: Super, name: str, arguments: 
     instance = receiver.receiver
     if not isinstance(instance, Instance):
         return expressions.opaque(run, scope, node)
-    if name == "__init__":
+    if name == "__init__" and instance.table is None:
         base = classes.torch_base(instance.cls, after=receiver.owner)
         if base is not None:
             instances.initialise(run, scope, instance, base, arguments, node)

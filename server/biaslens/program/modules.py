@@ -50,13 +50,20 @@ def _apply_escaped(run: Run, scope: Scope, instance: Instance, arguments: Argume
 
 
 def _apply_followed(run: Run, scope: Scope, instance: Instance, arguments: Arguments, node: ast.AST) -> Value:
+    found = classes.find(instance.cls, "__call__")
+    if found is not None:
+        return calls.call(run, scope, found[1], arguments.behind(instance), node)
+    return apply_forward(run, scope, instance, arguments, node)
+
+
+def apply_forward(run: Run, scope: Scope, instance: Instance, arguments: Arguments, node: ast.AST) -> Value:
+    """What `nn.Module.__call__` does: calls forward."""
     replaced = instance.attributes.get("forward")
     if replaced is not None:
         return calls.call(run, scope, replaced, arguments, node)
-    for name in ("__call__", "forward"):
-        found = classes.find(instance.cls, name)
-        if found is not None:
-            return calls.call(run, scope, found[1], arguments.behind(instance), node)
+    found = classes.find(instance.cls, "forward")
+    if found is not None:
+        return calls.call(run, scope, found[1], arguments.behind(instance), node)
     return apply_torch(run, scope, instance, arguments, node)
 
 

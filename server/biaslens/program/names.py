@@ -157,7 +157,13 @@ def _resolved(run: Run, variables: dict[str, Value], name: str) -> Value:
     value = variables[name]
     if not isinstance(value, Imported):
         return value
-    found = module_attribute(run, value.path, value.name)
+    if value in run.resolving:  # modules that bring the name to each other in a circle have none
+        return MISSING
+    run.resolving.add(value)
+    try:
+        found = module_attribute(run, value.path, value.name)
+    finally:
+        run.resolving.discard(value)
     return Unknown(("import", value.path, value.name), value.name) if found is MISSING else found
 
 

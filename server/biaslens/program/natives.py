@@ -10,6 +10,7 @@ from biaslens.program import attributes, calls
 from biaslens.program.conditions import key_of, settle
 from biaslens.program.expressions import opaque
 from biaslens.program.iteration import MAX_ITEMS, items_of
+from biaslens.program.names import MISSING
 from biaslens.program.run import PathEnds, Run
 from biaslens.program.values import Arguments, Scope, ShapeOf, Unknown, Value
 
@@ -137,14 +138,8 @@ def _look_up_unknown(
     entries = [entry for entry in table if isinstance(entry, (str, int)) and entry != calls.OPEN_KEY]
     if len(entries) > attributes.MAX_CHOICES:
         return Unknown(("item", run.ordinal(table), key.key), f"...[{key.text}]")
-    others = ("default", f"{key.text} is none of {', '.join(map(repr, entries))}")
-    choices = [others, *((repr(entry), f"{key.text} == {entry!r}") for entry in entries)]
-    chosen = run.decide(("key", key.key), key.text, key.origin, scope.module.location(node), choices)
-    for entry in entries:
-        if repr(entry) == chosen:
-            run.known[key.key] = entry
-            return table[entry]
-    return default
+    chosen = attributes.choose(run, scope, entries, key, node)
+    return default if chosen is MISSING else table[chosen]
 
 
 def _update(table: dict[Any, Value], arguments: Arguments) -> None:

@@ -13,7 +13,7 @@ from biaslens.algebra.sizes import Size
 from biaslens.catalogue.entry import Mode, Result, Step
 from biaslens.options import Options
 from biaslens.program.ir import Answer, Equation, Question, Var
-from biaslens.program.values import ClassValue, Facts, Instance, LayerState, Scope, Storage, Tensor, Unknown, Value
+from biaslens.program.values import ClassValue, Facts, Imported, Instance, LayerState, Scope, Storage, Tensor, Unknown, Value
 from biaslens.syntax.files import Files
 from biaslens.syntax.locate import place_of
 from biaslens.syntax.parse import Module, parse
@@ -96,6 +96,8 @@ class Run:
     """One run. `forced` answers questions by key; every other question gets its first choice.
 
     constructing: how many objects of classes of the source are being built inside each other.
+    resolving: imported names that are being looked up.
+    names: what the program calls the tensors that stand for unknown values.
     shared: the run that evaluates globals for this one, None for that run itself.
     replaced: names outside the sources that the program assigns anew, such as `nn.BatchNorm2d = nn.Identity`.
     """
@@ -113,6 +115,8 @@ class Run:
     layers: list[LayerState] = field(default_factory=list)
     shapes: list[Shape] = field(default_factory=list)
     facts: list[Facts] = field(default_factory=list)
+    resolving: set[Imported] = field(default_factory=set)
+    names: dict[Var, str] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
     replaced: set[str] = field(default_factory=set)
     constructing: int = 0
@@ -272,6 +276,7 @@ class Run:
         """The tensor that an unknown value stands for where it is used as one; always the same."""
         if value.key not in self._tensors:
             self._tensors[value.key] = self.new_tensor(Shape())
+            self.names[self._tensors[value.key].var] = value.text
         return self._tensors[value.key]
 
     def size_of(self, tensor: Tensor, axis: int) -> Unknown | int:

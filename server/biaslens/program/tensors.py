@@ -10,9 +10,10 @@ from typing import Any
 from biaslens.algebra.axes import Shape
 from biaslens.catalogue import indexing, lookup
 from biaslens.catalogue.entry import SOME_NUMBER, UNKNOWN, Argument, Call, Entry, Mode, Operand, Step
+from biaslens.catalogue.steps import Impossible
 from biaslens.program import attributes, calls, instances, modules
 from biaslens.program.conditions import key_of, settle, show
-from biaslens.program.run import Run
+from biaslens.program.run import PathEnds, Run
 from biaslens.program.sizing import as_size, is_number
 from biaslens.program.values import (
     Arguments,
@@ -333,6 +334,8 @@ def _step(run: Run, entry: Entry, arguments: Mapping[str, Argument], operands: l
     ordered = tuple(_operand(run, index, tensor) for index, tensor in enumerate(operands))
     try:
         return entry.rule(Call(arguments, ordered, mode))
+    except Impossible:
+        raise PathEnds from None
     except Exception:  # a row met arguments that it does not understand: code that we cannot follow
         return None
 

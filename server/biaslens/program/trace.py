@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from biaslens.catalogue.lookup import find
 from biaslens.program import calls, classes, instances, module_methods, modules, names, statements, tensors
+from biaslens.program.conditions import condition, key_of, settle, truth
 from biaslens.program.decisions import explore, guarded
 from biaslens.program.ir import Answer, Layer, Path, Program
 from biaslens.program.ir import Run as Followed
@@ -329,11 +330,11 @@ def _is_number(annotation: ast.expr | None) -> bool:
 
 def _path(run: Run, outputs: tuple[int, ...]) -> Path:
     answers: tuple[Answer, ...] = tuple(run.answers.values())
-    layers = tuple(_frozen(layer) for layer in run.layers)
+    layers = tuple(_frozen(run, layer) for layer in run.layers)
     return Path(answers, layers, tuple(run.equations), run.shapes_by_variable(), outputs)
 
 
-def _frozen(state: LayerState) -> Layer:
+def _frozen(run: Run, state: LayerState) -> Layer:
     shift = state.entry.shift
     parameters = as_size(state.arguments.get(shift.size)) if shift else None
     return Layer(
@@ -346,5 +347,15 @@ def _frozen(state: LayerState) -> Layer:
         frozen=state.frozen_shift,
         tampered=state.tampered,
         parameters=parameters,
-        call=state.call,
+        call=tuple(_call(run, state)),
     )
+
+
+def _call(run: Run, state: LayerState) -> Iterator[tuple[str, str, str]]:
+    """The arguments with which the layer's function was called, with all that the run knows of them in the end."""
+    for name, argument in state.call.items():
+        value = settle(run, argument)
+        answer = truth(run, value) if isinstance(value, Unknown) else None
+        value = value if answer is None else answer
+        if value is None or isinstance(value, (bool, str, int, float, ClassValue, External, FunctionValue)):
+            yield name, repr(key_of(run, value)), condition(name, value)

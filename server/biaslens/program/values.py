@@ -64,11 +64,16 @@ class Facts:
     parameter: bool = False
 
 
+WHOLE = (None, None, None)
+"""The bounds of the slice that leaves nothing out."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ShapeOf:
-    """`x.shape`."""
+    """`x.shape`, or `x.shape[part]` while the rank is unknown."""
 
     tensor: Tensor
+    part: tuple[int | None, int | None, int | None] = WHOLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +194,7 @@ class LayerState:
 
     shift: whether it has its learnable shift; None if the source does not tell.
     text: the argument that decides that, as written.
-    call: the arguments of the function that makes it, as (name, key, condition).
+    call: the arguments of the function that makes it.
     inside_another: a class that the entry uses makes it.
     """
 
@@ -203,7 +208,7 @@ class LayerState:
     tampered: str = ""
     eval_mode: bool = False
     label: str = ""
-    call: tuple[tuple[str, str, str], ...] = ()
+    call: dict[str, Value] = field(default_factory=dict)
     inside_another: bool = False
 
 
@@ -213,6 +218,7 @@ class Instance:
 
     modules: registered submodules in order. layer: set where it is, or derives from, a row of the catalogue.
     label: how the model calls it; `labelled` once that is final: held by an attribute, not by a variable or a list.
+    table: what is in it, where the class derives from `dict`.
     escaped: why it may have been changed by code that we cannot follow, or "".
     """
 
@@ -224,3 +230,4 @@ class Instance:
     escaped: str = ""
     label: str = ""
     labelled: bool = False
+    table: dict[Any, Value] | None = None
