@@ -22,13 +22,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from biaslens.lint import lint
+from biaslens.lint import Study, report_of, study, without_equations
 from biaslens.options import Options
 from biaslens.program.run import World
 from biaslens.render.place import row_and_column
 from biaslens.render.sites import affine_sites, reason
 from biaslens.syntax.files import Files
 from biaslens.text import Problem
+from biaslens.verdicts import Use
 
 
 @dataclass(frozen=True)
@@ -80,17 +81,21 @@ class Score:
     seconds: float = 0.0
 
 
-def look(root: str, file: str) -> Looked:
-    """Runs the tool on one file."""
-    path = os.path.join(root, file)
+def follow(root: str, file: str) -> tuple[Study | None, list[Use], float]:
+    """Follows one file: the study of its own layers, the uses of those of other files, and the seconds it took."""
     start = time.perf_counter()
     world = _world(root)
-    files = world.files
-    source = files.read(path)
+    source = world.files.read(os.path.join(root, file))
     if isinstance(source, Problem):
-        return Looked(file, (), (source.message,), 0.0)
-    report = lint(source, files, world.options, world)
-    seconds = time.perf_counter() - start
+        return None, [], 0.0
+    own, elsewhere = without_equations(study(source, world.files, world.options, world))
+    return own, elsewhere, time.perf_counter() - start
+
+
+def look(root: str, file: str, own: Study, others: Sequence[Use], seconds: float) -> Looked:
+    """What the tool says about a file, given all uses of its layers."""
+    report = report_of(own, Options(), others)
+    source, files = own.source, _world(root).files
     found = {finding.site.location: finding for finding in report.findings}
     said: list[Said] = []
     for site in affine_sites(report.flow):
@@ -202,9 +207,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             library, truth = read_truth(Path(path))
             names = sorted({site.file for site in truth})
             looked: list[Looked] = []
-            for item in pool.map(look, [root] * len(names), names):
-                looked.append(item)
-                print(f"{item.seconds:6.1f} s  {item.file}", file=sys.stderr, flush=True)
+            followed = pool.map(follow, [root] * len(names), names)
+            studies: dict[str, tuple[Study, float]] = {}
+            others: dict[str, list[Use]] = defaultdict(list)
+            for name, (own, elsewhere, seconds) in zip(names, followed, strict=True):
+                print(f"{seconds:6.1f} s  {name}", file=sys.stderr, flush=True)
+                if own is not None:
+                    studies[name] = own, seconds
+                for use in elsewhere:
+                    others[use.layer.site.path].append(use)
+            for name, (own, seconds) in studies.items():
+                looked.append(look(root, name, own, others[own.source.path], seconds))
             scores.append(score(library, truth, looked))
             times += [(item.seconds, f"{library} {item.file}") for item in looked]
             _print_details(console, scores[-1], options.details)

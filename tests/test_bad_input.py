@@ -218,7 +218,7 @@ def test_undecodable_standard_input_is_one_line_and_passed_on_by_fix() -> None:
 
 
 def test_a_bug_of_ours_is_one_line_without_a_traceback() -> None:
-    with patch("biaslens.cli.check.lint", side_effect=ValueError("first line\nsecond line")):
+    with patch("biaslens.cli.check.lint_all", side_effect=ValueError("first line\nsecond line")):
         outcome = run("check", "good.py")
     assert (outcome.code, outcome.out) == (2, "")
     assert re.fullmatch(

@@ -102,7 +102,7 @@ class NormUse:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """All sites and norms of one program, those of other files included, by location."""
+    """All sites of one file, and all norms that its program uses, by location."""
 
     path: str
     sites: tuple[Site, ...]

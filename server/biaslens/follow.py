@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from biaslens.algebra.axes import axes
@@ -13,10 +13,27 @@ from biaslens.text import Location
 from biaslens.verdicts import Use, sites_of
 
 
-def follow(program: Program) -> Flow:
-    """What becomes of the bias of every affine layer, with one verdict per constructor call."""
-    uses = [use for run in program.runs for path in run.paths for use in _uses(run, path)]
-    return Flow(program.path, sites_of(program, uses), _norm_uses(program, uses))
+def follow(program: Program) -> Followed:
+    """What becomes of the bias of every affine layer on every path."""
+    uses = tuple(use for run in program.runs for path in run.paths for use in _uses(run, path))
+    return Followed(uses, _norm_uses(program, uses))
+
+
+def judged(program: Program, followed: Followed, others: Sequence[Use] = ()) -> Flow:
+    """One verdict for each constructor call of a file.
+
+    others: uses of its layers that were found in other files.
+    """
+    own = [use for use in followed.uses if use.layer.site.path == program.path]
+    return Flow(program.path, sites_of(program, [*own, *others]), followed.norms)
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """Every use of every layer on the paths of one file, those of layers made in other files included."""
+
+    uses: tuple[Use, ...]
+    norms: tuple[NormUse, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +161,7 @@ def _distinct(fates: list[Fate]) -> tuple[Fate, ...]:
     return tuple(found.values())
 
 
-def _norm_uses(program: Program, uses: list[Use]) -> tuple[NormUse, ...]:
+def _norm_uses(program: Program, uses: Sequence[Use]) -> tuple[NormUse, ...]:
     """Every norm and softmax of the program, with the biases that it cancels or reads."""
     found: dict[Location, dict[str, object]] = {}
     cancels: dict[Location, set[Location]] = {}

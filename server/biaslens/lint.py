@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from biaslens.flow import Flow
-from biaslens.follow import follow
+from biaslens.follow import Followed, follow, judged
 from biaslens.options import Options
 from biaslens.program.ir import Program
 from biaslens.program.run import World
@@ -15,6 +16,7 @@ from biaslens.rules.registry import judge
 from biaslens.rules.rule import Finding, Fix
 from biaslens.syntax.files import Files
 from biaslens.text import Problem, Source
+from biaslens.verdicts import Use
 
 RECURSION_LIMIT = 4000
 """Frames for the deepest chain of calls and imports that is followed; within the stack of a thread on every Python."""
@@ -35,6 +37,53 @@ def lint(source: Source, files: Files, options: Options, world: World | None = N
     """Parses, follows and judges one file. Never raises, never touches the disk except through `files`.
 
     world: of the same files and options, where several are looked at; what they import is then evaluated once.
+    """
+    return report_of(study(source, files, options, world), options)
+
+
+def lint_all(paths: Sequence[str], files: Files, options: Options) -> Iterator[Report | Problem]:
+    """Several files, each judged by all uses of its layers that are found in any of them; in the order of the paths.
+
+    A Problem stands for a file that cannot be read. The reports hold no equations, which many files have too many of.
+    """
+    world = World(files, options)
+    studies: list[Study | Problem] = []
+    others: dict[str, list[Use]] = {}
+    for path in paths:
+        source = files.read(path)
+        if isinstance(source, Problem):
+            studies.append(source)
+            continue
+        own, elsewhere = without_equations(study(source, files, options, world))
+        studies.append(own)
+        for use in elsewhere:
+            others.setdefault(use.layer.site.path, []).append(use)
+        if world.size > MAX_MODULES:
+            world = World(files, options)
+    for item in studies:
+        if isinstance(item, Problem):
+            yield item
+        else:
+            yield report_of(item, options, others.get(item.source.path, ()))
+
+
+MAX_MODULES = 600
+"""So many parsed modules are kept in memory while several files are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """One file followed, before anything is said about it."""
+
+    source: Source
+    program: Program
+    followed: Followed
+    problems: tuple[Problem, ...]
+
+
+def study(source: Source, files: Files, options: Options, world: World | None = None) -> Study:
+    """Parses and follows one file. Never raises.
+
     Effect: raises Python's recursion limit, since following one call of a model takes a dozen frames.
     """
     sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION_LIMIT))
@@ -42,12 +91,38 @@ def lint(source: Source, files: Files, options: Options, world: World | None = N
         world = world or World(files, options)
         module = world.add(source)
         program = trace(module, world)
-        flow = follow(program)
-        return Report(source, program, flow, judge(flow, options.selects), program.problems)
+        return Study(source, program, follow(program), program.problems)
     except Exception as error:  # a bug of ours must not take the other files, or the server, with it
-        message = f"BiasLens failed on this file ({type(error).__name__}: {error}); please report it with the file."
-        problem = Problem("internal", message, source.path)
-        return Report(source, Program(source.path, ()), Flow(source.path, (), ()), (), (problem,))
+        return Study(source, Program(source.path, ()), Followed((), ()), (_bug(source, error),))
+
+
+def report_of(study: Study, options: Options, others: Sequence[Use] = ()) -> Report:
+    """What there is to say about a file. Never raises.
+
+    others: uses of its layers in other files.
+    """
+    try:
+        flow = judged(study.program, study.followed, others)
+        return Report(study.source, study.program, flow, judge(flow, options.selects), study.problems)
+    except Exception as error:  # as above
+        flow = Flow(study.source.path, (), ())
+        return Report(study.source, study.program, flow, (), (*study.problems, _bug(study.source, error)))
+
+
+def _bug(source: Source, error: Exception) -> Problem:
+    message = f"BiasLens failed on this file ({type(error).__name__}: {error}); please report it with the file."
+    return Problem("internal", message, source.path)
+
+
+def without_equations(whole: Study) -> tuple[Study, list[Use]]:
+    """The study of a file's own layers, and the uses of layers that other files make."""
+    paths = {id(path): replace(path, equations=(), shapes=()) for run in whole.program.runs for path in run.paths}
+    runs = {id(run): replace(run, paths=tuple(paths[id(path)] for path in run.paths)) for run in whole.program.runs}
+    uses = [replace(use, run=runs[id(use.run)], path=paths[id(use.path)]) for use in whole.followed.uses]
+    own = tuple(use for use in uses if use.layer.site.path == whole.source.path)
+    program = replace(whole.program, runs=tuple(runs.values()))
+    study = replace(whole, program=program, followed=replace(whole.followed, uses=own))
+    return study, [use for use in uses if use.layer.site.path != whole.source.path]
 
 
 def fix_of(finding: Finding, report: Report) -> Fix | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import chain, combinations
+from typing import TypeAlias
 
 from biaslens.flow import Ending, Fate, Site, Verdict
 from biaslens.program.ir import Answer, Layer, Path, Program, Run
@@ -53,7 +54,7 @@ def _site(program: Program, place: Location, uses: list[Use]) -> Site:
     judgement = _judge(alone, contexts)
     fates = tuple(dict.fromkeys(fate for use in (*alone, *contexts) for fate in use.fates))
     seen_in = tuple(dict.fromkeys(use.run.name for use in contexts))
-    layer = _spokesman([*alone, *contexts] or uses)
+    layer = _spokesman(alone, contexts) or uses[0].layer
     return Site(
         place,
         layer,
@@ -66,11 +67,14 @@ def _site(program: Program, place: Location, uses: list[Use]) -> Site:
     )
 
 
-def _spokesman(uses: list[Use]) -> Layer:
-    """The layer to speak of: one that surely has a bias, where a `**kwargs` hides it from others made by the call."""
-    first = uses[0].layer
-    hidden = first.bias is None and not first.bias_text
-    return next((use.layer for use in uses if use.layer.bias is True), first) if hidden else first
+def _spokesman(alone: list[Use], contexts: list[Use]) -> Layer | None:
+    """The layer to speak of: one that has a bias with the defaults or in a known use, where the call makes several."""
+    usual = [use.layer for use in (*(use for use in alone if _is_default(use)), *contexts)]
+    every = [use.layer for use in (*alone, *contexts)]
+    first = every[0] if every else None
+    if first is None or (first.bias is not False and first.bias_text):
+        return first
+    return next((layer for layer in usual if layer.bias is True), first)
 
 
 def _home(program: Program, place: Location) -> str | None:
@@ -87,8 +91,6 @@ def _judge(alone: list[Use], contexts: list[Use]) -> _Judgement:
         return _Judgement(Verdict.UNKNOWN, tampered)
     if not uses:
         return _Judgement(Verdict.UNUSED, "it is not applied on any path that was followed")
-    if any(not use.cancelled and _is_eval_side(use) for use in uses):
-        return _fallback(uses)
     if all(use.cancelled for use in uses):
         return _all_cancelled(alone, contexts)
     conditional = _conditional(alone, contexts)
@@ -120,10 +122,6 @@ def _open_questions(uses: Iterable[Use]) -> list[Answer]:
     return list(found.values())
 
 
-def _is_eval_side(use: Use) -> bool:
-    return any(answer.question.origin == "mode" and answer.choice == "eval" for answer in use.path.answers)
-
-
 def _explains_nothing(alone: list[Use]) -> bool:
     """Whether the class or helper, seen by itself, only hands the shift out or depends on what its caller passes."""
     endings = {fate.ending for use in alone for fate in use.fates}
@@ -140,7 +138,7 @@ def _conditional(alone: list[Use], contexts: list[Use]) -> _Judgement | None:
         origin = _weakest(answer.question.origin for own in answers for answer in own)
         if origin in ("data", "result", "mode"):
             return None
-        condition = _alternatives([" and ".join(_telling(own)) for own in answers])
+        condition = _in_words(answers)
         by_default = any(_is_default(use) for use in cancelled) or any(use.cancelled for use in contexts)
         return _Judgement(Verdict.CONDITIONAL, condition, origin, by_default)
     return None
@@ -194,21 +192,50 @@ def _separating(uses: list[Use]) -> tuple[list[tuple[Answer, ...]], list[Use]] |
     bad = [use for use in uses if not use.cancelled]
     if not good or not bad:
         return None
-    asked = sorted((answer for use in good for answer in use.path.answers), key=_is_about_default)
-    questions = list(dict.fromkeys(answer.question.key for answer in asked))  # "norm is None" before "the default"
+    # Not the mode: a bias that eval mode alone reads is needed. "norm is None" comes before "the default".
+    answered = (answer for use in good for answer in use.path.answers if answer.question.origin != "mode")
+    asked = sorted(answered, key=_is_about_default)
+    questions = list(dict.fromkeys(answer.question.key for answer in asked))
     chosen_by_good = _distinct_choices(good)
     chosen_by_bad = _distinct_choices(bad)
-    for size in (1, 2):
-        for keys in combinations(questions, size):
-            wanted = {tuple(map(chosen.get, keys)) for chosen in chosen_by_good}
-            if any(tuple(map(chosen.get, keys)) in wanted for chosen in chosen_by_bad):
-                continue
+    few = (keys for size in (1, 2) for keys in combinations(questions, size))
+    every = chain(few, _many(asked, chosen_by_good, chosen_by_bad))
+    separating = [keys for keys in every if not _conflicts(keys, chosen_by_good, chosen_by_bad)]
+    for silence in (False, True):  # a path on which nothing of it was asked does not make the condition wrong
+        for keys in separating:
             answers = [_answers(use, keys) for use in good]
-            if all(answers) or _silent_by_default(good, answers):
+            if all(answers) or _silent_by_default(good, answers) or (silence and any(answers)):
                 names = {a.text.partition(" == ")[0] for own in answers for a in own if " == " in a.text}
                 spoken = [own or _default_as_equation(use, names) for use, own in zip(good, answers, strict=True)]
                 return [own for own in dict.fromkeys(spoken) if own], good
     return None
+
+
+_Chosen: TypeAlias = Sequence[Mapping[str, str]]
+"""What some paths answer, by question."""
+
+MAX_QUESTIONS = 6
+"""A condition with more parts than this explains nothing to anybody."""
+
+
+def _conflicts(keys: Sequence[str], good: _Chosen, bad: _Chosen) -> int:
+    """How many bad paths answer some questions as a good one does."""
+    wanted = {tuple(map(chosen.get, keys)) for chosen in good}
+    return sum(tuple(map(chosen.get, keys)) in wanted for chosen in bad)
+
+
+def _many(asked: Sequence[Answer], good: _Chosen, bad: _Chosen) -> Iterator[tuple[str, ...]]:
+    """A set of more than two questions, chosen one by one so that each leaves the fewest conflicts."""
+    open_ = {answer.question.key for answer in asked if answer.question.origin not in ("data", "result", "mode")}
+    keys: tuple[str, ...] = ()
+    left = len(bad)
+    while left and len(keys) < MAX_QUESTIONS:
+        scores = {key: _conflicts((*keys, key), good, bad) for key in sorted(open_ - set(keys))}
+        best = min(scores, key=lambda key: scores[key], default=None)
+        if best is None or scores[best] >= left:
+            return
+        keys, left = (*keys, best), scores[best]
+    yield tuple(key for key in keys if _conflicts([other for other in keys if other != key], good, bad))
 
 
 def _distinct_choices(uses: list[Use]) -> list[dict[str, str]]:
@@ -243,6 +270,15 @@ def _telling(answers: tuple[Answer, ...]) -> list[str]:
     texts = [_phrase(answer) for answer in answers]
     settled = {text.partition(" == ")[0] for text in texts if " == " in text}
     return [text for text in texts if text.partition(" != ")[0] not in settled or " != " not in text]
+
+
+def _in_words(answers: Sequence[tuple[Answer, ...]]) -> str:
+    """The answers of several good paths as one condition: what all have in common, then the alternatives."""
+    told = [_telling(own) for own in answers]
+    common = [text for text in told[0] if all(text in own for own in told)]
+    rest = [" and ".join(text for text in own if text not in common) for own in told]
+    choice = _alternatives([text for text in rest if text])
+    return " and ".join([*common, *([choice] if choice else [])])
 
 
 def _alternatives(texts: Sequence[str]) -> str:

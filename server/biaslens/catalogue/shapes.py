@@ -200,15 +200,22 @@ def regrouped(operand: Shape, after: Shape) -> Carries:
 
 
 def _regrouped_open(operand: Shape, after: Shape) -> Carries:
-    matched = 0
-    for mine, other in zip(reversed(operand.sizes), reversed(after.sizes), strict=False):
-        if mine is None or other is None or same_size(mine, other) is not True:
+    """As `regrouped` while the rank is unknown: factors are matched from the end, as far as sizes are known."""
+    old = [axis for axis in range(-len(operand.sizes), 0) if not operand.is_single(axis)]
+    new = [axis for axis in range(-(after.rank or 0), 0) if not after.is_single(axis)]
+    moves: list[tuple[int, tuple[int, ...]]] = []
+    mixed: list[int] = []
+    while old and new:
+        cut = _cut(operand, after, old[::-1], new[::-1])
+        if cut is None or (cut[0] > 1 and cut[1] > 1):
             break
-        matched += 1
-    rest = tuple(range(-(after.rank or 0), -matched))
-    moves = tuple((axis, (axis,)) for axis in range(-matched, 0))
-    scatters = tuple((axis, rest) for axis in range(-DEEP, -matched))
-    return Carries(moves=moves, scatters=scatters)
+        sources, targets = old[len(old) - cut[0] :], new[len(new) - cut[1] :]
+        moves += [(source, tuple(targets)) for source in sources]
+        mixed += sources if len(sources) != len(targets) else []
+        old, new = old[: len(old) - cut[0]], new[: len(new) - cut[1]]
+    behind = {axis for axis, _ in moves}
+    scatters = tuple((axis, tuple(new)) for axis in range(-DEEP, 0) if axis not in behind)
+    return Carries(moves=tuple(moves), scatters=scatters, mixes=axes_from(mixed))
 
 
 def _groups(operand: Shape, after: Shape, old: list[int], new: list[int]) -> list[tuple[list[int], list[int]]]:

@@ -11,7 +11,7 @@ from biaslens.cli.console import Console
 from biaslens.cli.fixing import Fixed, fixed, fixes_of
 from biaslens.cli.inputs import Inputs, gather
 from biaslens.cli.writing import encoded_like, write
-from biaslens.lint import lint
+from biaslens.lint import lint_all
 from biaslens.options import Options
 from biaslens.render.diff import unified_diff
 from biaslens.render.json import finding_object
@@ -130,15 +130,13 @@ def _filter(request: Request, inputs: Inputs, data: bytes, console: Console) -> 
 
 def _checked(request: Request, inputs: Inputs, console: Console) -> Iterator[Checked]:
     """Every readable file with its findings, repaired where asked; complains about the others."""
-    for path in inputs.paths:
-        source = inputs.files.read(path)
-        if isinstance(source, Problem):
-            console.complain(source, inputs.files.read)
+    for report in lint_all(inputs.paths, inputs.files, request.options):
+        if isinstance(report, Problem):
+            console.complain(report, inputs.files.read)
             continue
-        report = lint(source, inputs.files, request.options)
         for problem in report.problems:
             console.complain(problem, inputs.files.read)
-        before = after = Fixed(source, report, fixes_of(report), 0)
+        before = after = Fixed(report.source, report, fixes_of(report), 0)
         if request.fix or request.diff:
             after = fixed(report, before.fixes, request.options, unsafe=request.unsafe_fixes)
         failed = any(problem.kind in ("unreadable", "internal") for problem in report.problems)

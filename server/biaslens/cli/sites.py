@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from biaslens.cli.console import Console
 from biaslens.cli.inputs import Inputs, gather
-from biaslens.lint import Report, lint
+from biaslens.lint import Report, lint, lint_all
 from biaslens.options import Options
 from biaslens.render.json import site_object
 from biaslens.render.sites import affine_sites, program_text, reason, site_row, table
@@ -32,21 +32,24 @@ def list_sites(paths: tuple[str, ...], output_format: str, options: Options, con
 def print_program(path: str, options: Options, console: Console) -> int:
     """Prints the equations of a file and the fates of its biases; 2 where it could not be read."""
     inputs = gather((path,), None)
-    reports = list(_reports(inputs, options, console))
-    for report in reports:
-        console.say(program_text(report, inputs.files.read, console.folder))
-    return 0 if reports else 2
+    source = inputs.files.read(inputs.paths[0]) if inputs.paths else inputs.problems[0]
+    if isinstance(source, Problem):
+        console.complain(source, inputs.files.read)
+        return 2
+    report = lint(source, inputs.files, options)
+    for problem in report.problems:
+        console.complain(problem, inputs.files.read)
+    console.say(program_text(report, inputs.files.read, console.folder))
+    return 0
 
 
 def _reports(inputs: Inputs, options: Options, console: Console) -> Iterator[Report]:
     for problem in inputs.problems:
         console.complain(problem, inputs.files.read)
-    for path in inputs.paths:
-        source = inputs.files.read(path)
-        if isinstance(source, Problem):
-            console.complain(source, inputs.files.read)
+    for report in lint_all(inputs.paths, inputs.files, options):
+        if isinstance(report, Problem):
+            console.complain(report, inputs.files.read)
             continue
-        report = lint(source, inputs.files, options)
         for problem in report.problems:
             console.complain(problem, inputs.files.read)
         yield report

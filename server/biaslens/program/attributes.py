@@ -81,6 +81,8 @@ def find(run: Run, scope: Scope, owner: Value, name: str, node: ast.AST) -> Valu
             return tensors.attribute(run, scope, run.tensor_of(owner), name, node)
         case Unknown(origin="forward" | "result") if tensors.is_tensor_method(name):
             return BoundMethod(name, owner)
+        case Unknown() if name in tensors.TEXT_METHODS:
+            return BoundMethod(name, owner)
         case Unknown(key=key, text=text, origin=origin):
             return settle(run, Unknown(("attribute", key, name), f"{text}.{name}", origin=origin))
         case FunctionValue(name=function_name) if name in ("__name__", "__qualname__"):
@@ -277,7 +279,9 @@ def _shape_item(run: Run, owner: ShapeOf, index: Value) -> Value:
             if not -len(sizes) <= index < len(sizes):
                 raise PathEnds
             return sizes[index]
-        return Unknown(("item", sizes.key if isinstance(sizes, Unknown) else sizes, key_of(run, index)), "part of a shape")
+        return Unknown(
+            ("item", sizes.key if isinstance(sizes, Unknown) else sizes, key_of(run, index)), "part of a shape"
+        )
     if isinstance(index, int) and not isinstance(index, bool):
         if run.shape(owner.tensor.var).has_axis(index) is False:
             raise PathEnds

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 
 from biaslens.program import (
-    attributes,
     expressions,
     externals,
     instances,

@@ -56,8 +56,11 @@ def settle(run: Run, value: Value) -> Value:
     return value
 
 
-def holds(run: Run, scope: Scope, value: Value, node: ast.expr) -> bool:
-    """Whether a test is true on this path; asks where the source leaves it open."""
+def holds(run: Run, scope: Scope, value: Value, node: ast.expr, *, fails: bool = False) -> bool:
+    """Whether a test is true on this path; asks where the source leaves it open.
+
+    fails: the program raises where it is true, so false is the default.
+    """
     settled = truth(run, value)
     if settled is not None:
         return settled
@@ -69,7 +72,7 @@ def holds(run: Run, scope: Scope, value: Value, node: ast.expr) -> bool:
     origin = value.origin if isinstance(value, Unknown) else "data"
     first, second = (words(node, True), words(node, False)) if positive else (words(node, False), words(node, True))
     choices = [("yes", first), ("no", second)]
-    if _unlikely(key):
+    if positive if fails else _unlikely(key):
         choices.reverse()
     answer = run.decide(key, run.world.text(node), origin, scope.module.location(node), choices) == "yes"
     learn(run, key, answer)
@@ -252,6 +255,8 @@ def _unlikely(key: Hashable) -> bool:
         case ("and", *parts):
             return any(_unlikely(part) for part in parts)
         case ("is", _, ("constant", _, None)) | ("isinstance", *_) | ("raises", *_):
+            return True
+        case ("text method", "startswith" | "endswith", *_):
             return True
         case _:
             return False

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Set
+from collections import deque
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import combinations, islice
+from itertools import combinations, islice, takewhile
 
 from biaslens.algebra.outcome import Cancels
 from biaslens.program.run import BudgetExceeded, PathEnds, Run
@@ -36,35 +37,78 @@ def explore(
     An answer that changes nothing of what is computed is not combined with others.
     """
     search = _Search(start, max_runs, max_steps)
-    first = search.follow({})
-    if first is None or not (search.has_no_path or is_worth_it(first)):
+    base = _base(search)
+    if base is None or not is_worth_it(base):
         return search.result()
-    plain = _computation(first)
+    plain = _computation(base)
     telling: list[dict[str, str]] = []
-    for forced in _flips(first, {}, defaults=search.has_no_path or _normalises(first)):
-        run = search.follow(forced)
-        if run is None:
-            break
-        if _computation(run) != plain:
-            telling.append(forced)
-        _follow_branches(search, run, forced, known=first.answers.keys())
-    pairs = (pair for pair in combinations(telling, 2) if pair[0].keys().isdisjoint(pair[1]))
-    for left, right in islice(pairs, MAX_PAIRS):
-        search.follow({**left, **right})
+    waiting = _Waiting(base)
+    waiting.add(base, defaults=_normalises(base))
+    for about_circumstances in (False, True):
+        for forced, run in waiting.taken(about_circumstances):
+            changes = len(forced) - len(base.forced)
+            if changes > 1 and not search.is_new(run, forced):
+                continue
+            found = search.follow(forced)
+            if found is None:
+                continue
+            if changes == 1 and _computation(found) != plain:
+                telling.append(forced)
+            waiting.add(found, defaults=False)
+        pairs = (pair for pair in combinations(telling, 2) if _are_independent(*pair, base))
+        for left, right in islice(pairs, MAX_PAIRS):
+            search.follow({**left, **right})
     return search.result()
 
 
-def _follow_branches(search: _Search, run: Run, forced: Mapping[str, str], known: Set[str]) -> None:
-    """Follows every branch behind a changed answer that no run took yet: an `elif` behind an `elif`."""
-    waiting = [(run, forced)]
-    while waiting:
-        current, answers = waiting.pop(0)
-        for further in _flips(current, answers, defaults=False):
-            added = next(key for key in further if key not in answers)
-            if added not in known and search.is_new(current, further):
-                next_run = search.follow(further)
-                if next_run is not None:
-                    waiting.append((next_run, further))
+def _base(search: _Search) -> Run | None:
+    """The default run; where that ends in an exception of the program, the first path that is found instead."""
+    queue = deque([search.follow({})])
+    while queue:
+        run = queue.popleft()
+        if run is None or search.has_path:
+            return run
+        nearest_first = [*_flips(run, defaults=True)][::-1]
+        found = (search.follow(forced) for forced in nearest_first)
+        for further in takewhile(lambda further: further is not None, found):
+            if search.has_path:
+                return further
+            queue.append(further)
+    return None
+
+
+def _are_independent(left: Mapping[str, str], right: Mapping[str, str], base: Run) -> bool:
+    """Whether two changes concern different questions."""
+    return left.keys() & right.keys() == base.forced.keys()
+
+
+class _Waiting:
+    """Answers to be tried: one changed, and those behind it, such as an `elif` behind an `elif`.
+
+    Arguments come before circumstances (what the environment or unknown code gives): the user decides on them.
+    """
+
+    def __init__(self, base: Run) -> None:
+        self._base = base
+        self._queues: tuple[deque[tuple[dict[str, str], Run]], ...] = (deque(), deque())
+
+    def add(self, run: Run, *, defaults: bool) -> None:
+        """Effect: puts every set of answers into line that differs from this run's in one question more."""
+        for further in _flips(run, defaults=defaults):
+            added = next(key for key in further if key not in run.forced)
+            if run is self._base or added not in self._base.answers:
+                own = further.keys() - self._base.forced.keys()
+                self._queues[any(_is_circumstance(run, key) for key in own)].append((further, run))
+
+    def taken(self, about_circumstances: bool) -> Iterator[tuple[dict[str, str], Run]]:
+        """The answers of one kind in their order, also those that are put into line meanwhile."""
+        queue = self._queues[about_circumstances]
+        while queue:
+            yield queue.popleft()
+
+
+def _is_circumstance(run: Run, key: str) -> bool:
+    return key in run.answers and run.answers[key].question.origin in ("data", "result")
 
 
 class _Search:
@@ -106,9 +150,9 @@ class _Search:
         )
 
     @property
-    def has_no_path(self) -> bool:
-        """Whether every run so far ended in an exception of the program."""
-        return not self._paths
+    def has_path(self) -> bool:
+        """Whether a run so far did not end in an exception of the program."""
+        return bool(self._paths)
 
     def result(self) -> Explored:
         """What came of it. A branch counts as followed when any run took it, whatever led there."""
@@ -156,8 +200,9 @@ def guarded(run: Run, body: Callable[[], None]) -> Run:
     return run
 
 
-def _flips(run: Run, forced: Mapping[str, str], *, defaults: bool) -> Iterator[dict[str, str]]:
+def _flips(run: Run, *, defaults: bool) -> Iterator[dict[str, str]]:
     """Every set of answers that differs from this run's in one question."""
+    forced = run.forced
     for key, options in run.choices.items():
         if key in forced or (not defaults and _is_plain_default(run, key)):
             continue

@@ -48,10 +48,13 @@ def evaluate(run: Run, scope: Scope, node: ast.expr) -> Value:
     return handler(run, scope, node)
 
 
-def test(run: Run, scope: Scope, node: ast.expr) -> bool:
-    """Whether a condition is true on this path; a compound condition is one question."""
+def test(run: Run, scope: Scope, node: ast.expr, *, fails: bool = False) -> bool:
+    """Whether a condition is true on this path; a compound condition is one question.
+
+    fails: the program raises where it is true.
+    """
     value = _condition(run, scope, node)
-    return holds(run, scope, value, node)
+    return holds(run, scope, value, node, fails=fails)
 
 
 def take_as_true(run: Run, scope: Scope, node: ast.expr) -> None:

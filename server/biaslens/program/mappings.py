@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from biaslens.program import attributes, calls, classes
@@ -74,9 +75,7 @@ def _get(run: Run, scope: Scope, owner: Instance, key: Value, default: Value, no
         return default
 
 
-def _of_table(
-    run: Run, scope: Scope, table: dict[Any, Value], name: str, arguments: Arguments, node: ast.AST
-) -> Value:
+def _of_table(run: Run, scope: Scope, table: dict[Any, Value], name: str, arguments: Arguments, node: ast.AST) -> Value:
     operation = _OPERATORS.get(name)
     if operation is not None:
         return operation(run, scope, table, arguments.positional, node)
@@ -105,9 +104,6 @@ def _size(run: Run, scope: Scope, table: dict[Any, Value], values: Sequence[Valu
     return len(table)
 
 
-_OPERATORS: dict[str, Callable[[Run, Scope, dict[Any, Value], Sequence[Value], ast.AST], Value]] = {
-    "__getitem__": _item,
-    "__setitem__": _set_item,
-    "__contains__": _contains,
-    "__len__": _size,
-}
+_OPERATORS: Mapping[str, Callable[[Run, Scope, dict[Any, Value], Sequence[Value], ast.AST], Value]] = MappingProxyType(
+    {"__getitem__": _item, "__setitem__": _set_item, "__contains__": _contains, "__len__": _size}
+)

@@ -13,7 +13,18 @@ from biaslens.algebra.sizes import Size
 from biaslens.catalogue.entry import Mode, Result, Step
 from biaslens.options import Options
 from biaslens.program.ir import Answer, Equation, Question, Var
-from biaslens.program.values import ClassValue, Facts, Imported, Instance, LayerState, Scope, Storage, Tensor, Unknown, Value
+from biaslens.program.values import (
+    ClassValue,
+    Facts,
+    Imported,
+    Instance,
+    LayerState,
+    Scope,
+    Storage,
+    Tensor,
+    Unknown,
+    Value,
+)
 from biaslens.syntax.files import Files
 from biaslens.syntax.locate import place_of
 from biaslens.syntax.parse import Module, parse
@@ -55,6 +66,11 @@ class World:
         self.questions_of_modules: set[str] = set()
         self.star_providers: dict[tuple[str, str], Value] = {}
         self.module_runs: dict[frozenset[tuple[str, str]], ModuleRun] = {}
+
+    @property
+    def size(self) -> int:
+        """How many modules it holds."""
+        return len(self._modules)
 
     def text(self, node: ast.AST) -> str:
         """The source of a node on one line, as people read conditions; kept, since every run asks again."""

@@ -158,7 +158,8 @@ def _return(run: Run, scope: Scope, node: ast.Return) -> Signal:
 
 
 def _if(run: Run, scope: Scope, node: ast.If) -> Signal:
-    return execute_all(run, scope, node.body if expressions.test(run, scope, node.test) else node.orelse)
+    fails = isinstance(node.body[-1], ast.Raise)
+    return execute_all(run, scope, node.body if expressions.test(run, scope, node.test, fails=fails) else node.orelse)
 
 
 def _for(run: Run, scope: Scope, node: ast.For) -> Signal:

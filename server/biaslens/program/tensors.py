@@ -246,7 +246,28 @@ def unknown_method(run: Run, scope: Scope, owner: Unknown, name: str, arguments:
     """A method of a value that may be a tensor. Operations that only tensors have make it one."""
     if owner.origin in ("forward", "result") and is_tensor_method(name):
         return method(run, scope, run.tensor_of(owner), name, arguments, node)
+    if name in TEXT_METHODS and not inside(arguments.positional):
+        key = ("text method", name, owner.key, *(key_of(run, value) for value in arguments.positional))
+        return Unknown(key, f"{owner.text}.{name}(...)", origin=owner.origin)
     return calls.call_unknown(run, scope, f"{owner.text}.{name}", arguments, node)
+
+
+TEXT_METHODS = frozenset(
+    [
+        "startswith",
+        "endswith",
+        "lower",
+        "upper",
+        "strip",
+        "replace",
+        "removeprefix",
+        "removesuffix",
+        "split",
+        "partition",
+        "rpartition",
+    ]
+)
+"""Methods that only texts have: they change nothing, and give the same for the same text."""
 
 
 def is_tensor_method(name: str) -> bool:

@@ -118,8 +118,8 @@ def softmax_axis(fate: Fate) -> int | None:
 
 
 def _has_bias(layer: Layer) -> bool:
-    # Where the source leaves it open, only a plain name ("bias=bias") is a parameter that the reader can look up.
-    return layer.bias is True or (layer.bias is None and layer.bias_text.isidentifier())
+    # Where the source leaves it open, only a name ("bias=bias", "bias=config.qkv_bias") can be looked up by the reader.
+    return layer.bias is True or (layer.bias is None and all(map(str.isidentifier, layer.bias_text.split("."))))
 
 
 def _softmax(fate: Fate) -> str:
