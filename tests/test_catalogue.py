@@ -14,6 +14,7 @@ import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pkgutil import resolve_name
 from typing import Any, cast
 
 import pytest
@@ -52,10 +53,7 @@ def seeded(seed: int) -> None:
 
 
 def attribute(name: str) -> Any:
-    found: Any = torch
-    for part in name.split(".")[1:]:
-        found = getattr(found, part)
-    return found
+    return resolve_name(name)
 
 
 def draw(name: str, spec: str) -> Tensor:

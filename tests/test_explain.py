@@ -115,6 +115,38 @@ def test_the_markdown_links_each_step_to_its_line() -> None:
     assert found.markdown.startswith("**The bias of `conv1` has no effect")
 
 
+INNER_LAYERS = """\
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.key = nn.Linear(16, 16)
+        self.attention = nn.MultiheadAttention(16, 2)
+        self.frames = nn.Linear(16, 16)
+        self.rnn = nn.LSTM(16, 16)
+        self.scores = nn.Linear(16, 16)
+
+    def forward(self, x):
+        y, _ = self.attention(x, self.key(x), x)
+        z, _ = self.rnn(self.frames(x))
+        return y, z, rearrange(self.scores(x), "b n (h d) -> b h n d", h=2).softmax(dim=2)
+"""
+
+
+def test_what_goes_into_a_layer_with_layers_inside_is_not_followed() -> None:
+    assert "at `attention`" in said("self.key = nn.L", INNER_LAYERS)[0]
+    assert "(the inner steps of an attention layer are not followed)" in said("self.key = nn.L", INNER_LAYERS)[0]
+    assert "at `rnn`" in said("self.frames = nn.L", INNER_LAYERS)[0]
+    assert "(the inner steps of a recurrent layer are not followed)" in said("self.frames = nn.L", INNER_LAYERS)[0]
+
+
+def test_an_operation_of_einops_is_one_step_of_the_way() -> None:
+    text = "from einops import rearrange\n" + INNER_LAYERS
+    here = line_of("self.scores(x)", text)
+    assert said("self.scores = nn.L", text)[1] == (
+        f"Its way: `scores` (line {here}) → `rearrange` (line {here}) → `softmax` (line {here})"
+    )
+
+
 def test_why_bias_false_is_right_is_said_where_it_stands() -> None:
     lines = said("self.conv2 = nn.Conv")
     assert lines[0].startswith(

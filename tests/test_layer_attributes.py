@@ -76,6 +76,33 @@ def test_a_false_statement_would_be_noticed(layer: str) -> None:
     assert _is_taken_for_false(layer, "self.layer is None")
 
 
+REPLACED_PART = """class Layer(BASE):
+    def __init__(self):
+        super().__init__(8, 2)
+        self.PART = nn.Linear(8, 8)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = Layer()
+        self.norm = nn.BatchNorm1d(8)
+
+    def forward(self, x):
+        return self.layer(x, x, x), self.norm(self.layer.PART(x[0]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("base", "part"), [("nn.TransformerEncoderLayer", "linear1"), ("nn.MultiheadAttention", "out_proj")]
+)
+def test_what_a_layer_of_torch_does_with_a_part_that_is_exchanged_is_not_known(base: str, part: str) -> None:
+    text = PRELUDE + REPLACED_PART.replace("BASE", base).replace("PART", part)
+    path = str(FOLDER / "model.py")
+    sites = lint(Source(path, text), Files({path: text}), Options()).flow.sites
+    assert [site.verdict for site in sites if site.layer.label == part] == [Verdict.UNKNOWN]
+
+
 def _statements(layer: nn.Module) -> Iterator[str]:
     """True statements about the layer, in terms of `self.layer`."""
     for name in ATTRIBUTES:

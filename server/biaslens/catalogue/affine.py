@@ -251,7 +251,7 @@ def unfollowed(call: Call) -> Step:
     """A layer with several inner maps, which is not followed."""
     if not call.operands:
         raise Unclear("it has no input")
-    return opaque(call, "its inner steps are not followed")
+    return opaque(call, "the inner steps of a recurrent layer are not followed")
 
 
 _BIAS = "bias"

@@ -11,6 +11,7 @@ from biaslens.catalogue import (
     affine,
     arithmetic,
     creation,
+    einops,
     indexing,
     losses,
     norms,
@@ -31,6 +32,7 @@ ROWS: tuple[Entry, ...] = (
     *indexing.ROWS,
     *reductions.ROWS,
     *products.ROWS,
+    *einops.ROWS,
     *creation.ROWS,
     *losses.ROWS,
 )

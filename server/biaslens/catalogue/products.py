@@ -265,7 +265,7 @@ def _value_effect(call: Call) -> Effect:
 
 def unfollowed_attention(call: Call) -> Step:
     """Layers of attention: their inner projections are not followed."""
-    raise Unclear("its inner steps are not followed")
+    raise Unclear("the inner steps of an attention layer are not followed")
 
 
 ROWS = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
+from biaslens.catalogue.lookup import find as find_entry
 from biaslens.program import calls, expressions, statements
 from biaslens.program.iteration import CONTAINERS
 from biaslens.program.run import Run
@@ -47,9 +48,9 @@ def find(cls: Value, name: str, *, after: Value = None) -> tuple[Value, Value] |
 
 
 def torch_base(cls: Value, *, after: Value = None) -> External | None:
-    """The first class of torch in the resolution order."""
+    """The first class of torch, or layer of einops, in the resolution order."""
     for base in _behind(cls, after):
-        if isinstance(base, External) and base.name.startswith("torch.nn."):
+        if isinstance(base, External) and base.name.startswith(_MODULES):
             return base
     return None
 
@@ -57,9 +58,14 @@ def torch_base(cls: Value, *, after: Value = None) -> External | None:
 def has_unknown_base(cls: Value) -> bool:
     """Whether part of what the class does is out of sight."""
     return any(
-        isinstance(base, Unknown) or (isinstance(base, External) and not base.name.startswith(("torch.nn.", *_PLAIN)))
+        isinstance(base, Unknown) or (isinstance(base, External) and not _is_understood(base.name))
         for base in order_of(cls)
     )
+
+
+def _is_understood(name: str) -> bool:
+    """Whether a class outside the sources is plain Python, or a module that the catalogue or the interpreter knows."""
+    return name.startswith(_PLAIN) or name == "torch.nn.Module" or name in CONTAINERS or find_entry(name) is not None
 
 
 def order_of(cls: Value) -> tuple[Value, ...]:
@@ -96,6 +102,7 @@ def is_container(cls: Value) -> bool:
     return any(isinstance(base, External) and base.name in CONTAINERS for base in order_of(cls))
 
 
+_MODULES = ("torch.nn.", "einops.layers.torch.")
 _PLAIN = ("builtins.", "typing.", "abc.", "enum.", "collections.", "dataclasses.", "typing_extensions.")
 
 

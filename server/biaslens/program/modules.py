@@ -308,6 +308,8 @@ def submodules(instance: Instance, seen: set[int] | None = None) -> Iterator[Ins
 def apply_torch(run: Run, scope: Scope, instance: Instance, arguments: Arguments, node: ast.AST) -> Value:
     """What torch's own forward does with an instance: a layer, a Sequential; anything else is unknown."""
     if instance.layer is not None:
+        if instance.layer.entry.label.startswith(COMPOUND):
+            escape(run, instance.modules.values(), f"it is a part of `{label_of(instance)}`, which is not followed")
         value = _apply_layer(run, scope, instance, arguments, node)
         hook = _overridden_inside(instance)
         if hook:
@@ -319,7 +321,7 @@ def apply_torch(run: Run, scope: Scope, instance: Instance, arguments: Arguments
             value = calls.call(run, scope, child, arguments, node)
             arguments = Arguments((value,))
         return value if instance.modules else (arguments.positional[0] if arguments.positional else None)
-    return calls.call_unknown(run, scope, label_of(instance), arguments, node)
+    return calls.call_unknown(run, scope, label_of(instance), arguments.behind(instance), node)
 
 
 def _overridden_inside(instance: Instance) -> str:

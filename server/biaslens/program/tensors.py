@@ -72,6 +72,7 @@ TENSOR_PARAMETERS = frozenset(
         "running_var",
         "padding_mask",
         "operands",
+        "tensors_and_pattern",
         "matrices",
         "src",
     ]
@@ -97,6 +98,7 @@ SIZE_PARAMETERS = frozenset(
         "size",
         "sizes",
         "repeats",
+        "axes_lengths",
         "unflattened_size",
         "split_size_or_sections",
         "split_size",

@@ -35,10 +35,10 @@ def locate(name: str, importer: str, files: Files, search_paths: tuple[str, ...]
     """The file of an absolute module name, or None.
 
     The roots are the folders above the importing file, nearest last-but-own first as for a script or an installed
-    package, then the search paths. Standard library and torch have no files here: the catalogue knows torch.
+    package, then the search paths. Standard library, torch and einops have no files here: the catalogue knows the two.
     """
     parts = name.split(".")
-    if parts[0] in sys.stdlib_module_names or parts[0] == "torch":
+    if parts[0] in sys.stdlib_module_names or parts[0] in ("torch", "einops"):
         return None
     for root in (*_ancestors(importer), *search_paths):
         found = _inside(root, parts, files)
