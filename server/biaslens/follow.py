@@ -78,8 +78,8 @@ def _uses(run: Run, path: Path) -> Iterator[Use]:
             fates[number].append(_fate(run, path, carrying.trail, Ending.RETURNED, "it is returned"))
     for number, ends in fates.items():
         layer = path.layers[number]
-        if layer.tampered:
-            ends.append(Fate(Ending.UNKNOWN, (), layer.tampered, run.name, path.answers))
+        if layer.tampered:  # then nothing that was seen of its own shift says anything
+            ends[:] = [Fate(Ending.UNKNOWN, (), layer.tampered, run.name, path.answers)]
         yield Use(run, path, layer, _distinct(ends))
 
 

@@ -71,10 +71,10 @@ def _spokesman(alone: list[Use], contexts: list[Use]) -> Layer | None:
     """The layer to speak of: one that has a bias with the defaults or in a known use, where the call makes several."""
     usual = [use.layer for use in (*(use for use in alone if _is_default(use)), *contexts)]
     every = [use.layer for use in (*alone, *contexts)]
-    first = every[0] if every else None
+    first = next((layer for layer in (*usual, *every) if not layer.tampered), every[0] if every else None)
     if first is None or (first.bias is not False and first.bias_text):
         return first
-    return next((layer for layer in usual if layer.bias is True), first)
+    return next((layer for layer in usual if layer.bias is True and not layer.tampered), first)
 
 
 def _home(program: Program, place: Location) -> str | None:
@@ -86,9 +86,6 @@ def _home(program: Program, place: Location) -> str | None:
 
 def _judge(alone: list[Use], contexts: list[Use]) -> _Judgement:
     uses = [*alone, *contexts]
-    tampered = next((use.layer.tampered for use in uses if use.layer.tampered), "")
-    if tampered:
-        return _Judgement(Verdict.UNKNOWN, tampered)
     if not uses:
         return _Judgement(Verdict.UNUSED, "it is not applied on any path that was followed")
     if all(use.cancelled for use in uses):

@@ -51,7 +51,7 @@ def _loop(
     for item in items_of(run, scope, expressions.evaluate(run, scope, generator.iter), generator.iter):
         run.step()
         statements.assign(run, inner, generator.target, item)
-        if all(expressions.test(run, inner, condition) for condition in generator.ifs):
+        if all(expressions.is_true(run, inner, condition) for condition in generator.ifs):
             if depth + 1 < len(generators):
                 _loop(run, inner, generators, body, depth + 1)
             else:

@@ -48,7 +48,7 @@ def evaluate(run: Run, scope: Scope, node: ast.expr) -> Value:
     return handler(run, scope, node)
 
 
-def test(run: Run, scope: Scope, node: ast.expr, *, fails: bool = False) -> bool:
+def is_true(run: Run, scope: Scope, node: ast.expr, *, fails: bool = False) -> bool:
     """Whether a condition is true on this path; a compound condition is one question.
 
     fails: the program raises where it is true.
@@ -195,7 +195,7 @@ def _compare(run: Run, scope: Scope, node: ast.Compare) -> Value:
 
 
 def _conditional(run: Run, scope: Scope, node: ast.IfExp) -> Value:
-    return evaluate(run, scope, node.body if test(run, scope, node.test) else node.orelse)
+    return evaluate(run, scope, node.body if is_true(run, scope, node.test) else node.orelse)
 
 
 def _list(run: Run, scope: Scope, node: ast.List) -> Value:

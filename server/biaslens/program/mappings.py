@@ -20,6 +20,10 @@ _TABLES = frozenset(
 _ABSTRACT = ("Mapping", "MutableMapping")
 
 
+METHODS = frozenset(["get", "keys", "values", "items", "pop", "update", "setdefault", "copy", "clear"])
+"""What a mapping has without defining it."""
+
+
 def is_table(cls: Value) -> bool:
     """Whether instances are dicts."""
     return any(isinstance(base, External) and base.name in _TABLES for base in classes.order_of(cls))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from biaslens.algebra.axes import Shape
 from biaslens.catalogue.entry import Mode
-from biaslens.program import calls, classes, instances, module_methods, tensors
+from biaslens.program import calls, classes, instances, mappings, module_methods, tensors
 from biaslens.program.conditions import settle, show
 from biaslens.program.iteration import container_kind, items_of
 from biaslens.program.names import MISSING
@@ -112,6 +112,8 @@ def attribute(run: Run, scope: Scope, owner: Instance, name: str, node: ast.AST)
             if settle(run, layer.arguments["track_running_stats"]) is False:
                 return None
             return run.tensor_of(Unknown((name, layer.number), f"{layer.label}.{name}"))
+        case _ if name in mappings.METHODS and mappings.is_mapping(owner):
+            return BoundMethod(name, owner)
         case _ if name in module_methods.METHODS and (
             classes.is_module_class(owner.cls) or classes.has_unknown_base(owner.cls)
         ):

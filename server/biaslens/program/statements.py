@@ -159,7 +159,7 @@ def _return(run: Run, scope: Scope, node: ast.Return) -> Signal:
 
 def _if(run: Run, scope: Scope, node: ast.If) -> Signal:
     fails = isinstance(node.body[-1], ast.Raise)
-    return execute_all(run, scope, node.body if expressions.test(run, scope, node.test, fails=fails) else node.orelse)
+    return execute_all(run, scope, node.body if expressions.is_true(run, scope, node.test, fails=fails) else node.orelse)
 
 
 def _for(run: Run, scope: Scope, node: ast.For) -> Signal:
@@ -361,7 +361,7 @@ def _matches(run: Run, scope: Scope, subject: Value, case: ast.match_case, node:
         written = pattern.value if isinstance(pattern, ast.MatchValue) else ast.Constant(constant)
         question = ast.copy_location(ast.Compare(node, [ast.Eq()], [written]), node)
         if holds(run, scope, compare(run, ast.Eq(), subject, value), question):
-            return case.guard is None or expressions.test(run, scope, case.guard)
+            return case.guard is None or expressions.is_true(run, scope, case.guard)
     return False
 
 
