@@ -198,6 +198,8 @@ def _separating(uses: list[Use]) -> tuple[list[tuple[Answer, ...]], list[Use]] |
     few = (keys for size in (1, 2) for keys in combinations(questions, size))
     every = chain(few, _many(asked, chosen_by_good, chosen_by_bad))
     separating = [keys for keys in every if not _conflicts(keys, chosen_by_good, chosen_by_bad)]
+    circumstances = {a.question.key for a in asked if a.question.origin in ("data", "result")}
+    separating.sort(key=lambda keys: not circumstances.isdisjoint(keys))
     for silence in (False, True):  # a path on which nothing of it was asked does not make the condition wrong
         for keys in separating:
             answers = [_answers(use, keys) for use in good]
@@ -284,7 +286,7 @@ def _alternatives(texts: Sequence[str]) -> str:
     pairs = [text.partition(" == ") for text in texts]
     if len(texts) > 1 and all(middle for _, middle, _ in pairs) and len({left for left, _, _ in pairs}) == 1:
         return f"{pairs[0][0]} is {' or '.join(right for _, _, right in pairs)}"
-    return " or ".join(texts)
+    return " or ".join(texts[:3]) + (" or …" if len(texts) > 3 else "")
 
 
 def _phrase(answer: Answer) -> str:

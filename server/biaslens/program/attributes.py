@@ -41,7 +41,8 @@ def get(run: Run, scope: Scope, owner: Value, name: str, node: ast.AST) -> Value
     value = find(run, scope, owner, name, node)
     if value is not MISSING:
         return value
-    if isinstance(owner, Instance) and not _may_have(owner, name):
+    owner = settle(run, owner)
+    if owner is None or (isinstance(owner, Instance) and not _may_have(owner, name)):
         raise PathEnds  # the program raises AttributeError here
     return Unknown(("attribute", key_of(run, owner), name), f"{show(owner)}.{name}", origin=_origin(owner))
 
@@ -194,17 +195,23 @@ RANKS = (3, 2, 4)
 
 def listed_sizes(run: Run, scope: Scope, value: ShapeOf, node: ast.AST) -> tuple[Value, ...]:
     """The sizes of a shape one by one, for code that goes over them; an unknown rank is a decision."""
-    var = value.tensor.var
-    shape = run.shape(var)
-    if shape.rank is None:
-        ranks = [rank for rank in RANKS if rank >= shape.at_least] or [shape.at_least]
-        name = run.names.get(var) or f"the tensor behind `{scope.module.excerpt(node)}`"
-        choices = [(str(rank), f"{name} has {rank} axes") for rank in ranks]
-        chosen = int(run.decide(("rank", var), f"the rank of {name}", "forward", scope.module.location(node), choices))
-        run.known["rank", var] = chosen
-        run.refine(var, Shape(chosen, (None,) * chosen, -1, chosen))
+    decide_rank(run, scope, value.tensor, node)
     sizes = shape_tuple(run, value)
     return sizes if isinstance(sizes, tuple) else ()
+
+
+def decide_rank(run: Run, scope: Scope, tensor: Tensor, node: ast.AST) -> None:
+    """Effect: a rank that is not known becomes so, by a decision."""
+    var = tensor.var
+    shape = run.shape(var)
+    if shape.rank is not None:
+        return
+    ranks = [rank for rank in RANKS if rank >= shape.at_least] or [shape.at_least]
+    name = run.names.get(var) or f"the tensor behind `{scope.module.excerpt(node)}`"
+    choices = [(str(rank), f"{name} has {rank} axes") for rank in ranks]
+    chosen = int(run.decide(("rank", var), f"the rank of {name}", "forward", scope.module.location(node), choices))
+    run.known["rank", var] = chosen
+    run.refine(var, Shape(chosen, (None,) * chosen, -1, chosen))
 
 
 def sizes_of_rank(run: Run, tensor: Tensor, rank: int) -> list[Value]:

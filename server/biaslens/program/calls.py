@@ -212,7 +212,10 @@ def call_unknown(run: Run, scope: Scope, name: str, arguments: Arguments, node: 
 def _missing(run: Run, function: FunctionValue, name: str, arguments: Arguments, node: ast.AST, caller: Scope) -> Value:
     if arguments.open:
         location = caller.module.location(node)
-        return Unknown(("open", location.path, location.span.start, name, run.count(("open", name))), name)
+        value = Unknown(("open", location.path, location.span.start, name, run.count(("open", name))), name)
+        if name in function.defaults:
+            run.presumed[value.key] = function.defaults[name]
+        return value
     if name in function.defaults:
         return function.defaults[name]
     raise PathEnds

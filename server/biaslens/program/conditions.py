@@ -72,7 +72,7 @@ def holds(run: Run, scope: Scope, value: Value, node: ast.expr, *, fails: bool =
     origin = value.origin if isinstance(value, Unknown) else "data"
     first, second = (words(node, True), words(node, False)) if positive else (words(node, False), words(node, True))
     choices = [("yes", first), ("no", second)]
-    if positive if fails else _unlikely(key):
+    if positive if fails else _is_false_by_default(run, key):
         choices.reverse()
     answer = run.decide(key, run.world.text(node), origin, scope.module.location(node), choices) == "yes"
     learn(run, key, answer)
@@ -243,6 +243,30 @@ def _normal(key: Hashable) -> tuple[Hashable, bool]:
     while isinstance(key, tuple) and len(key) == 2 and key[0] == "not":
         key, positive = key[1], not positive
     return key, positive
+
+
+def _is_false_by_default(run: Run, key: Hashable) -> bool:
+    """Whether a test is false with the defaults of the values that it is about, or else by what is likely."""
+    presumed = _presumed(run, key)
+    return _unlikely(key) if presumed is None else not presumed
+
+
+def _presumed(run: Run, key: Hashable) -> bool | None:
+    """What a test gives where unknown values are what they are by default."""
+    match key:
+        case ("not", inner):
+            answer = _presumed(run, inner)
+            return None if answer is None else not answer
+        case ("and" | "or" as symbol, *parts):
+            answers = [_presumed(run, part) for part in parts]
+            decisive = symbol == "or"
+            return decisive if decisive in answers else None if None in answers else not decisive
+        case ("==" | "is", subject, ("constant", _, constant)) if subject in run.presumed:
+            return _same_constant(run.presumed[subject], constant)
+        case _ if key in run.presumed:
+            return truth(run, run.presumed[key])
+        case _:
+            return None
 
 
 def _unlikely(key: Hashable) -> bool:

@@ -124,7 +124,10 @@ def _look_up(run: Run, scope: Scope, table: dict[Any, Value], name: str, argumen
     except TypeError:
         return opaque(run, scope, node)
     if calls.OPEN_KEY in table:
-        return Unknown(("item", run.ordinal(table), key_of(run, key)), str(key), origin="constructor")
+        value = Unknown(("item", run.ordinal(table), key_of(run, key)), str(key), origin="constructor")
+        if name != "pop" or len(arguments.positional) > 1:
+            run.presumed[value.key] = default
+        return value
     if name == "pop" and len(arguments.positional) < 2:
         raise PathEnds
     if name == "setdefault":

@@ -112,6 +112,7 @@ class Run:
     """One run. `forced` answers questions by key; every other question gets its first choice.
 
     constructing: how many objects of classes of the source are being built inside each other.
+    presumed: what unknown values are by default: the answers to start with.
     resolving: imported names that are being looked up.
     names: what the program calls the tensors that stand for unknown values.
     shared: the run that evaluates globals for this one, None for that run itself.
@@ -131,6 +132,7 @@ class Run:
     layers: list[LayerState] = field(default_factory=list)
     shapes: list[Shape] = field(default_factory=list)
     facts: list[Facts] = field(default_factory=list)
+    presumed: dict[Hashable, Value] = field(default_factory=dict)
     resolving: set[Imported] = field(default_factory=set)
     names: dict[Var, str] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)

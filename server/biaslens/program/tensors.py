@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from biaslens.algebra.axes import Shape
+from biaslens.algebra.outcome import Carries
 from biaslens.catalogue import indexing, lookup
 from biaslens.catalogue.entry import SOME_NUMBER, UNKNOWN, Argument, Call, Entry, Mode, Operand, Step
 from biaslens.catalogue.steps import Impossible
@@ -133,6 +134,11 @@ def apply_entry(
     arguments = {name: _argument(run, name, value, operands) for name, value in bound.items()}
     location = scope.module.location(node)
     step = _step(run, entry, arguments, operands, mode or run.mode)
+    if step is not None and _loses_last_axis(run, step, operands):
+        attributes.decide_rank(run, scope, operands[0], node)
+        operands.clear()
+        arguments = {name: _argument(run, name, value, operands) for name, value in bound.items()}
+        step = _step(run, entry, arguments, operands, mode or run.mode)
     if step is None or (operands and any(len(r.effects) != len(operands) for r in step.results)):
         run.emit_unknown(label, f"`{label}` is used in a way that could not be followed", operands, location)
         return Unknown(("result", location.path, location.span.start, run.count(("result", location))), f"{label}(...)")
@@ -145,6 +151,14 @@ def apply_entry(
     if step.in_place is not None:
         return results[0]
     return tuple(results) if step.sequence else results[0]
+
+
+def _loses_last_axis(run: Run, step: Step, operands: Sequence[Tensor]) -> bool:
+    """Whether a reshape puts the last axis, where features are, anywhere, and the rank would tell where."""
+    if len(operands) != 1 or run.shape(operands[0].var).rank is not None:
+        return False
+    effects = [effect for result in step.results for effect in result.effects]
+    return any(isinstance(effect, Carries) and any(axis == -1 for axis, _ in effect.scatters) for effect in effects)
 
 
 def call_function(
