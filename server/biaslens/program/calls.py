@@ -15,7 +15,7 @@ from biaslens.program import (
     tensors,
 )
 from biaslens.program.conditions import settle, show
-from biaslens.program.iteration import items_of
+from biaslens.program.iteration import OPEN_KEY, items_of
 from biaslens.program.run import MAX_DEPTH, BudgetExceeded, PathEnds, Run
 from biaslens.program.values import (
     CLASS_BODY,
@@ -70,10 +70,6 @@ def arguments_of(run: Run, scope: Scope, node: ast.Call) -> Arguments:
         else:
             is_open = True
     return Arguments(tuple(positional), keywords, is_open)
-
-
-OPEN_KEY = "**"
-"""In a dict of keyword arguments: more may be in it. No Python name looks like this."""
 
 
 def call(run: Run, scope: Scope, callee: Value, arguments: Arguments, node: ast.AST) -> Value:

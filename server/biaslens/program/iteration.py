@@ -9,6 +9,9 @@ from biaslens.program.conditions import settle, show
 from biaslens.program.run import PathEnds, Run
 from biaslens.program.values import WHOLE, External, Instance, Scope, ShapeOf, Tensor, Unknown, Value
 
+OPEN_KEY = "**"
+"""In a dict of keyword arguments: more may be in it. No Python name looks like this."""
+
 MAX_ITEMS = 4096
 """Longer loops are not followed to the end: no model has so many layers."""
 
@@ -18,7 +21,7 @@ def items_of(run: Run, scope: Scope, value: Value, node: ast.AST) -> list[Value]
     value = settle(run, value)
     match value:
         case list() | tuple() | range() | str() | bytes() | dict() | set():
-            items = list(islice(value, MAX_ITEMS))
+            items = [item for item in islice(value, MAX_ITEMS) if item != OPEN_KEY]
             run.step(len(items))
             return items
         case Instance():

@@ -50,13 +50,13 @@ def method(run: Run, scope: Scope, owner: Instance, name: str, arguments: Argume
     """A method that a mapping inherits; MISSING where there is none of this name."""
     if owner.table is not None:
         return _of_table(run, scope, owner.table, name, arguments, node)
-    match name:
-        case "get" if arguments.positional:
-            default = arguments.positional[1] if len(arguments.positional) > 1 else arguments.keywords.get("default")
-            return _get(run, scope, owner, settle(run, arguments.positional[0]), default, node)
-        case "keys":
+    match name, arguments.positional:
+        case "get", (key, *rest):
+            default = rest[0] if rest else arguments.keywords.get("default")
+            return _get(run, scope, owner, settle(run, key), default, node)
+        case "keys", _:
             return items_of(run, scope, keys_of(run, scope, owner, node), node)
-        case "values" | "items":
+        case "values" | "items", _:
             keys = items_of(run, scope, keys_of(run, scope, owner, node), node)
             pairs = [(key, attributes.get_item(run, scope, owner, key, node)) for key in keys]
             return pairs if name == "items" else [value for _, value in pairs]

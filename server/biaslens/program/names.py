@@ -30,8 +30,9 @@ _CANONICAL: Mapping[str, str] = {
 }
 
 
-CONSTANTS: Mapping[str, float] = MappingProxyType(
+CONSTANTS: Mapping[str, float | bool] = MappingProxyType(
     {
+        "typing.TYPE_CHECKING": False,
         "torch.inf": math.inf,
         "math.inf": math.inf,
         "numpy.inf": math.inf,
@@ -41,7 +42,7 @@ CONSTANTS: Mapping[str, float] = MappingProxyType(
         "math.e": math.e,
     }
 )
-"""Numbers that modules name."""
+"""Values that modules name."""
 
 
 def external(name: str) -> Value:
@@ -97,7 +98,8 @@ def global_name(run: Run, module: Module, name: str) -> Value:
         return module.name
     if name == "__file__":
         return module.path
-    return _from_star_imports(run, module, name)
+    value = _from_star_imports(run, module, name)
+    return _from_typed_imports(run, module, name) if value is MISSING else value
 
 
 def module_attribute(run: Run, path: str, name: str) -> Value:
@@ -178,6 +180,16 @@ def _from_star_imports(run: Run, module: Module, name: str) -> Value:
             return external(f"{provider.name}.{name}")
         case _:
             return MISSING
+
+
+def _from_typed_imports(run: Run, module: Module, name: str) -> Value:
+    if name not in module.typed_imports:
+        return MISSING
+    node, there = module.typed_imports[name]
+    origin = import_module(run, module, node.module or "", node.level)
+    if isinstance(origin, ModuleValue):
+        return _resolved(run, {name: Imported(origin.path, there)}, name)
+    return external(f"{origin.name}.{there}")
 
 
 def _star_provider(run: Run, module: Module, name: str, asked: set[str]) -> Value:

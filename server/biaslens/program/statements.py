@@ -159,7 +159,9 @@ def _return(run: Run, scope: Scope, node: ast.Return) -> Signal:
 
 def _if(run: Run, scope: Scope, node: ast.If) -> Signal:
     fails = isinstance(node.body[-1], ast.Raise)
-    return execute_all(run, scope, node.body if expressions.is_true(run, scope, node.test, fails=fails) else node.orelse)
+    return execute_all(
+        run, scope, node.body if expressions.is_true(run, scope, node.test, fails=fails) else node.orelse
+    )
 
 
 def _for(run: Run, scope: Scope, node: ast.For) -> Signal:

@@ -50,6 +50,14 @@ class Module:
         found = [node for node in _top_level(self.statements) if isinstance(node, ast.ImportFrom)]
         return tuple(node for node in reversed(found) if node.names[0].name == "*")
 
+    @cached_property
+    def typed_imports(self) -> dict[str, tuple[ast.ImportFrom, str]]:
+        """What `if TYPE_CHECKING:` imports: the statement and the name there, by the name here. Packages that import
+        lazily tell in this way where their names come from."""
+        blocks = [node for node in self.statements if isinstance(node, ast.If) and _is_for_types(node.test)]
+        found = [node for block in blocks for node in _top_level(block.body) if isinstance(node, ast.ImportFrom)]
+        return {alias.asname or alias.name: (node, alias.name) for node in found for alias in node.names}
+
     def span(self, node: ast.AST) -> Span:
         """The offsets of a node that has a position."""
         return self.location(node).span
@@ -146,6 +154,11 @@ def _chunks(source: Source) -> Iterator[Span]:
             decorated = rest[0] == "@"
     for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
         yield Span(start, end)
+
+
+def _is_for_types(test: ast.expr) -> bool:
+    name = test.attr if isinstance(test, ast.Attribute) else getattr(test, "id", "")
+    return name == "TYPE_CHECKING"
 
 
 def _top_level(statements: tuple[ast.stmt, ...] | list[ast.stmt]) -> Iterator[ast.stmt]:
