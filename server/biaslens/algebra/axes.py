@@ -9,9 +9,12 @@ questions about them have three answers: True, False, None.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from biaslens.algebra.sizes import Size
+
+
+_NO_AXES: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +24,18 @@ class Shape:
     sizes: the trailing sizes, all of them where the rank is known; None for a size without a name.
     token: names the unknown rank; shapes with equal tokens have equal ranks.
     at_least: no smaller rank is possible.
+    singles: the axes, in negative numbers, that are known to have size 1.
     """
 
     rank: int | None = None
     sizes: tuple[Size | None, ...] = ()
     token: int = -1
     at_least: int = 0
+    singles: frozenset[int] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        found = [place - len(self.sizes) for place, size in enumerate(self.sizes) if size is not None and size.is_one]
+        object.__setattr__(self, "singles", frozenset(found) if found else _NO_AXES)
 
     @staticmethod
     def of(*sizes: Size | None) -> Shape:
@@ -60,8 +69,7 @@ class Shape:
 
     def is_single(self, axis: int) -> bool:
         """Whether the axis is known to have size 1, so that nothing can vary along it."""
-        size = self.size(axis)
-        return size is not None and size.value == 1
+        return self.canonical(axis) in self.singles
 
     def with_size(self, axis: int, size: Size | None) -> Shape:
         """The same shape with another size along one axis; forgets sizes where the axis cannot be placed."""
@@ -106,14 +114,17 @@ class Axes:
         """The same set in negative numbers, without axes of size 1; listed where the rank is known."""
         if not self:
             return self
-        named = frozenset(shape.canonical(axis) for axis in self.named)
-        every = shape.axes()
-        if every is None and self.others:
+        rank = shape.rank
+        if rank is None and self.others:
             return self
-        if every is not None:
-            named = frozenset(axis for axis in every if (axis in named) != self.others)
-        named = frozenset(axis for axis in named if not shape.is_single(axis))
-        return self if named == self.named and not self.others else Axes(named)
+        named = self.named
+        if rank is not None and any(not -rank <= axis < 0 for axis in named):
+            named = frozenset(place for place in map(shape.canonical, named) if -rank <= place < 0)
+        if rank is not None and self.others:
+            named = frozenset(axis for axis in range(-rank, 0) if axis not in named)
+        if shape.singles:
+            named = named - shape.singles
+        return self if named is self.named and not self.others else Axes(named)
 
     def union(self, other: Axes) -> Axes:
         """The axes of both, which have to be canonical for one shape to be compared by number."""

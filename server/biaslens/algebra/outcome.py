@@ -19,6 +19,27 @@ Image: TypeAlias = Hashable
 """Names a linear map of the bias; equal images are equal maps. See `Term`."""
 
 
+class Made:
+    """An image that an operation made of another one. Its hash is kept: an image is as deep as its trail is long.
+
+    parts: what names it: the operation's stamp, the image before, and how that was laid out.
+    """
+
+    __slots__ = ("_hash", "parts")
+
+    def __init__(self, *parts: Hashable) -> None:
+        self.parts = parts
+        self._hash = hash(parts)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return isinstance(other, Made) and self._hash == other._hash and self.parts == other.parts
+
+
 @dataclass(frozen=True, slots=True)
 class Term:
     """One summand of a shift: `coefficient · image(δ)`, laid out along axes.
@@ -28,7 +49,7 @@ class Term:
     """
 
     image: Image
-    coefficient: Fraction
+    coefficient: Fraction | int
     certain: Axes
     possible: Axes = NONE
 
@@ -46,7 +67,7 @@ class Shift:
     @staticmethod
     def start(image: Image, varies: Axes) -> Shift:
         """The shift of a bias where it is added."""
-        return Shift((Term(image, Fraction(1), varies),))
+        return Shift((Term(image, 1, varies),))
 
     def __str__(self) -> str:
         return " + ".join(_show(term) for term in self.terms) + (" (masked)" if self.masked else "")
@@ -241,7 +262,7 @@ def _sum(terms: Sequence[Term], after: Shape, stamp: Hashable) -> Term:
             if more:
                 union, unclear = _together(possible, more, after)
                 possible = union.union(unclear)
-    return Term((stamp, "sum"), Fraction(1), certain, possible.canonical(after))
+    return Term(Made(stamp, "sum"), 1, certain, possible.canonical(after))
 
 
 def _carry_term(effect: Carries, term: Term, before: Shape, after: Shape, stamp: Hashable) -> Term:
@@ -260,9 +281,9 @@ def _carry_term(effect: Carries, term: Term, before: Shape, after: Shape, stamp:
     turned = not _keeps_order(effect, term.certain, before, after)
     lost = bool(doubtful) or (bool(term.possible) and bool(effect.moves))
     fresh = mixed or turned or lost or effect.scale is None or effect.scatters or gains or may_gain
-    image = (stamp, term.image, term.certain, term.possible) if fresh else term.image
-    scale = Fraction(1) if effect.scale is None else effect.scale
-    return Term(image, term.coefficient * scale, certain, possible.canonical(after))
+    image = Made(stamp, term.image, term.certain, term.possible) if fresh else term.image
+    coefficient = term.coefficient if effect.scale in (None, 1) else term.coefficient * effect.scale
+    return Term(image, coefficient, certain, possible.canonical(after))
 
 
 def _gained(effect: Carries, term: Term, before: Shape) -> tuple[Axes, Axes]:
@@ -356,12 +377,12 @@ def _blurred(effect: Carries, old: Axes, before: Shape, after: Shape) -> Axes:
 
 def _collect(terms: Sequence[Term]) -> tuple[Term, ...]:
     """Adds up terms of equal image and layout; those whose coefficients add up to 0 are gone."""
-    if len(terms) == 1 and terms[0].coefficient:  # an image is as deep as its trail is long: hashing it takes time
+    if len(terms) == 1 and terms[0].coefficient:
         return tuple(terms)
-    sums: dict[tuple[Image, Axes, Axes], Fraction] = {}
+    sums: dict[tuple[Image, Axes, Axes], Fraction | int] = {}
     for term in terms:
         key = (term.image, term.certain, term.possible)
-        sums[key] = sums.get(key, Fraction(0)) + term.coefficient
+        sums[key] = sums.get(key, 0) + term.coefficient
     return tuple(
         Term(image, factor, certain, possible) for (image, certain, possible), factor in sums.items() if factor
     )

@@ -22,6 +22,8 @@ Factor: TypeAlias = int | Fraction
 
 ONE: Monomial = frozenset()
 
+_ONE: frozenset[tuple[Monomial, Factor]] = frozenset({(ONE, 1)})
+
 
 @dataclass(frozen=True, slots=True)
 class Quotient:
@@ -47,6 +49,11 @@ class Size:
             if not monomial and isinstance(factor, int):
                 return factor
         return None
+
+    @property
+    def is_one(self) -> bool:
+        """Whether this is the number 1."""
+        return self.terms == _ONE
 
     def __add__(self, other: Size) -> Size:
         if not other.terms:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import combinations, islice, takewhile
+from itertools import combinations, islice
 
 from biaslens.algebra.outcome import Cancels
 from biaslens.program.run import BudgetExceeded, PathEnds, Run
@@ -62,19 +62,33 @@ def explore(
 
 
 def _base(search: _Search) -> Run | None:
-    """The default run; where that ends in an exception of the program, the first path that is found instead."""
-    queue = deque([search.follow({})])
-    while queue:
-        run = queue.popleft()
-        if run is None or search.has_path:
-            return run
-        nearest_first = [*_flips(run, defaults=True)][::-1]
-        found = (search.follow(forced) for forced in nearest_first)
-        for further in takewhile(lambda further: further is not None, found):
-            if search.has_path:
-                return further
-            queue.append(further)
+    """The default run; where that ends in an exception of the program, the first path that is found instead.
+
+    From a run that ends, one answer is changed at a time, inputs of forward first, and the first change with which the
+    program gets further is kept.
+    """
+    run = search.follow({})
+    while run is not None and not search.has_path:
+        run = _further(search, run)
+    return run
+
+
+def _further(search: _Search, run: Run) -> Run | None:
+    nearest_first = [*_flips(run, defaults=True)][::-1]
+    nearest_first.sort(key=lambda forced: _distance(run, next(key for key in forced if key not in run.forced)))
+    for forced in nearest_first:
+        found = search.follow(forced)
+        if found is None or search.has_path or len(found.equations) > len(run.equations):
+            return found
     return None
+
+
+def _distance(run: Run, key: str) -> int:
+    """How far a question is from what decides whether a program raises: inputs, other arguments, circumstances."""
+    question = run.answers[key].question
+    if question.is_about_default and question.origin == "forward":
+        return 0
+    return 2 if _is_circumstance(run, key) else 1
 
 
 def _are_independent(left: Mapping[str, str], right: Mapping[str, str], base: Run) -> bool:

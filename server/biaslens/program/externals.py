@@ -20,6 +20,7 @@ from biaslens.program.sizing import is_number
 from biaslens.program.values import (
     Arguments,
     BoundMethod,
+    ClassValue,
     External,
     Facts,
     FunctionValue,
@@ -194,16 +195,43 @@ def _super_like(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> 
 
 
 def _signature(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
-    """`inspect.signature(function)`, of which people ask how many parameters there are."""
+    """`inspect.signature(function)`, of which people ask what parameters there are."""
     signature = opaque(run, scope, node)
     function = settle(run, arguments.positional[0]) if arguments.positional else None
     bound = isinstance(function, BoundMethod)
     inner = function.function if isinstance(function, BoundMethod) else function
     if isinstance(inner, FunctionValue):
         listed = inner.node.args
-        count = len([*listed.posonlyargs, *listed.args, *listed.kwonlyargs]) - bound
-        run.known["length", ("attribute", signature.key, "parameters")] = count
+        names = [parameter.arg for parameter in (*listed.posonlyargs, *listed.args, *listed.kwonlyargs)]
+        run.known["attribute", signature.key, "parameters"] = names[1:] if bound else names
     return signature
+
+
+def _fields(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
+    """`dataclasses.fields(instance)`: each with its name and default."""
+    cls = _class_of(run, arguments)
+    if cls is None:
+        return opaque(run, scope, node)
+    found: list[Value] = []
+    for owner, field in instances.fields_of(cls):
+        default = instances.default_of(run, Scope(owner.module, {}, None), field.value) if field.value else _MISSING
+        name = field.target.id if isinstance(field.target, ast.Name) else ""
+        found.append(Instance(External("dataclasses.Field"), {"name": name, "default": default}))
+    return found
+
+
+_MISSING = External("dataclasses.MISSING")
+
+
+def _is_dataclass(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
+    cls = _class_of(run, arguments)
+    return opaque(run, scope, node) if cls is None else instances.is_dataclass(cls)
+
+
+def _class_of(run: Run, arguments: Arguments) -> ClassValue | None:
+    value = settle(run, arguments.positional[0]) if arguments.positional else None
+    cls = value.cls if isinstance(value, Instance) else value
+    return cls if isinstance(cls, ClassValue) else None
 
 
 def _chain(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
@@ -273,6 +301,8 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "numpy.sqrt": _python(math.sqrt),
         "numpy.log2": _python(math.log2),
         "functools.partial": _partial,
+        "dataclasses.fields": _fields,
+        "dataclasses.is_dataclass": _is_dataclass,
         "copy.deepcopy": _deepcopy,
         "copy.copy": _deepcopy,
         "inspect.signature": _signature,

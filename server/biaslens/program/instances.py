@@ -57,10 +57,10 @@ def _initialise_instance(
     run: Run, scope: Scope, instance: Instance, cls: ClassValue, arguments: Arguments, node: ast.AST
 ) -> None:
     initialiser = classes.find(cls, "__init__")
-    if initialiser is not None and isinstance(initialiser[1], FunctionValue):
-        calls.call_function(run, initialiser[1], arguments.behind(instance), node, scope)
-    elif initialiser is None and _has_fields(cls):
+    if _makes_its_initialiser(cls):
         _fill_fields(run, scope, instance, cls, arguments, node)
+    elif initialiser is not None and isinstance(initialiser[1], FunctionValue):
+        calls.call_function(run, initialiser[1], arguments.behind(instance), node, scope)
     elif instance.table is not None:
         mappings.method(run, scope, instance, "__init__", arguments, node)
     elif initialiser is None:
@@ -177,16 +177,29 @@ def _is_handed_through(scope: Scope, node: ast.AST, argument: ast.expr | None) -
     return isinstance(argument, ast.Name) and argument.id in scope.variables
 
 
-def _has_fields(cls: ClassValue) -> bool:
-    """Whether the class is a dataclass, an attrs class or a NamedTuple."""
+def _makes_its_initialiser(cls: ClassValue) -> bool:
+    """Whether the class is a dataclass, an attrs class or a NamedTuple without an `__init__` written nearer."""
     for owner in cls.order:
         if isinstance(owner, ClassValue):
-            for decorator in owner.node.decorator_list:
-                target = decorator.func if isinstance(decorator, ast.Call) else decorator
-                name = target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", "")
-                if name in ("dataclass", "define", "frozen", "attrs", "s"):
-                    return True
+            if "__init__" in owner.namespace:
+                return False
+            if _has_fields(owner):
+                return True
         elif isinstance(owner, External) and owner.name in ("typing.NamedTuple", "collections.namedtuple"):
+            return True
+    return False
+
+
+def is_dataclass(cls: ClassValue) -> bool:
+    """Whether a class, or one of its bases, is a dataclass."""
+    return any(isinstance(owner, ClassValue) and _has_fields(owner) for owner in cls.order)
+
+
+def _has_fields(cls: ClassValue) -> bool:
+    for decorator in cls.node.decorator_list:
+        target = decorator.func if isinstance(decorator, ast.Call) else decorator
+        name = target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", "")
+        if name in ("dataclass", "define", "frozen", "attrs", "s"):
             return True
     return False
 
@@ -195,14 +208,14 @@ def _fill_fields(
     run: Run, scope: Scope, instance: Instance, cls: ClassValue, arguments: Arguments, node: ast.AST
 ) -> None:
     positional = iter(arguments.positional)
-    for owner, field in _fields(cls):
+    for owner, field in fields_of(cls):
         name = field.target.id if isinstance(field.target, ast.Name) else ""
         if name in arguments.keywords:
             value = arguments.keywords[name]
         elif (given := next(positional, _NONE)) is not _NONE:
             value = given
         elif field.value is not None:
-            value = _default(run, Scope(owner.module, {}, None), field.value)
+            value = default_of(run, Scope(owner.module, {}, None), field.value)
         elif arguments.open:
             value = Unknown(("field", cls.qualified, name), name, origin="constructor")
         else:
@@ -213,7 +226,8 @@ def _fill_fields(
         calls.call(run, scope, after[1], Arguments((instance,)), node)
 
 
-def _fields(cls: ClassValue) -> Iterator[tuple[ClassValue, ast.AnnAssign]]:
+def fields_of(cls: ClassValue) -> Iterator[tuple[ClassValue, ast.AnnAssign]]:
+    """The fields of a dataclass, those of its bases first, with the class that declares each."""
     for owner in reversed(cls.order):
         if isinstance(owner, ClassValue):
             for statement in owner.node.body:
@@ -221,7 +235,7 @@ def _fields(cls: ClassValue) -> Iterator[tuple[ClassValue, ast.AnnAssign]]:
                     yield owner, statement
 
 
-def _default(run: Run, scope: Scope, node: ast.expr) -> Value:
+def default_of(run: Run, scope: Scope, node: ast.expr) -> Value:
     """The default of a field: an expression, or the factory that `field(default_factory=...)` names."""
     if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) == "field":
         for keyword in node.keywords:
