@@ -50,7 +50,7 @@ def _site(program: Program, place: Location, uses: list[Use]) -> Site:
     applied = [use for use in uses if use.fates]
     home = _home(program, place)
     alone = [use for use in applied if home is None or use.run.definition == home]
-    contexts = [use for use in applied if home is not None and use.run.definition != home]
+    contexts = _telling_contexts([use for use in applied if home is not None and use.run.definition != home])
     judgement = _judge(alone, contexts)
     fates = tuple(dict.fromkeys(fate for use in (*alone, *contexts) for fate in use.fates))
     seen_in = tuple(dict.fromkeys(use.run.name for use in contexts))
@@ -65,6 +65,21 @@ def _site(program: Program, place: Location, uses: list[Use]) -> Site:
         seen_in,
         judgement.by_default,
     )
+
+
+def _telling_contexts(contexts: list[Use]) -> list[Use]:
+    """The contexts without classes that others use: seen alone they may not tell, seen in those they do."""
+    by_root: dict[str, list[Use]] = {}
+    for use in contexts:
+        by_root.setdefault(use.run.definition, []).append(use)
+    open_ = {
+        definition
+        for definition, group in by_root.items()
+        if not all(use.cancelled for use in group)
+        and _explains_nothing(group)
+        and any(definition in uses[0].run.used for other, uses in by_root.items() if other != definition)
+    }
+    return [use for use in contexts if use.run.definition not in open_]
 
 
 def _spokesman(alone: list[Use], contexts: list[Use]) -> Layer | None:
