@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 
 from biaslens.algebra.sizes import Size
 
-
 _NO_AXES: frozenset[int] = frozenset()
 
 
