@@ -361,7 +361,7 @@ def _matches(run: Run, scope: Scope, subject: Value, case: ast.match_case, node:
         constant = pattern.value if isinstance(pattern, ast.MatchSingleton) else None
         value = expressions.evaluate(run, scope, pattern.value) if isinstance(pattern, ast.MatchValue) else constant
         written = pattern.value if isinstance(pattern, ast.MatchValue) else ast.Constant(constant)
-        question = ast.copy_location(ast.Compare(node, [ast.Eq()], [written]), node)
+        question = ast.copy_location(ast.Compare(node, [ast.Eq()], [written]), pattern)
         if holds(run, scope, compare(run, ast.Eq(), subject, value), question):
             return case.guard is None or expressions.is_true(run, scope, case.guard)
     return False
