@@ -27,6 +27,7 @@ from biaslens.options import Options
 from biaslens.program.run import World
 from biaslens.render.place import row_and_column
 from biaslens.render.sites import affine_sites, reason
+from biaslens.rules.redundant import condition_of
 from biaslens.syntax.files import Files
 from biaslens.text import Problem
 from biaslens.verdicts import Use
@@ -102,7 +103,7 @@ def look(root: str, file: str, own: Study, others: Sequence[Use], seconds: float
         row, column = row_and_column(site.location, files.read)
         last = row + source.excerpt(site.location.span).count("\n")
         finding = found.get(site.location)
-        condition = finding.site.condition if finding else ""
+        condition = condition_of(finding.site) if finding else ""
         said.append(Said(row, last, column - 1, finding is not None, condition, site.verdict.value, reason(site)))
     return Looked(file, tuple(said), tuple(problem.message for problem in report.problems), seconds)
 

@@ -75,6 +75,22 @@ def test_a_run_does_not_see_what_another_one_changed() -> None:
     assert (found.verdict, found.condition) == (Verdict.CONDITIONAL, "plain is false")
 
 
+def test_a_bias_that_is_there_only_without_a_norm_is_no_finding() -> None:
+    text = HEAD + (
+        "class Block(nn.Module):\n"
+        "    def __init__(self, norm=True, bias=False):\n"
+        "        super().__init__()\n"
+        "        self.conv = nn.Conv2d(3, 8, 3, bias=bias)\n"
+        "        self.norm = nn.BatchNorm2d(8) if norm else nn.ReLU()\n"
+        "    def forward(self, x):\n"
+        "        return self.norm(self.conv(x))\n"
+    )
+    user = HEAD + "from block import Block\nhead = nn.Sequential(Block(), Block(norm=False, bias=True))\n"
+    found = reports({"block.py": text, "user.py": user})["block.py"]
+    assert site(found).verdict is Verdict.CONDITIONAL
+    assert found.findings == ()
+
+
 def test_modules_that_import_each_other_in_a_circle_are_fine() -> None:
     first = HEAD + "from second import *\nfrom second import make\nclass First(nn.Module):\n    pass\n"
     second = HEAD + "from first import *\nfrom first import First\ndef make():\n    return nn.Conv2d(3, 8, 1)\n"

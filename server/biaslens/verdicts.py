@@ -83,13 +83,18 @@ def _telling_contexts(contexts: list[Use]) -> list[Use]:
 
 
 def _spokesman(alone: list[Use], contexts: list[Use]) -> Layer | None:
-    """The layer to speak of: one that has a bias with the defaults or in a known use, where the call makes several."""
-    usual = [use.layer for use in (*(use for use in alone if _is_default(use)), *contexts)]
-    every = [use.layer for use in (*alone, *contexts)]
-    first = next((layer for layer in (*usual, *every) if not layer.tampered), every[0] if every else None)
-    if first is None or (first.bias is not False and first.bias_text):
-        return first
-    return next((layer for layer in usual if layer.bias is True and not layer.tampered), first)
+    """The layer to speak of, where the call makes several: one whose bias is cancelled, with the defaults or in a known
+    use, and that has a bias there; `bias=not norm` has one only where no norm is."""
+    usual = [*(use for use in alone if _is_default(use)), *contexts]
+    every = [*alone, *contexts]
+    groups = ([use for use in usual if use.cancelled], [use for use in every if use.cancelled], every)
+    for group in groups:
+        layers = [use.layer for use in group if not use.layer.tampered]
+        for bias in (True, None, False):
+            found = next((layer for layer in layers if layer.bias is bias), None)
+            if found is not None:
+                return found
+    return every[0].layer if every else None
 
 
 def _home(program: Program, place: Location) -> str | None:

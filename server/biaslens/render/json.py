@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from biaslens.flow import Site, Verdict
+from biaslens.flow import Site
 from biaslens.render.place import Read, rows_and_columns
+from biaslens.rules.redundant import condition_of
 from biaslens.rules.rule import Finding, Fix
 from biaslens.text import Location
 
@@ -29,7 +30,7 @@ def finding_object(finding: Finding, fix: Fix | None, read: Read) -> JsonObject:
         "fix": _fix(fix, finding.location.path, read),
         "url": finding.url,
         "verdict": site.verdict.value,
-        "condition": _condition(site),
+        "condition": condition_of(site),
         "cancelled_by": _cancelled_by(site, read),
         "trail": [
             {"text": str(equation), "location": _place(equation.location, read)}
@@ -48,16 +49,9 @@ def site_object(site: Site, reason: str, read: Read) -> JsonObject:
         "bias": site.layer.bias,
         "bias_argument": site.layer.bias_text or None,
         "verdict": site.verdict.value,
-        "condition": _condition(site),
+        "condition": condition_of(site),
         "reason": reason,
     }
-
-
-def _condition(site: Site) -> str:
-    if site.condition or site.verdict is Verdict.REDUNDANT:
-        return site.condition
-    uses = ", ".join(site.seen_in)
-    return f"as used in {uses}" if uses else site.verdict.value
 
 
 def _cancelled_by(site: Site, read: Read) -> JsonObject | None:

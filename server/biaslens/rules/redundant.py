@@ -52,6 +52,17 @@ def bias_argument(layer: Layer) -> str:
     return "" if layer.bias_text in ("", "True", "False", "0", "1") else layer.bias_text
 
 
+def condition_of(site: Site) -> str:
+    """What has to hold for the verdict; "" for a bias that is redundant as the code stands."""
+    parts = [site.condition]
+    if not site.condition and site.verdict is not Verdict.REDUNDANT:
+        parts = [f"as used in {', '.join(site.seen_in)}" if site.seen_in else site.verdict.value]
+    argument = bias_argument(site.layer)
+    if argument and site.verdict in _REPORTED:
+        parts.append(f"{argument} is true")
+    return " and ".join(part for part in parts if part)
+
+
 def statement(site: Site, fate: Fate) -> str:
     """The verdict in one sentence: "The bias of `conv1` has no effect: `bn1` subtracts …"."""
     argument = bias_argument(site.layer)
