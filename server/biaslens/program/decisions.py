@@ -64,8 +64,8 @@ def explore(
 def _base(search: _Search) -> Run | None:
     """The default run; where that ends in an exception of the program, the first path that is found instead.
 
-    From a run that ends, one answer is changed at a time, inputs of forward first, and the first change with which the
-    program gets further is kept.
+    From a run that ends, one answer is changed at a time, inputs of forward first. Where no such change is enough, the
+    one with which the program gets furthest is kept.
     """
     run = search.follow({})
     while run is not None and not search.has_path:
@@ -76,11 +76,13 @@ def _base(search: _Search) -> Run | None:
 def _further(search: _Search, run: Run) -> Run | None:
     nearest_first = [*_flips(run, defaults=True)][::-1]
     nearest_first.sort(key=lambda forced: _distance(run, next(key for key in forced if key not in run.forced)))
+    furthest = run
     for forced in nearest_first:
         found = search.follow(forced)
-        if found is None or search.has_path or len(found.equations) > len(run.equations):
+        if found is None or search.has_path:
             return found
-    return None
+        furthest = max(furthest, found, key=lambda other: len(other.equations))
+    return furthest if furthest is not run else None
 
 
 def _distance(run: Run, key: str) -> int:
