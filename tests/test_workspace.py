@@ -87,8 +87,37 @@ def test_a_bias_that_is_there_only_without_a_norm_is_no_finding() -> None:
     )
     user = HEAD + "from block import Block\nhead = nn.Sequential(Block(), Block(norm=False, bias=True))\n"
     found = reports({"block.py": text, "user.py": user})["block.py"]
-    assert site(found).verdict is Verdict.CONDITIONAL
     assert found.findings == ()
+
+
+def test_a_script_that_evaluates_its_model_freezes_nothing() -> None:
+    script = NORMALISED + (
+        "model = Normalised()\n"
+        "for epoch in range(3):\n"
+        "    model.train()\n"
+        "    model(batch)\n"
+        "    model.eval()\n"
+        "    model(batch)\n"
+    )
+    files = {"projection.py": PROJECTION, "normalised.py": script}
+    assert site(reports(files)["projection.py"]).verdict is Verdict.IN_EVERY_USE
+
+
+def test_what_a_use_without_a_bias_reads_does_not_count() -> None:
+    text = PROJECTION.replace("width):", "width, bias=True):").replace("width, width)", "width, width, bias=bias)")
+    activated = ACTIVATED.replace("Projection(8)", "Projection(8, bias=False)")
+    found = reports({"projection.py": text, "normalised.py": NORMALISED, "activated.py": activated})
+    assert (site(found["projection.py"]).verdict, site(found["projection.py"]).seen_in) == (
+        Verdict.IN_EVERY_USE,
+        ("Normalised",),
+    )
+
+
+def test_numbers_that_a_loop_keeps_combining_take_no_time() -> None:
+    lines = ["def clip(a, b, c, points):", "    for p in points:"]
+    lines += ["        a, b, c = a * b - c // a, b * c - a // p, (a - b) * (b + c)", "        if a > b * c:"]
+    lines += ["            a = c / b + a % 7", "    return make(a, b, c)"]
+    assert reports({"clip.py": HEAD + "\n".join(lines)})["clip.py"].problems == ()
 
 
 def test_modules_that_import_each_other_in_a_circle_are_fine() -> None:

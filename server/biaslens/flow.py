@@ -60,7 +60,7 @@ class Site:
 
     layer: one of the layers made there. fates: over all uses, paths and contexts, each kind of ending once per root.
     condition: what has to hold, empty for plain redundant only. condition_origin: as `Question.origin`, "" without one.
-    by_default: the condition holds by default or in a known use, so that it is worth a finding.
+    by_default: the condition holds, and the bias is there, by default or in a known use: it is worth a finding.
     """
 
     location: Location

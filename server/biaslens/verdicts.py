@@ -49,22 +49,30 @@ def sites_of(program: Program, uses: Sequence[Use]) -> tuple[Site, ...]:
 def _site(program: Program, place: Location, uses: list[Use]) -> Site:
     applied = [use for use in uses if use.fates]
     home = _home(program, place)
-    alone = [use for use in applied if home is None or use.run.definition == home]
-    contexts = _telling_contexts([use for use in applied if home is not None and use.run.definition != home])
+    usual = [use for use in applied if _is_usual(use, home)]
+    live = [use for use in applied if use.layer.bias is not False] or applied  # a bias that is not there reads nothing
+    alone = [use for use in live if home is None or use.run.definition == home]
+    contexts = _telling_contexts([use for use in live if home is not None and use.run.definition != home])
     judgement = _judge(alone, contexts)
-    fates = tuple(dict.fromkeys(fate for use in (*alone, *contexts) for fate in use.fates))
+    spokesman = _spokesman([use for use in (*alone, *contexts) if _is_usual(use, home)], [*alone, *contexts])
+    first = [spokesman] if spokesman else []
+    fates = tuple(dict.fromkeys(fate for use in (*first, *alone, *contexts) for fate in use.fates))
     seen_in = tuple(dict.fromkeys(use.run.name for use in contexts))
-    layer = _spokesman(alone, contexts) or uses[0].layer
     return Site(
         place,
-        layer,
+        spokesman.layer if spokesman else uses[0].layer,
         judgement.verdict,
         _shortened(fates),
         judgement.condition,
         judgement.origin,
         seen_in,
-        judgement.by_default,
+        judgement.by_default and any(use.layer.bias is not False for use in usual),
     )
+
+
+def _is_usual(use: Use, home: str | None) -> bool:
+    """Whether a use is one with the defaults, or one in another definition."""
+    return (home is not None and use.run.definition != home) or _is_default(use)
 
 
 def _telling_contexts(contexts: list[Use]) -> list[Use]:
@@ -82,19 +90,15 @@ def _telling_contexts(contexts: list[Use]) -> list[Use]:
     return [use for use in contexts if use.run.definition not in open_]
 
 
-def _spokesman(alone: list[Use], contexts: list[Use]) -> Layer | None:
-    """The layer to speak of, where the call makes several: one whose bias is cancelled, with the defaults or in a known
-    use, and that has a bias there; `bias=not norm` has one only where no norm is."""
-    usual = [*(use for use in alone if _is_default(use)), *contexts]
-    every = [*alone, *contexts]
-    groups = ([use for use in usual if use.cancelled], [use for use in every if use.cancelled], every)
-    for group in groups:
-        layers = [use.layer for use in group if not use.layer.tampered]
+def _spokesman(usual: list[Use], every: list[Use]) -> Use | None:
+    """The use to speak of, where the call makes several layers: one whose bias is cancelled, and surely there."""
+    for group in ([use for use in usual if use.cancelled], [use for use in every if use.cancelled], every):
+        trusted = [use for use in group if not use.layer.tampered]
         for bias in (True, None, False):
-            found = next((layer for layer in layers if layer.bias is bias), None)
+            found = next((use for use in trusted if use.layer.bias is bias), None)
             if found is not None:
                 return found
-    return every[0].layer if every else None
+    return every[0] if every else None
 
 
 def _home(program: Program, place: Location) -> str | None:

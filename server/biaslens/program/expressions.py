@@ -19,7 +19,7 @@ from biaslens.program.conditions import (
 )
 from biaslens.program.iteration import MAX_ITEMS, items_of
 from biaslens.program.run import Run
-from biaslens.program.sizing import calculate, constant, is_number
+from biaslens.program.sizing import MAX_TEXT, bounded, calculate, constant, is_number
 from biaslens.program.values import FunctionValue, Scope, ShapeOf, Tensor, Unknown, Value
 
 SYMBOLS: Mapping[type[ast.operator], str] = {
@@ -83,8 +83,8 @@ def binary(run: Run, scope: Scope, symbol: str, left: Value, right: Value, node:
     if isinstance(left, Unknown) or isinstance(right, Unknown):
         if is_number(left) and is_number(right) and not isinstance(left, str):
             return calculate(symbol, left, right)
-        key = ("binary", symbol, key_of(run, left), key_of(run, right))
-        return Unknown(key, f"{show(left)} {symbol} {show(right)}", origin=_origin(left, right))
+        key = bounded(("binary", symbol, key_of(run, left), key_of(run, right)))
+        return Unknown(key, f"{show(left)} {symbol} {show(right)}"[:MAX_TEXT], origin=_origin(left, right))
     try:
         return constant(symbol, left, right)
     except Exception:  # the program would raise here, or would not work on values that we only follow

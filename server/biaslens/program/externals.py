@@ -66,6 +66,7 @@ QUIET = (
     "random.",
     "torch.manual_seed",
     "torch.optim.",
+    "torch.save",
     "torch.cuda.",
     "torch.backends.",
     "torch.is_grad_enabled",

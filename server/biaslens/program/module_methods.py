@@ -52,6 +52,8 @@ def method(run: Run, scope: Scope, owner: Instance, name: str, arguments: Argume
             return []
         case "train":
             return _train(run, scope, owner, arguments, node)
+        case "eval" if owner.layer is None and not _is_in_a_module(scope):
+            return owner  # a script evaluates its model, which freezes nothing
         case "eval":
             for module in modules.submodules(owner):
                 if module.layer:
@@ -110,6 +112,12 @@ def super_method(run: Run, scope: Scope, receiver: Super, name: str, arguments: 
     if classes.torch_base(instance.cls, after=receiver.owner) is None and classes.has_unknown_base(instance.cls):
         return calls.call_unknown(run, scope, f"super().{name}", arguments, node)
     return method(run, scope, instance, name, arguments, node)
+
+
+def _is_in_a_module(scope: Scope) -> bool:
+    """Whether code belongs to a method of a module: what that puts into eval mode stays there while it trains."""
+    receiver = scope.receiver
+    return isinstance(receiver, Instance) and classes.is_module_class(receiver.cls)
 
 
 def run_train_overrides(run: Run, scope: Scope, instance: Instance, node: ast.AST) -> None:

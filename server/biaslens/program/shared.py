@@ -74,6 +74,9 @@ class ModuleRun(Run):
         self._open.append(about)
         try:
             super().execute(module, index)
+        except BaseException:  # it is half done: nobody may take what it left
+            about.local = True
+            raise
         finally:
             self._open.pop()
             about.local = about.local or self._size() != size

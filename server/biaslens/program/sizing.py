@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import operator
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
-from biaslens.algebra.sizes import Size, number, unknown
+from biaslens.algebra.sizes import Quotient, Size, number, unknown
 from biaslens.program.values import Unknown, Value
 
 _EXACT: Mapping[str, Callable[[Size, Size], Size]] = {
@@ -15,6 +16,9 @@ _EXACT: Mapping[str, Callable[[Size, Size], Size]] = {
     "*": operator.mul,
     "//": operator.floordiv,
 }
+MAX_TEXT = 200
+"""Nobody reads a longer expression in a message."""
+
 MAX_DIGITS = 64
 """Powers and repetitions beyond this are not computed: no size of a model is that long."""
 
@@ -48,12 +52,38 @@ def calculate(symbol: str, left: Value, right: Value) -> Unknown:
     for value in (left, right):
         if isinstance(value, Unknown) and value.origin != "data":
             origin = value.origin
+    text = f"{_text(left)} {symbol} {_text(right)}"[:MAX_TEXT]
     first, second = as_size(left), as_size(right)
     if symbol in _EXACT and first is not None and second is not None:
         size = _EXACT[symbol](first, second)
-        return Unknown(("number", size), f"{_text(left)} {symbol} {_text(right)}", True, origin, size)
-    key = ("number", symbol, _key(left), _key(right))
-    return Unknown(key, f"{_text(left)} {symbol} {_text(right)}", True, origin)
+        if weight(size) <= MAX_WEIGHT:
+            return Unknown(("number", size), text, True, origin, size)
+    key = bounded(("number", symbol, _key(left), _key(right)))
+    return Unknown(key, text, True, origin)
+
+
+MAX_WEIGHT = 200
+"""A name made of more parts than this is shortened: numbers that a loop keeps combining double it in every round."""
+
+
+def bounded(key: Hashable) -> Hashable:
+    """A key, or a short one in its place; equal keys stay equal."""
+    if weight(key) <= MAX_WEIGHT:
+        return key
+    return ("long", hashlib.blake2b(repr(key).encode("utf-8", "surrogatepass"), digest_size=12).hexdigest())
+
+
+def weight(key: Hashable) -> int:
+    """How many parts a name has."""
+    match key:
+        case tuple():
+            return 1 + sum(map(weight, key))
+        case Size(terms=terms):
+            return 1 + sum(weight(name) for monomial, _ in terms for name, _ in monomial)
+        case Quotient(dividend=dividend, divisor=divisor):
+            return weight(dividend) + weight(divisor)
+        case _:
+            return 1
 
 
 def constant(symbol: str, left: Any, right: Any) -> Any:

@@ -15,7 +15,7 @@ from biaslens.catalogue.steps import Impossible
 from biaslens.program import attributes, calls, instances, modules
 from biaslens.program.conditions import key_of, settle, show
 from biaslens.program.run import PathEnds, Run
-from biaslens.program.sizing import as_size, is_number
+from biaslens.program.sizing import MAX_TEXT, as_size, bounded, is_number
 from biaslens.program.values import (
     Arguments,
     BoundMethod,
@@ -183,8 +183,8 @@ def operator(run: Run, scope: Scope, symbol: str, left: Value, right: Value, nod
     if isinstance(left, Instance) or isinstance(right, Instance):
         return calls.call_unknown(run, scope, symbol, Arguments((left, right)), node)
     if not isinstance(left, Tensor) and not isinstance(right, Tensor):
-        key = ("binary", symbol, key_of(run, left), key_of(run, right))
-        return Unknown(key, f"{show(left)} {symbol} {show(right)}")
+        key = bounded(("binary", symbol, key_of(run, left), key_of(run, right)))
+        return Unknown(key, f"{show(left)} {symbol} {show(right)}"[:MAX_TEXT])
     if symbol in ("<<", ">>"):
         return calls.call_unknown(run, scope, symbol, Arguments((left, right)), node)
     entry = lookup.operator(symbol)
@@ -262,7 +262,7 @@ def unknown_method(run: Run, scope: Scope, owner: Unknown, name: str, arguments:
     """A method of a value that may be a tensor. Operations that only tensors have make it one."""
     if owner.origin in ("forward", "result") and is_tensor_method(name):
         return method(run, scope, run.tensor_of(owner), name, arguments, node)
-    if name in TEXT_METHODS and not inside(arguments.positional):
+    if name in TEXT_METHODS and all(isinstance(value, str) for value in arguments.positional):
         key = ("text method", name, owner.key, *(key_of(run, value) for value in arguments.positional))
         return Unknown(key, f"{owner.text}.{name}(...)", origin=owner.origin)
     return calls.call_unknown(run, scope, f"{owner.text}.{name}", arguments, node)

@@ -36,7 +36,7 @@ def is_reported(site: Site, path: str) -> bool:
     """Whether a rule may speak of this site: it stands in the file, has a live bias, and nothing found needs it."""
     if site.location.path != path or site.verdict not in _REPORTED:
         return False
-    if site.verdict is Verdict.CONDITIONAL and not (site.condition and site.by_default):
+    if not site.by_default or (site.verdict is Verdict.CONDITIONAL and not site.condition):
         return False
     layer = site.layer
     return layer.entry.role == "affine" and not layer.frozen and not layer.tampered and _has_bias(layer)
