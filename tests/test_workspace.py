@@ -51,8 +51,8 @@ def test_the_order_of_the_files_does_not_matter() -> None:
 
 
 def test_a_file_by_itself_gets_the_same_report() -> None:
-    path = "/work/normalised.py"
-    files = Files({"/work/projection.py": PROJECTION, path: NORMALISED})
+    path = "/project/normalised.py"
+    files = Files({"/project/projection.py": PROJECTION, path: NORMALISED})
     together = next(iter(lint_all([path], files, Options())))
     assert isinstance(together, Report)
     assert together.flow.sites == lint(Source(path, NORMALISED), files, Options()).flow.sites
@@ -144,7 +144,7 @@ def test_names_that_are_imported_for_types_only_are_found_but_not_taken() -> Non
 
 def reports(files: dict[str, str]) -> dict[str, Report]:
     """The reports on files of one folder, by name."""
-    paths = {name: f"/work/{name}" for name in files}
+    paths = {name: f"/project/{name}" for name in files}
     snapshot = Files({paths[name]: text for name, text in files.items()})
     found = zip(files, lint_all(list(paths.values()), snapshot, Options()), strict=True)
     return {name: report for name, report in found if not isinstance(report, Problem)}
