@@ -1,8 +1,8 @@
-"""Compares the findings with measured truth: `python -m benchmarks.accuracy --truth FOLDER --sources FOLDER`.
+"""Compares the findings with measured truth: `python -m benchmarks.accuracy TRUTH.json=ROOT …`.
 
 A truth file lists constructor calls of one library, with what torch measured for the biases made there: cancelled
-always, sometimes or never. `ROOT` of a library is the folder in the sources that its file names are relative to.
-Every file is looked at by a process of its own, so the times say what each one costs.
+always, sometimes or never. ROOT is the folder that its file names are relative to. The files that the truth names are
+followed by one process a core, and judged by all uses found in any of them.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def follow(root: str, file: str) -> tuple[Study | None, list[Use], float]:
     source = world.files.read(os.path.join(root, file))
     if isinstance(source, Problem):
         return None, [], 0.0
-    own, elsewhere = without_equations(study(source, world.files, world.options, world))
+    own, elsewhere = without_equations(study(source, world))
     return own, elsewhere, time.perf_counter() - start
 
 
@@ -206,19 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for pair in options.pairs:
             path, _, root = pair.partition("=")
             library, truth = read_truth(Path(path))
-            names = sorted({site.file for site in truth})
-            looked: list[Looked] = []
-            followed = pool.map(follow, [root] * len(names), names)
-            studies: dict[str, tuple[Study, float]] = {}
-            others: dict[str, list[Use]] = defaultdict(list)
-            for name, (own, elsewhere, seconds) in zip(names, followed, strict=True):
-                print(f"{seconds:6.1f} s  {name}", file=sys.stderr, flush=True)
-                if own is not None:
-                    studies[name] = own, seconds
-                for use in elsewhere:
-                    others[use.layer.site.path].append(use)
-            for name, (own, seconds) in studies.items():
-                looked.append(look(root, name, own, others[own.source.path], seconds))
+            looked = _looked(pool, root, sorted({site.file for site in truth}))
             scores.append(score(library, truth, looked))
             times += [(item.seconds, f"{library} {item.file}") for item in looked]
             _print_details(console, scores[-1], options.details)
@@ -226,6 +214,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for seconds, name in sorted(times, reverse=True)[: options.slowest]:
         console.print(f"{seconds:7.1f} s  {name}")
     return 1 if any(item.wrong for item in scores) else 0
+
+
+def _looked(pool: ProcessPoolExecutor, root: str, names: Sequence[str]) -> list[Looked]:
+    """Every readable file, after all of them were followed."""
+    studies: dict[str, tuple[Study, float]] = {}
+    others: dict[str, list[Use]] = defaultdict(list)
+    for name, (own, elsewhere, seconds) in zip(names, pool.map(follow, [root] * len(names), names), strict=True):
+        print(f"{seconds:6.1f} s  {name}", file=sys.stderr, flush=True)
+        if own is not None:
+            studies[name] = own, seconds
+        for use in elsewhere:
+            others[use.layer.site.path].append(use)
+    return [look(root, name, own, others[own.source.path], seconds) for name, (own, seconds) in studies.items()]
 
 
 def _print_details(console: Console, result: Score, details: bool) -> None:

@@ -33,12 +33,9 @@ class Report:
     problems: tuple[Problem, ...]
 
 
-def lint(source: Source, files: Files, options: Options, world: World | None = None) -> Report:
-    """Parses, follows and judges one file. Never raises, never touches the disk except through `files`.
-
-    world: of the same files and options, where several are looked at; what they import is then evaluated once.
-    """
-    return report_of(study(source, files, options, world), options)
+def lint(source: Source, files: Files, options: Options) -> Report:
+    """Parses, follows and judges one file. Never raises, never touches the disk except through `files`."""
+    return report_of(study(source, World(files, options)), options)
 
 
 def lint_all(paths: Sequence[str], files: Files, options: Options) -> Iterator[Report | Problem]:
@@ -54,7 +51,7 @@ def lint_all(paths: Sequence[str], files: Files, options: Options) -> Iterator[R
         if isinstance(source, Problem):
             studies.append(source)
             continue
-        own, elsewhere = without_equations(study(source, files, options, world))
+        own, elsewhere = without_equations(study(source, world))
         studies.append(own)
         for use in elsewhere:
             others.setdefault(use.layer.site.path, []).append(use)
@@ -81,14 +78,14 @@ class Study:
     problems: tuple[Problem, ...]
 
 
-def study(source: Source, files: Files, options: Options, world: World | None = None) -> Study:
+def study(source: Source, world: World) -> Study:
     """Parses and follows one file. Never raises.
 
+    world: of the files and options; where several files are looked at, what they import is evaluated once in it.
     Effect: raises Python's recursion limit, since following one call of a model takes a dozen frames.
     """
     sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION_LIMIT))
     try:
-        world = world or World(files, options)
         module = world.add(source)
         program = trace(module, world)
         return Study(source, program, follow(program), program.problems)

@@ -51,8 +51,8 @@ def _site(program: Program, place: Location, uses: list[Use]) -> Site:
     home = _home(program, place)
     usual = [use for use in applied if _is_usual(use, home)]
     live = [use for use in applied if use.layer.bias is not False] or applied  # a bias that is not there reads nothing
-    alone = [use for use in live if home is None or use.run.definition == home]
-    contexts = _telling_contexts([use for use in live if home is not None and use.run.definition != home])
+    alone = [use for use in live if not _is_elsewhere(use, home)]
+    contexts = _telling_contexts([use for use in live if _is_elsewhere(use, home)])
     judgement = _judge(alone, contexts)
     spokesman = _spokesman([use for use in (*alone, *contexts) if _is_usual(use, home)], [*alone, *contexts])
     first = [spokesman] if spokesman else []
@@ -72,7 +72,12 @@ def _site(program: Program, place: Location, uses: list[Use]) -> Site:
 
 def _is_usual(use: Use, home: str | None) -> bool:
     """Whether a use is one with the defaults, or one in another definition."""
-    return (home is not None and use.run.definition != home) or _is_default(use)
+    return _is_elsewhere(use, home) or _is_default(use)
+
+
+def _is_elsewhere(use: Use, home: str | None) -> bool:
+    """Whether a use belongs to another definition than the one in whose text the call stands."""
+    return home is not None and use.run.definition != home
 
 
 def _telling_contexts(contexts: list[Use]) -> list[Use]:

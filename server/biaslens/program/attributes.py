@@ -369,17 +369,19 @@ def _chosen(run: Run, scope: Scope, table: dict[Any, Value], index: Unknown, nod
     entries = [key for key in table if isinstance(key, (str, int)) and key != calls.OPEN_KEY]
     if not entries or len(entries) > MAX_CHOICES:
         return Unknown(("item", run.ordinal(table), index.key), f"...[{index.text}]")
-    choices = [(repr(key), f"{index.text} == {key!r}") for key in entries]
-    chosen = run.decide(("key", index.key), index.text, index.origin, scope.module.location(node), choices)
-    key = next(key for key in entries if repr(key) == chosen)
-    run.known[index.key] = key
+    key = choose(run, scope, entries, index, node, may_be_none=False)
+    if key is MISSING:  # asked before of a table with a default
+        raise PathEnds
     return table[key]
 
 
-def choose(run: Run, scope: Scope, entries: Sequence[Value], key: Unknown, node: ast.AST) -> Value:
+def choose(
+    run: Run, scope: Scope, entries: Sequence[Value], key: Unknown, node: ast.AST, *, may_be_none: bool = True
+) -> Value:
     """Which of some entries an unknown key is: one decision; MISSING, the default, where it is none of them."""
-    others = ("default", f"{key.text} is none of {', '.join(map(repr, entries))}")
-    choices = [others, *((repr(entry), f"{key.text} == {entry!r}") for entry in entries)]
+    choices = [(repr(entry), f"{key.text} == {entry!r}") for entry in entries]
+    if may_be_none:
+        choices.insert(0, ("default", f"{key.text} is none of {', '.join(map(repr, entries))}"))
     chosen = run.decide(("key", key.key), key.text, key.origin, scope.module.location(node), choices)
     for entry in entries:
         if repr(entry) == chosen:

@@ -63,8 +63,7 @@ def lookup(run: Run, scope: Scope, name: str) -> Value:
         current = scope.outer_names[name]
     while current is not None and (current.parent is not None or name in scope.outer_names):
         if name in current.variables:
-            value = current.variables[name]
-            return _resolved(run, current.variables, name) if isinstance(value, Imported) else value
+            return _resolved(run, current.variables[name])
         current = current.parent
     value = global_name(run, scope.module, name)
     if value is not MISSING:
@@ -93,7 +92,7 @@ def global_name(run: Run, module: Module, name: str) -> Value:
         else:
             run.reuse(module, index)
     if name in state.variables:
-        return _resolved(run, state.variables, name)
+        return _resolved(run, state.variables[name])
     if name == "__name__":
         return module.name
     if name == "__file__":
@@ -154,9 +153,8 @@ def bind(run: Run, scope: Scope, name: str, value: Value) -> None:
     (target or scope).variables[name] = value
 
 
-def _resolved(run: Run, variables: dict[str, Value], name: str) -> Value:
-    """The value of a variable; an imported name is looked up in its module when it is first used."""
-    value = variables[name]
+def _resolved(run: Run, value: Value) -> Value:
+    """The value of a variable; an imported name is looked up in its module when it is used."""
     if not isinstance(value, Imported):
         return value
     if value in run.resolving:  # modules that bring the name to each other in a circle have none
@@ -188,7 +186,7 @@ def _from_typed_imports(run: Run, module: Module, name: str) -> Value:
     node, there = module.typed_imports[name]
     origin = import_module(run, module, node.module or "", node.level)
     if isinstance(origin, ModuleValue):
-        return _resolved(run, {name: Imported(origin.path, there)}, name)
+        return _resolved(run, Imported(origin.path, there))
     return external(f"{origin.name}.{there}")
 
 

@@ -115,7 +115,8 @@ def _look_up(run: Run, scope: Scope, table: dict[Any, Value], name: str, argumen
         return opaque(run, scope, node)
     key = settle(run, arguments.positional[0])
     default = arguments.positional[1] if len(arguments.positional) > 1 else arguments.keywords.get("default")
-    run.touch(table)
+    if name != "get":
+        run.touch(table)
     if isinstance(key, Unknown):
         return _look_up_unknown(run, scope, table, key, default, node)
     try:
