@@ -20,7 +20,7 @@ LEVELS = (
     ("__init__", "text", "options", "algebra"),
     ("catalogue", "syntax"),
     ("program",),
-    ("flow", "follow", "verdicts"),
+    ("flow", "follow", "parts", "verdicts"),
     ("fixes", "rules"),
     ("explain",),
     ("lint",),

@@ -141,6 +141,20 @@ def _about_kept(site: Site, fate: Fate | None) -> Iterator[_Line]:
     if site.first_cancelled is not None:
         others = canceller(site.first_cancelled)
         yield (f"On another way {others} cancels it; one use that needs the bias is enough to keep it.",)
+    for part in site.parts:
+        yield from _about_part(part)
+
+
+def _about_part(site: Site) -> Iterator[_Line]:
+    """A part of the bias that has no effect, with its own way."""
+    fate = site.first_cancelled
+    if fate is None or site.layer.bias is False:
+        return
+    yield (statement(site, fate),)
+    yield from _trail(fate)
+    yield (f"`{_formula(site, fate)}`{_remark(fate)}",)
+    yield ("No argument of the layer leaves out only a part of its bias, so there is nothing to repair.",)
+    yield from _paper(fate.cancelled_by)
 
 
 def _verdict(site: Site) -> str:

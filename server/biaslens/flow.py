@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from biaslens.program.ir import Answer, Equation, Layer
@@ -55,12 +55,27 @@ class Fate:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """Some entries of a bias, where its shift is taken apart along the axis it varies along: the keys of a `qkv`.
+
+    share: how much of the bias that is, "a third". code: what selects it, "bias.chunk(3)[1]", or "" if it is too long.
+    detail: what has to be the same where one model goes several ways, for this to be the same part.
+    """
+
+    share: str
+    code: str
+    detail: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """One constructor call of a layer with a bias (or that could have one), with its verdict.
 
     layer: one of the layers made there. fates: over all uses, paths and contexts, each kind of ending once per root.
     condition: what has to hold, empty for plain redundant only. condition_origin: as `Question.origin`, "" without one.
     by_default: the condition holds, and the bias is there, by default or in a known use: it is worth a finding.
+    parts: for each part of the bias that has no effect, while the whole has one, this site with the fates of that part.
+    part: of such a site, which part it is about; its condition says when that has no effect.
     """
 
     location: Location
@@ -71,6 +86,8 @@ class Site:
     condition_origin: str = ""
     seen_in: tuple[str, ...] = ()
     by_default: bool = True
+    parts: tuple[Site, ...] = ()
+    part: Part | None = None
 
     @property
     def first_cancelled(self) -> Fate | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from biaslens.algebra.axes import axes
 from biaslens.algebra.outcome import Cancelled, Cancels, Carried, Outcome, Read, Shift, apply, combine
-from biaslens.flow import Ending, Fate, Flow, NormUse
+from biaslens.flow import Ending, Fate, Flow, NormUse, Part
+from biaslens.parts import splits_of
 from biaslens.program.ir import Equation, Layer, Path, Program, Run, Var
 from biaslens.text import Location
 from biaslens.verdicts import Use, sites_of
@@ -63,24 +64,54 @@ _Environment = dict[Var, dict[int, _Carrying]]
 
 def _uses(run: Run, path: Path) -> Iterator[Use]:
     """For every affine layer of a path, how the uses of its bias end."""
-    fates: dict[int, list[Fate]] = {layer.number: [] for layer in path.layers if layer.entry.shift is not None}
+    numbers = [layer.number for layer in path.layers if layer.entry.shift is not None]
     environment: _Environment = {}
-    used: set[int] = set()
-    for index, equation in enumerate(path.equations):
-        for number in _carried(equation, environment):
-            fates[number] += _step(run, path, index, equation, number, environment)
-        if equation.layer in fates and equation.results:
-            used.add(equation.layer)
-            fate = _start(run, path, equation, environment)
-            fates[equation.layer] += [fate] if fate else []
-    for var in path.outputs:
-        for number, carrying in environment.get(var, {}).items():
-            fates[number].append(_fate(run, path, carrying.trail, Ending.RETURNED, "it is returned"))
+    fates = _fates(run, path, numbers, environment)
+    parts = _parts(run, path, fates, environment)
     for number, ends in fates.items():
         layer = path.layers[number]
         if layer.tampered:  # then nothing that was seen of its own shift says anything
             ends[:] = [Fate(Ending.UNKNOWN, (), layer.tampered, run.name, path.answers)]
-        yield Use(run, path, layer, _distinct(ends))
+        yield Use(run, path, layer, _distinct(ends), tuple(parts.get(number, ())))
+
+
+def _fates(
+    run: Run, path: Path, numbers: Sequence[int], environment: _Environment, without: frozenset[Var] = frozenset()
+) -> dict[int, list[Fate]]:
+    """How the shifts of some layers end on a path. Effect: fills the environment.
+
+    without: variables that none of them reaches.
+    """
+    fates: dict[int, list[Fate]] = {number: [] for number in numbers}
+    for index, equation in enumerate(path.equations):
+        for number in _carried(equation, environment):
+            fates[number] += _step(run, path, index, equation, number, environment)
+        if equation.layer in fates and equation.results:
+            fate = _start(run, path, equation, environment)
+            fates[equation.layer] += [fate] if fate else []
+        for var in without.intersection(equation.results) if without else ():
+            environment.pop(var, None)
+    for var in path.outputs:
+        for number, carrying in environment.get(var, {}).items():
+            fates[number].append(_fate(run, path, carrying.trail, Ending.RETURNED, "it is returned"))
+    return fates
+
+
+def _parts(
+    run: Run, path: Path, fates: Mapping[int, Sequence[Fate]], environment: _Environment
+) -> dict[int, list[tuple[Part, tuple[Fate, ...]]]]:
+    """The parts of biases that are cancelled wherever they go, while the whole is not."""
+    numbers = [
+        number
+        for number, ends in fates.items()
+        if path.layers[number].entry.role == "affine" and any(fate.ending is not Ending.CANCELLED for fate in ends)
+    ]
+    found: dict[int, list[tuple[Part, tuple[Fate, ...]]]] = {}
+    for number, split in splits_of(path, numbers, lambda var, number: number in environment.get(var, ())):
+        ends = _fates(run, path, [number], {}, split.without)[number]
+        if ends and all(fate.ending is Ending.CANCELLED for fate in ends):
+            found.setdefault(number, []).append((split.part, _distinct(ends)))
+    return found
 
 
 def _carried(equation: Equation, environment: _Environment) -> list[int]:

@@ -16,7 +16,8 @@ JsonObject = dict[str, Any]
 def finding_object(finding: Finding, fix: Fix | None, read: Read) -> JsonObject:
     """One finding. Rows and columns are 1-based, columns count code points, `filename` is absolute.
 
-    condition: non-empty for every verdict but plain redundant. trail: from the layer to what cancels its bias.
+    condition: non-empty for every verdict but plain redundant. part: which part of the bias the finding is about, null
+    for all of it. trail: from the layer to what cancels its bias.
     """
     site = finding.site
     fate = site.first_cancelled
@@ -31,6 +32,7 @@ def finding_object(finding: Finding, fix: Fix | None, read: Read) -> JsonObject:
         "url": finding.url,
         "verdict": site.verdict.value,
         "condition": condition_of(site),
+        "part": _part(site),
         "cancelled_by": _cancelled_by(site, read),
         "trail": [
             {"text": str(equation), "location": _place(equation.location, read)}
@@ -40,7 +42,10 @@ def finding_object(finding: Finding, fix: Fix | None, read: Read) -> JsonObject:
 
 
 def site_object(site: Site, reason: str, read: Read) -> JsonObject:
-    """One affine layer with its verdict. bias: true, false, or null where the source does not tell."""
+    """One affine layer with its verdict. bias: true, false, or null where the source does not tell.
+
+    parts: those of its bias that have no effect, while the whole has one.
+    """
     return {
         "filename": site.location.path,
         **_ends(site.location, read),
@@ -50,8 +55,16 @@ def site_object(site: Site, reason: str, read: Read) -> JsonObject:
         "bias_argument": site.layer.bias_text or None,
         "verdict": site.verdict.value,
         "condition": condition_of(site),
+        "parts": [
+            {"part": _part(part), "condition": condition_of(part), "cancelled_by": _cancelled_by(part, read)}
+            for part in site.parts
+        ],
         "reason": reason,
     }
+
+
+def _part(site: Site) -> str | None:
+    return None if site.part is None else site.part.code or site.part.share
 
 
 def _cancelled_by(site: Site, read: Read) -> JsonObject | None:
