@@ -65,41 +65,39 @@ _Environment = dict[Var, dict[int, _Carrying]]
 def _uses(run: Run, path: Path) -> Iterator[Use]:
     """For every affine layer of a path, how the uses of its bias end."""
     numbers = [layer.number for layer in path.layers if layer.entry.shift is not None]
-    environment: _Environment = {}
-    fates = _fates(run, path, numbers, environment)
-    parts = _parts(run, path, fates, environment)
+    fates = _fates(run, path, numbers)
+    parts = _parts(run, path, fates)
     for number, ends in fates.items():
         layer = path.layers[number]
         if layer.tampered:  # then nothing that was seen of its own shift says anything
             ends[:] = [Fate(Ending.UNKNOWN, (), layer.tampered, run.name, path.answers)]
+            parts.pop(number, None)
         yield Use(run, path, layer, _distinct(ends), tuple(parts.get(number, ())))
 
 
 def _fates(
-    run: Run, path: Path, numbers: Sequence[int], environment: _Environment, without: frozenset[Var] = frozenset()
+    run: Run, path: Path, numbers: Sequence[int], without: frozenset[Var] = frozenset()
 ) -> dict[int, list[Fate]]:
-    """How the shifts of some layers end on a path. Effect: fills the environment.
-
-    without: variables that none of them reaches.
-    """
+    """How the shifts of some layers end on a path. without: variables that none of them reaches."""
     fates: dict[int, list[Fate]] = {number: [] for number in numbers}
+    environment: _Environment = {}
     for index, equation in enumerate(path.equations):
         for number in _carried(equation, environment):
-            fates[number] += _step(run, path, index, equation, number, environment)
+            if not _is_needed(fates[number]):
+                fates[number] += _step(run, path, index, equation, number, environment)
         if equation.layer in fates and equation.results:
             fate = _start(run, path, equation, environment)
             fates[equation.layer] += [fate] if fate else []
-        for var in without.intersection(equation.results) if without else ():
-            environment.pop(var, None)
+        if without:
+            for var in without.intersection(equation.results):
+                environment.pop(var, None)
     for var in path.outputs:
         for number, carrying in environment.get(var, {}).items():
             fates[number].append(_fate(run, path, carrying.trail, Ending.RETURNED, "it is returned"))
     return fates
 
 
-def _parts(
-    run: Run, path: Path, fates: Mapping[int, Sequence[Fate]], environment: _Environment
-) -> dict[int, list[tuple[Part, tuple[Fate, ...]]]]:
+def _parts(run: Run, path: Path, fates: Mapping[int, Sequence[Fate]]) -> dict[int, list[tuple[Part, tuple[Fate, ...]]]]:
     """The parts of biases that are cancelled wherever they go, while the whole is not."""
     numbers = [
         number
@@ -107,11 +105,16 @@ def _parts(
         if path.layers[number].entry.role == "affine" and any(fate.ending is not Ending.CANCELLED for fate in ends)
     ]
     found: dict[int, list[tuple[Part, tuple[Fate, ...]]]] = {}
-    for number, split in splits_of(path, numbers, lambda var, number: number in environment.get(var, ())):
-        ends = _fates(run, path, [number], {}, split.without)[number]
+    for number, split in splits_of(path, numbers):
+        ends = _fates(run, path, [number], split.without)[number]
         if ends and all(fate.ending is Ending.CANCELLED for fate in ends):
             found.setdefault(number, []).append((split.part, _distinct(ends)))
     return found
+
+
+def _is_needed(fates: Sequence[Fate]) -> bool:
+    """Whether something reads the bias for sure: then the rest of its ways decides nothing."""
+    return any(fate.ending is Ending.READ for fate in fates)
 
 
 def _carried(equation: Equation, environment: _Environment) -> list[int]:

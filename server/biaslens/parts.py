@@ -8,20 +8,18 @@ no entry of another, so each part is followed by itself (`follow.py`), as if it 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 from biaslens.algebra.axes import ALL, NONE, Shape, axes
 from biaslens.algebra.outcome import Carries
 from biaslens.algebra.sizes import Quotient, Size, number, product
 from biaslens.flow import Part
-from biaslens.program.ir import Equation, Layer, Path, Var
+from biaslens.program.ir import Equation, Path, Var
 
 MAX_PARTS = 8
 """So many parts of one bias are followed on a path."""
-
-Carrying = Callable[[Var, int], bool]
-"""Whether a variable carries the shift of the layer with a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,29 +30,34 @@ class Split:
     without: frozenset[Var]
 
 
-def splits_of(path: Path, numbers: Sequence[int], carries: Carrying) -> Iterator[tuple[int, Split]]:
-    """The parts into which the biases of some layers are taken apart on a path, the larger ones first."""
+def splits_of(path: Path, layers: Collection[int]) -> Iterator[tuple[int, Split]]:
+    """The parts into which the biases of some layers, by number, are taken apart on a path, the larger ones first."""
     if not any(_takes(effect) for equation in path.equations for row in equation.effects for effect in row):
         return
-    layouts: dict[int, dict[Var, _Layout]] = {}
+    layouts: dict[int, dict[Var, _Layout]] = {layer: {} for layer in layers}
     taken: dict[int, dict[_Region, None]] = {}
+    shifted: dict[Var, frozenset[int]] = {}
     for equation in path.equations:
-        for number_ in [
-            number_ for number_, known in layouts.items() if not known.keys().isdisjoint(equation.operands)
-        ]:
-            for result, layout, takes in _next(path, equation, number_, layouts[number_], carries):
-                layouts[number_][result] = layout
-                if takes and layout.region:
-                    taken.setdefault(number_, {})[layout.region] = None
-        if equation.layer in numbers and equation.results and equation.layer is not None:
-            layout = _start(path, equation)
-            if layout is not None and not any(carries(operand, equation.layer) for operand in equation.operands):
-                layouts.setdefault(equation.layer, {})[equation.results[0]] = layout
-    for number_, regions in taken.items():
-        whole = _length(path.layers[number_], layouts[number_], path)
+        for result, row in zip(equation.results, equation.effects, strict=True):
+            operands = [
+                (operand, effect)
+                for operand, effect in zip(equation.operands, row, strict=True)
+                if isinstance(effect, Carries) and operand in shifted
+            ]
+            for layer in frozenset[int]().union(*(shifted[operand] for operand, _ in operands)):
+                shifted[result] = shifted.get(result, frozenset()) | {layer}
+                layout = _next(path, [o for o in operands if layer in shifted[o[0]]], result, layouts[layer])
+                if layout is not None:
+                    layouts[layer][result] = layout
+                    if layout.region and any(_takes(effect) for _, effect in operands):
+                        taken.setdefault(layer, {})[layout.region] = None
+        if equation.layer in layers and equation.results and equation.layer is not None:
+            _begin(path, equation, equation.layer, layouts[equation.layer], shifted)
+    for layer, regions in taken.items():
+        whole = _length(path, layer, layouts[layer])
         for region in sorted(regions, key=len)[:MAX_PARTS]:
-            without = [var for var, layout in layouts[number_].items() if _disjoint(layout.region, region)]
-            yield number_, Split(_part(region, whole, path), frozenset(without))
+            without = [var for var, layout in layouts[layer].items() if _disjoint(layout.region, region)]
+            yield layer, Split(_part(region, whole, path), frozenset(without))
 
 
 # --- which entry of the bias stands where ----------------------------------------------------------------------------
@@ -94,31 +97,29 @@ class _Layout:
     region: _Region = ()
 
 
-def _start(path: Path, equation: Equation) -> _Layout | None:
-    assert equation.layer is not None
-    shift = path.layers[equation.layer].entry.shift
-    shape = path.shapes[equation.results[0]]
+def _begin(
+    path: Path, equation: Equation, layer: int, layouts: dict[Var, _Layout], shifted: dict[Var, frozenset[int]]
+) -> None:
+    """Effect: the layer's bias begins its way in the equation's result, unless it meets itself there."""
+    result = equation.results[0]
+    shift, shape = path.layers[layer].entry.shift, path.shapes[result]
+    before = shifted.get(result, frozenset())
+    shifted[result] = before | {layer}
     axis = -1 if equation.starts or shift is None else shape.canonical(shift.axis)
-    return _Layout({axis: _Digit(number(1), shape.size(axis), number(0), None)}) if axis < 0 else None
+    if layer in before:
+        layouts.pop(result, None)
+    elif axis < 0:
+        layouts[result] = _Layout({axis: _Digit(number(1), shape.size(axis), number(0), None)})
 
 
 def _next(
-    path: Path, equation: Equation, number_: int, layouts: Mapping[Var, _Layout], carries: Carrying
-) -> Iterator[tuple[Var, _Layout, bool]]:
-    """The layouts of an equation's results, and whether it takes a part; none where entries are mixed."""
-    for result, row in zip(equation.results, equation.effects, strict=True):
-        shifted = [
-            (operand, effect)
-            for operand, effect in zip(equation.operands, row, strict=True)
-            if effect is not None and carries(operand, number_)
-        ]
-        if len(shifted) != 1:
-            continue
-        operand, effect = shifted[0]
-        if operand in layouts and isinstance(effect, Carries):
-            layout = _carried(layouts[operand], effect, path.shapes[operand], path.shapes[result])
-            if layout is not None:
-                yield result, layout, bool(effect.takes)
+    path: Path, operands: Sequence[tuple[Var, Carries]], result: Var, layouts: Mapping[Var, _Layout]
+) -> _Layout | None:
+    """The layout of an equation's result, from the operands that carry the shift; None where entries are mixed."""
+    if len(operands) != 1 or operands[0][0] not in layouts:
+        return None
+    operand, effect = operands[0]
+    return _carried(layouts[operand], effect, path.shapes[operand], path.shapes[result])
 
 
 def _takes(effect: object) -> bool:
@@ -229,8 +230,9 @@ def _at_most(left: Size, right: Size) -> bool:
 _SHARES: Mapping[int, str] = {2: "half", 3: "a third", 4: "a quarter"}
 
 
-def _length(layer: Layer, layouts: Mapping[Var, _Layout], path: Path) -> Size | None:
-    starts = [e.results[0] for e in path.equations if e.layer == layer.number and e.results and e.results[0] in layouts]
+def _length(path: Path, layer: int, layouts: Mapping[Var, _Layout]) -> Size | None:
+    """How many entries the bias of a layer has."""
+    starts = [e.results[0] for e in path.equations if e.layer == layer and e.results and e.results[0] in layouts]
     return next((digit.length for var in starts for digit in layouts[var].digits.values()), None)
 
 
@@ -276,6 +278,7 @@ def _is_settled_name(name: object) -> bool:
         case Size():
             return _is_settled(name)
         case tuple():
-            return name[:1] != ("size",) and all(map(_is_settled_name, name))
+            parts = cast("tuple[object, ...]", name)
+            return parts[:1] != ("size",) and all(map(_is_settled_name, parts))
         case _:
             return True
