@@ -12,10 +12,12 @@ import proof
 from biaslens.algebra.axes import all_but, axes
 from biaslens.algebra.outcome import Cancels
 from biaslens.catalogue.entry import Call, Entry, LearnableShift, Step
-from biaslens.flow import Ending, Fate, Flow, Site, Verdict
+from biaslens.fixes.remove_bias import fix
+from biaslens.flow import Ending, Fate, Flow, Part, Site, Verdict
 from biaslens.lint import Report, fix_of, lint
 from biaslens.options import Options
 from biaslens.program.ir import Equation, Layer
+from biaslens.rules.redundant import condition_of
 from biaslens.rules.registry import RULES, judge, rule_by_code, rule_of
 from biaslens.rules.rule import Rule
 from biaslens.syntax.files import Files
@@ -42,18 +44,20 @@ MODELS = {
     "BL104": Build("build", "Centred()", "(4, 3, 9, 8)"),
     "BL105": Build("build", "Attention()", "(4, 7, 16)"),
     "BL106": Build("build", "TokenMixing()", "(4, 10, 16)"),
+    "BL202": Build("build", "Tagger()", "(4, 10, 16)"),
 }
 """How to run the example of each page."""
 
 every_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
+every_rule_with_a_fix = pytest.mark.parametrize("rule", [r for r in RULES if r.mechanism], ids=lambda rule: rule.code)
 
 
 def blocks(rule: Rule) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```$", rule.documentation, re.MULTILINE | re.DOTALL)
 
 
-def checked(text: str) -> Report:
-    report = lint(Source(PATH, text), Files(), Options())
+def checked(text: str, rule: Rule) -> Report:
+    report = lint(Source(PATH, text), Files(), Options(select=(rule.code,)))
     assert report.problems == ()
     return report
 
@@ -79,14 +83,15 @@ def test_a_page_links_only_to_papers_and_to_torch(rule: Rule) -> None:
 @every_rule
 def test_the_example_fires_exactly_where_it_says(rule: Rule) -> None:
     text = blocks(rule)[0]
-    found = checked(text).findings
+    found = checked(text, rule).findings
     lines = [Source(PATH, text).line_and_column(finding.location.span.start)[0] for finding in found]
     assert lines == [number for number, line in enumerate(text.splitlines()) if line.endswith("# error")] != []
     assert {finding.code for finding in found} == {rule.code}
-    assert {finding.severity for finding in found} == {"warning"}
+    assert {finding.severity for finding in found} == {"warning" if rule.default else "information"}
+    assert checked(blocks(rule)[1], rule).findings == ()
 
 
-@every_rule
+@every_rule_with_a_fix
 def test_torch_agrees_with_the_example(rule: Rule) -> None:
     text = blocks(rule)[0]
     expected = {number for number, line in enumerate(text.splitlines(), 1) if line.endswith("# error")}
@@ -95,24 +100,27 @@ def test_torch_agrees_with_the_example(rule: Rule) -> None:
     assert all(layer.reading is proof.Reading.READ for layer in layers if layer.line not in expected)
 
 
-@every_rule
+@every_rule_with_a_fix
 def test_what_to_use_instead_is_the_fixed_example_and_computes_the_same(rule: Rule) -> None:
     example, instead = blocks(rule)
-    report = checked(example)
+    report = checked(example, rule)
     fixes = [fix_of(finding, report) for finding in report.findings]
     edits = [edit for fix in fixes if fix is not None for edit in fix.edits]
     fixed = report.source.edited(edits)
     assert fixed.replace("  # error", "") == instead
-    assert checked(instead).findings == ()
+    assert checked(instead, rule).findings == ()
     assert proof.changes_by_fix(Case("page", example, {}, (MODELS[rule.code],), fixed)) == []
 
 
 def test_every_rule_has_its_own_code_name_and_mechanism() -> None:
     assert [rule.code for rule in RULES] == sorted({rule.code for rule in RULES})
     assert len({rule.name for rule in RULES}) == len(RULES)
-    assert len({rule.mechanism for rule in RULES}) == len(RULES)
+    mechanisms = [rule.mechanism for rule in RULES if rule.default]
+    assert all(mechanisms)
+    assert len(set(mechanisms)) == len(mechanisms)
     for rule in RULES:
-        assert rule_by_code(rule.code) is rule_by_code(rule.name) is rule_of(rule.mechanism) is rule
+        assert rule_by_code(rule.code) is rule_by_code(rule.name) is rule
+        assert rule_of(rule.mechanism) is (rule if rule.default else None)
     assert rule_by_code("BL999") is None
     assert rule_of("") is None
 
@@ -149,7 +157,8 @@ def judged(*sites: Site) -> list[tuple[str, str, str]]:
 
 def test_each_mechanism_is_claimed_by_one_rule() -> None:
     for rule in RULES:
-        assert [code for code, _, _ in judged(site(rule.mechanism))] == [rule.code]
+        if rule.mechanism:
+            assert [code for code, _, _ in judged(site(rule.mechanism))] == [rule.code]
 
 
 def test_the_message_names_the_layer_the_norm_and_its_axes() -> None:
@@ -183,6 +192,22 @@ def test_a_verdict_by_use_is_information_and_names_the_uses() -> None:
     assert [(severity, "in every use found (`Net`, `Other`):" in text) for _, severity, text in found] == [
         ("information", True)
     ]
+
+
+def test_a_part_is_information_with_its_code_and_has_no_fix() -> None:
+    whole = site("softmax", "", verdict=Verdict.NEEDED, condition="relu reads it")
+    part = replace(whole, condition="", part=Part("a third", "bias.chunk(3)[1]"))
+    because = "the softmax over dim -1 gives the same weights whatever this part is"
+    message = f"A third of the bias of `conv1` (`bias.chunk(3)[1]`) has no effect: {because}."
+    assert judged(whole) == []
+    assert judged(replace(whole, parts=(part,))) == [("BL105", "information", message)]
+    later = replace(part, condition="norm is None")
+    assert judged(replace(whole, parts=(later,)))[0][2] == f"{message[:-1]}, when norm is None."
+    assert condition_of(part) == "only for bias.chunk(3)[1]"
+    assert condition_of(later) == "only for bias.chunk(3)[1] and norm is None"
+    for quiet in (replace(part.layer, bias=False), replace(part.layer, frozen=True)):
+        assert judged(replace(whole, parts=(replace(part, layer=quiet),))) == []
+    assert fix(Source(PATH, " " * 60), part) is None
 
 
 def test_an_assumption_is_stated() -> None:

@@ -119,11 +119,15 @@ class NormUse:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """All sites of one file, and all norms that its program uses, by location."""
+    """All sites of one file, and all norms that its program uses, by location.
+
+    compounds: the layers made in the file whose inner steps are not followed, but of whose biases something is known.
+    """
 
     path: str
     sites: tuple[Site, ...]
     norms: tuple[NormUse, ...]
+    compounds: tuple[Layer, ...] = ()
 
     @property
     def affine_sites(self) -> tuple[Site, ...]:

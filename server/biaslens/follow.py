@@ -26,7 +26,17 @@ def judged(program: Program, followed: Followed, others: Sequence[Use] = ()) -> 
     others: uses of its layers that were found in other files.
     """
     own = [use for use in followed.uses if use.layer.site.path == program.path]
-    return Flow(program.path, sites_of(program, [*own, *others]), followed.norms)
+    return Flow(program.path, sites_of(program, [*own, *others]), followed.norms, _compounds(program))
+
+
+def _compounds(program: Program) -> tuple[Layer, ...]:
+    """The layers of which the same is known in all that a constructor call makes, one for each call."""
+    made = [
+        layer for run in program.runs for path in run.paths for layer in path.layers if layer.entry.inner is not None
+    ]
+    found = {layer.site: layer for layer in reversed(made) if layer.site.path == program.path}
+    sure = [layer for layer in found.values() if layer.inner]
+    return tuple(one for one in sure if all(other.inner == one.inner for other in made if other.site == one.site))
 
 
 @dataclass(frozen=True, slots=True)

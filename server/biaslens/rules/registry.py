@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from biaslens.flow import Flow
 from biaslens.rules import (
+    bias_added_twice,
     bias_before_batch_norm,
     bias_before_centering,
     bias_before_group_norm,
@@ -22,6 +23,7 @@ RULES: tuple[Rule, ...] = (
     bias_before_centering.RULE,
     bias_before_softmax.RULE,
     bias_before_layer_norm.RULE,
+    bias_added_twice.RULE,
 )
 """All rules, by code."""
 
