@@ -201,6 +201,8 @@ def test_a_part_is_information_with_its_code_and_has_no_fix() -> None:
     message = f"A third of the bias of `conv1` (`bias.chunk(3)[1]`) has no effect: {because}."
     assert judged(whole) == []
     assert judged(replace(whole, parts=(part,))) == [("BL105", "information", message)]
+    (finding,) = judge(Flow(PATH, (replace(whole, parts=(part,)),), ()), Options().selects)
+    assert not finding.unnecessary
     later = replace(part, condition="norm is None")
     assert judged(replace(whole, parts=(later,)))[0][2] == f"{message[:-1]}, when norm is None."
     assert condition_of(part) == "only for bias.chunk(3)[1]"

@@ -95,6 +95,7 @@ def check(flow: Flow) -> Iterator[Finding]:
             severity="information",
             site=Site(layer.site, layer, Verdict.NEEDED, (), part=Part("half" if whole else "a third", "")),
             url=RULE.url,
+            unnecessary=False,
         )
 
 

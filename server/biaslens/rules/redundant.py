@@ -29,6 +29,7 @@ def findings(flow: Flow, rule: Rule) -> Iterator[Finding]:
                 site=site,
                 related=((place_of(fate), f"{canceller(fate)} cancels it here"),),
                 url=rule.url,
+                unnecessary=site.part is None,
             )
 
 
