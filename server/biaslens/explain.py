@@ -160,7 +160,7 @@ def _about_part(site: Site) -> Iterator[_Line]:
         return
     yield (statement(site, fate),)
     yield from _trail(fate)
-    yield (f"`{_formula(site, fate)}`{_remark(fate)}",)
+    yield (f"`{_formula(site, fate)}`",)
     yield ("No argument of the layer leaves out only a part of its bias, so there is nothing to repair.",)
     yield from _paper(fate.cancelled_by)
 
