@@ -85,10 +85,8 @@ def _uses(run: Run, path: Path) -> Iterator[Use]:
         yield Use(run, path, layer, _distinct(ends), tuple(parts.get(number, ())))
 
 
-def _fates(
-    run: Run, path: Path, numbers: Sequence[int], without: frozenset[Var] = frozenset()
-) -> dict[int, list[Fate]]:
-    """How the shifts of some layers end on a path. without: variables that none of them reaches."""
+def _fates(run: Run, path: Path, numbers: Sequence[int]) -> dict[int, list[Fate]]:
+    """How the shifts of some layers end on a path."""
     fates: dict[int, list[Fate]] = {number: [] for number in numbers}
     environment: _Environment = {}
     for index, equation in enumerate(path.equations):
@@ -98,9 +96,6 @@ def _fates(
         if equation.layer in fates and equation.results:
             fate = _start(run, path, equation, environment)
             fates[equation.layer] += [fate] if fate else []
-        if without:
-            for var in without.intersection(equation.results):
-                environment.pop(var, None)
     for var in path.outputs:
         for number, carrying in environment.get(var, {}).items():
             fates[number].append(_fate(run, path, carrying.trail, Ending.RETURNED, "it is returned"))
@@ -116,10 +111,30 @@ def _parts(run: Run, path: Path, fates: Mapping[int, Sequence[Fate]]) -> dict[in
     ]
     found: dict[int, list[tuple[Part, tuple[Fate, ...]]]] = {}
     for number, split in splits_of(path, numbers):
-        ends = _fates(run, path, [number], split.without)[number]
-        if ends and all(fate.ending is Ending.CANCELLED for fate in ends):
+        ends = _cancellations(run, path, number, split.without)
+        if ends:
             found.setdefault(number, []).append((split.part, _distinct(ends)))
     return found
+
+
+def _cancellations(run: Run, path: Path, number: int, without: frozenset[Var]) -> list[Fate]:
+    """How a part of one shift ends on a path where it is cancelled wherever it goes; nothing where it is not.
+
+    without: variables that it does not reach.
+    """
+    fates: list[Fate] = []
+    environment: _Environment = {}
+    for index, equation in enumerate(path.equations):
+        if environment and not environment.keys().isdisjoint(equation.operands):
+            fates += _step(run, path, index, equation, number, environment)
+            for var in without.intersection(equation.results):
+                environment.pop(var, None)
+        if equation.layer == number and equation.results:
+            fate = _start(run, path, equation, environment)
+            fates += [fate] if fate else []
+        if any(fate.ending is not Ending.CANCELLED for fate in fates):
+            return []
+    return fates if environment.keys().isdisjoint(path.outputs) else []
 
 
 def _is_needed(fates: Sequence[Fate]) -> bool:

@@ -32,32 +32,56 @@ class Split:
 
 def splits_of(path: Path, layers: Collection[int]) -> Iterator[tuple[int, Split]]:
     """The parts into which the biases of some layers, by number, are taken apart on a path, the larger ones first."""
-    if not any(_takes(effect) for equation in path.equations for row in equation.effects for effect in row):
-        return
-    layouts: dict[int, dict[Var, _Layout]] = {layer: {} for layer in layers}
-    taken: dict[int, dict[_Region, None]] = {}
-    shifted: dict[Var, frozenset[int]] = {}
+    for layer in sorted(_taken_apart(path, layers)):
+        layouts, regions = _layouts(path, layer)
+        whole = _length(path, layer, layouts)
+        for region in sorted(regions, key=len)[:MAX_PARTS]:
+            without = [var for var, layout in layouts.items() if _disjoint(layout.region, region)]
+            yield layer, Split(_part(region, whole, path), frozenset(without))
+
+
+def _taken_apart(path: Path, layers: Collection[int]) -> set[int]:
+    """The layers of whose shift something takes a part before its entries are mixed; at a glance, so perhaps more."""
+    direct: dict[Var, int] = {}
+    found: set[int] = set()
     for equation in path.equations:
-        for result, row in zip(equation.results, equation.effects, strict=True):
-            operands = [
+        for operand, *effects in zip(equation.operands, *equation.effects, strict=False):
+            layer = direct.get(operand)
+            if layer is not None:
+                for result, effect in zip(equation.results, effects, strict=True):
+                    if isinstance(effect, Carries) and effect.mixes != ALL:
+                        direct[result] = layer
+                        if effect.takes:
+                            found.add(layer)
+        if equation.layer in layers and equation.layer is not None and equation.results:
+            direct[equation.results[0]] = equation.layer
+    return found
+
+
+def _layouts(path: Path, layer: int) -> tuple[dict[Var, _Layout], dict[_Region, None]]:
+    """What the shift of a layer is made of wherever that is known, and the regions that something takes."""
+    layouts: dict[Var, _Layout] = {}
+    taken: dict[_Region, None] = {}
+    shifted: set[Var] = set()
+    for equation in path.equations:
+        operands = [operand for operand in equation.operands if operand in shifted]
+        for result, row in zip(equation.results, equation.effects, strict=True) if operands else ():
+            carried = [
                 (operand, effect)
                 for operand, effect in zip(equation.operands, row, strict=True)
                 if isinstance(effect, Carries) and operand in shifted
             ]
-            for layer in frozenset[int]().union(*(shifted[operand] for operand, _ in operands)):
-                shifted[result] = shifted.get(result, frozenset()) | {layer}
-                layout = _next(path, [o for o in operands if layer in shifted[o[0]]], result, layouts[layer])
-                if layout is not None:
-                    layouts[layer][result] = layout
-                    if layout.region and any(_takes(effect) for _, effect in operands):
-                        taken.setdefault(layer, {})[layout.region] = None
-        if equation.layer in layers and equation.results and equation.layer is not None:
-            _begin(path, equation, equation.layer, layouts[equation.layer], shifted)
-    for layer, regions in taken.items():
-        whole = _length(path, layer, layouts[layer])
-        for region in sorted(regions, key=len)[:MAX_PARTS]:
-            without = [var for var, layout in layouts[layer].items() if _disjoint(layout.region, region)]
-            yield layer, Split(_part(region, whole, path), frozenset(without))
+            if not carried:
+                continue
+            shifted.add(result)
+            layout = _next(path, carried, result, layouts)
+            if layout is not None:
+                layouts[result] = layout
+                if layout.region and carried[0][1].takes:
+                    taken[layout.region] = None
+        if equation.layer == layer and equation.results:
+            _begin(path, equation, layouts, shifted)
+    return layouts, taken
 
 
 # --- which entry of the bias stands where ----------------------------------------------------------------------------
@@ -97,19 +121,17 @@ class _Layout:
     region: _Region = ()
 
 
-def _begin(
-    path: Path, equation: Equation, layer: int, layouts: dict[Var, _Layout], shifted: dict[Var, frozenset[int]]
-) -> None:
+def _begin(path: Path, equation: Equation, layouts: dict[Var, _Layout], shifted: set[Var]) -> None:
     """Effect: the layer's bias begins its way in the equation's result, unless it meets itself there."""
+    assert equation.layer is not None
     result = equation.results[0]
-    shift, shape = path.layers[layer].entry.shift, path.shapes[result]
-    before = shifted.get(result, frozenset())
-    shifted[result] = before | {layer}
+    shift, shape = path.layers[equation.layer].entry.shift, path.shapes[result]
     axis = -1 if equation.starts or shift is None else shape.canonical(shift.axis)
-    if layer in before:
+    if result in shifted:
         layouts.pop(result, None)
     elif axis < 0:
         layouts[result] = _Layout({axis: _Digit(number(1), shape.size(axis), number(0), None)})
+    shifted.add(result)
 
 
 def _next(
@@ -120,10 +142,6 @@ def _next(
         return None
     operand, effect = operands[0]
     return _carried(layouts[operand], effect, path.shapes[operand], path.shapes[result])
-
-
-def _takes(effect: object) -> bool:
-    return isinstance(effect, Carries) and bool(effect.takes)
 
 
 def _carried(layout: _Layout, effect: Carries, before: Shape, after: Shape) -> _Layout | None:
