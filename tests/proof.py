@@ -105,26 +105,36 @@ def _complaints(expectation: Expectation, readings: Mapping[str, list[Reading]])
             pass
 
 
+def output(text: str, build: Build) -> Tensor:
+    """The first tensor that a model of a file gives, with all parameters random."""
+    with _float64(), torch.no_grad():
+        forward, model, inputs = _prepare(text, build, SEEDS[0])
+        return _run(forward, model, inputs, SEEDS[0])[0]
+
+
 def _not_absorbed(case: Case, line: int, expectation: Expectation) -> Iterator[str]:
     if expectation.word == "absorbed":
         for build in case.builds:
             for seed in SEEDS:
-                distance = _left_by_absorber(case.text, build, line, expectation.text, seed)
+                distance = left_by_absorber(case.text, build, line, expectation.text, seed)
                 if distance > STAYED:
-                    yield f"the bias of `{expectation.text}` cannot undo it: {distance:.1e} of the output's scale are left"
+                    yield f"the bias of `{expectation.text}` cannot undo it: the output moves by {distance:.1e}"
 
 
-def _left_by_absorber(text: str, build: Build, line: int, absorber: str, seed: int) -> float:
+def left_by_absorber(text: str, build: Build, line: int, absorber: str, seed: int) -> float:
     """How far the output moves with the bias of a layer made on a line, after the absorber's bias is put right.
 
     By how much is measured at the absorber's first application; it has to hold for all, and for other inputs.
     """
     with _float64(), _lines_recorded(), torch.no_grad():
         forward, model, inputs = _prepare(text, build, seed)
-        cases = [inputs, [torch.randn_like(i) if isinstance(i, Tensor) and i.is_floating_point() else i for i in inputs]]
+        cases = [
+            inputs,
+            [torch.randn_like(i) if isinstance(i, Tensor) and i.is_floating_point() else i for i in inputs],
+        ]
         moved = 0.0
         for layer in [layer for layer in model.modules() if vars(layer).get(_LINE) == line and _has_shift(layer)]:
-            takers = [taker for name, taker in model.named_modules() if f".{name}".endswith(f".{absorber}")]
+            takers: list[Any] = [taker for name, taker in model.named_modules() if f".{name}".endswith(f".{absorber}")]
             before = [_run(forward, model, case, seed) for case in cases]
             plain = [_first_output(lambda: _run(forward, model, inputs, seed), taker) for taker in takers]
             with _bias_of(layer) as bias, _perturbed([bias, *(taker.bias for taker in takers)], by=0):
@@ -139,7 +149,11 @@ def _left_by_absorber(text: str, build: Build, line: int, absorber: str, seed: i
 
 def _first_output(run: Callable[[], object], layer: nn.Module) -> Tensor:
     found: list[Tensor] = []
-    hook = layer.register_forward_hook(lambda *call: found.append(call[2].clone()))
+
+    def heard(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+        found.append(output.clone())
+
+    hook = layer.register_forward_hook(heard)
     run()
     hook.remove()
     return found[0]

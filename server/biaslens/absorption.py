@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from biaslens.algebra.axes import Axes
 from biaslens.algebra.outcome import Cancelled, Carried, Carries, Outcome, Read, Shift, apply, combine
@@ -81,8 +81,10 @@ class _Ways:
     """The ways of biases on all paths of a run, each followed once."""
 
     run: Run
-    _indexed: dict[int, _Indexed] = field(default_factory=dict)
-    _found: dict[tuple[int, int, frozenset[int]], _Way | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._indexed: dict[int, _Indexed] = {}
+        self._found: dict[tuple[int, int, frozenset[int]], _Way | None] = {}
 
     def of(self, path: Path, number: int, barred: frozenset[int]) -> _Way | None:
         """The way of one layer's bias, None where something reads it; barred: layers that are no absorbers."""
@@ -201,9 +203,7 @@ def _stamp(path: Path, equation: Equation, place: int, position: int, shift: Shi
     return (equation.location, equation.label, place, position, sizes)
 
 
-def _stays_fixed(
-    path: Path, equation: Equation, place: int, position: int, shift: Shift, outcome: Outcome
-) -> bool:
+def _stays_fixed(path: Path, equation: Equation, place: int, position: int, shift: Shift, outcome: Outcome) -> bool:
     """Whether what an equation does to a shift is the same for every input, whatever its size.
 
     It is where the image stays what it was, whatever else goes in (an addition, a mean over other axes), where a layer

@@ -38,7 +38,8 @@ class Fate:
     """How one use of a bias ends, on one path.
 
     trail: the equations from the layer's own to the one where it ends, both included. cancelled_by: what cancels it in
-    the algebra's words ("batch norm", …), else "". norm: the layer that cancels it, where it is one; the layer whose bias absorbs it.
+    the algebra's words ("batch norm", …), else "". norm: the layer that cancels it, where it is one, or whose bias
+    absorbs it.
     reason: what reads it, or what we could not follow. root: the entry from which it was seen.
     """
 
@@ -86,6 +87,17 @@ class Site:
     def first_cancelled(self) -> Fate | None:
         """The fate that a finding is about."""
         return next((fate for fate in self.fates if fate.ending is Ending.CANCELLED), None)
+
+    @property
+    def deciding(self) -> Fate | None:
+        """The fate that the verdict rests on."""
+        match self.verdict:
+            case Verdict.ABSORBED:
+                return self.first_absorbed
+            case Verdict.REDUNDANT | Verdict.CONDITIONAL | Verdict.IN_EVERY_USE:
+                return self.first_cancelled
+            case _:
+                return self.first_reading
 
     @property
     def first_reading(self) -> Fate | None:

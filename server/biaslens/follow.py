@@ -16,7 +16,9 @@ from biaslens.verdicts import Use, sites_of
 
 def follow(program: Program) -> Followed:
     """What becomes of the bias of every affine layer on every path."""
-    uses = tuple(use for run in program.runs for use in with_absorption(run, [u for p in run.paths for u in _uses(run, p)]))
+    uses = tuple(
+        use for run in program.runs for use in with_absorption(run, [u for p in run.paths for u in _uses(run, p)])
+    )
     return Followed(uses, _norm_uses(program, uses))
 
 

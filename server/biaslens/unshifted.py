@@ -10,9 +10,9 @@ from biaslens.catalogue.reshaping import REARRANGING
 from biaslens.flow import Ending, Fate
 from biaslens.program.ir import Equation, Layer, Path, Var
 
-_SCALING = frozenset({"mul", "div", "neg", "contiguous", "clone", "float", "half", "double", "to"})
+_PLAIN = frozenset({"mul", "div", "neg", "contiguous", "clone", "float", "half", "double", "to", "index", "Identity"})
 _POOLING = frozenset(entry.label for entry in pooling.ROWS if "pad" not in entry.label.lower())
-_KEEPS_ZERO = REARRANGING | _SCALING | _POOLING | {"index", "Identity"}
+_KEEPS_ZERO = REARRANGING | _PLAIN | _POOLING
 """Operations of one tensor that give zeros for zeros."""
 
 

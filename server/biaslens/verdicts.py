@@ -61,7 +61,9 @@ def _site(program: Program, place: Location, uses: list[Use]) -> Site:
     contexts = _telling_contexts([use for use in live if _is_elsewhere(use, home)])
     judgement = _judge(alone, contexts)
     if judgement.verdict in (Verdict.NEEDED, Verdict.UNKNOWN) and _is_absorbed([*alone, *contexts]):
-        alone, contexts = ([replace(use, fates=use.absorbed or use.fates) for use in group] for group in (alone, contexts))
+        alone, contexts = (
+            [replace(use, fates=use.absorbed or use.fates) for use in group] for group in (alone, contexts)
+        )
         judgement = _Judgement(Verdict.ABSORBED, f"the bias of {_absorbers([*alone, *contexts])} takes it over")
     spokesman = _spokesman([use for use in (*alone, *contexts) if _is_usual(use, home)], [*alone, *contexts])
     first = [spokesman] if spokesman else []
