@@ -13,7 +13,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from biaslens.algebra.axes import Axes
-from biaslens.algebra.outcome import Cancelled, Carried, Carries, Outcome, Read, Shift, apply, combine
+from biaslens.algebra.outcome import MAX_TERMS, Cancelled, Carried, Carries, Outcome, Read, Shift, apply, combine
 from biaslens.catalogue.reshaping import REARRANGING
 from biaslens.flow import Ending, Fate, own_axes
 from biaslens.program.ir import Equation, Layer, Path, Run, Var
@@ -70,10 +70,12 @@ class _Indexed:
         for index, equation in enumerate(path.equations):
             for operand in equation.operands:
                 self.readers.setdefault(operand, []).append(index)
-            if equation.layer is not None and equation.starts:
-                self.read_by_hand.add(equation.layer)
-            elif equation.layer is not None and equation.results:
+            if equation.layer is not None and equation.results and not equation.starts:
                 self.applications.setdefault(equation.layer, []).append(index)
+        for equation in path.equations:
+            used = any(var in self.readers or var in path.outputs for var in equation.results)
+            if equation.starts and used and equation.layer is not None:  # an initialiser only reads it
+                self.read_by_hand.add(equation.layer)
 
 
 @dataclass
@@ -145,28 +147,30 @@ def _way(run: Run, indexed: _Indexed, number: int, barred: frozenset[int]) -> _W
         equation = path.equations[index]
         for place, result in enumerate(equation.results):
             outcome, before, fixed = _outcome(path, equation, place, held)
+            if isinstance(outcome, Read):
+                return None
+            if isinstance(outcome, Cancelled):
+                cancelled.append(_cancellation(run, path, equation, before, outcome))
+            shifts = [outcome.shift] if isinstance(outcome, Carried) else []
             if equation.layer == number and place == 0:
-                own = Carried(Shift.start(("bias", number), _own(equation, path)))
-                outcome = combine([own, *([outcome] if isinstance(outcome, Carried) else [])])
-            match outcome:
-                case Carried(shift):
-                    arrived = _Held(shift, fixed, equation, before)
-                    if equation.layer not in (number, *barred) and _absorbs(arrived, path):
-                        arrivals[index] = arrived
-                    else:
-                        held[result] = arrived
-                        for reader in indexed.readers.get(result, ()):
-                            heapq.heappush(todo, reader)
-                case Cancelled(by, assumption):
-                    trail = (*before.trail(), equation) if before else (equation,)
-                    norm = path.layers[equation.layer] if equation.layer is not None else None
-                    fate = Fate(Ending.CANCELLED, trail, "", run.name, path.answers, by, assumption, norm)
-                    cancelled.append(fate)
-                case Read():
-                    return None
-                case None:
-                    pass
+                shifts.append(Shift.start(("bias", number), _own(equation, path)))
+            total = combine([Carried(shift) for shift in shifts])
+            if not isinstance(total, Carried):
+                continue  # nothing arrives, or what arrives is taken away by what the layer adds itself
+            arrived = _Held(total.shift, fixed, equation, before)
+            if equation.layer not in (number, *barred) and _absorbs(arrived, path):
+                arrivals[index] = arrived
+            else:
+                held[result] = arrived
+                for reader in indexed.readers.get(result, ()):
+                    heapq.heappush(todo, reader)
     return None if any(var in held for var in path.outputs) else _Way(tuple(cancelled), arrivals)
+
+
+def _cancellation(run: Run, path: Path, equation: Equation, before: _Held | None, outcome: Cancelled) -> Fate:
+    trail = (*before.trail(), equation) if before else (equation,)
+    norm = path.layers[equation.layer] if equation.layer is not None else None
+    return Fate(Ending.CANCELLED, trail, "", run.name, path.answers, outcome.by, outcome.assumption, norm)
 
 
 def _outcome(
@@ -214,7 +218,7 @@ def _stays_fixed(path: Path, equation: Equation, place: int, position: int, shif
     effect = effects[position]
     if not isinstance(effect, Carries) or not isinstance(outcome, Carried):
         return True
-    if effect.scale is None:
+    if effect.scale is None or len(shift.terms) > MAX_TERMS:  # what becomes of so many has an image that tells nothing
         return False
     images = {term.image for term in shift.terms}
     if all(term.image in images for term in outcome.shift.terms):
