@@ -78,13 +78,11 @@ class _Indexed:
                 self.read_by_hand.add(equation.layer)
 
 
-@dataclass
 class _Ways:
     """The ways of biases on all paths of a run, each followed once."""
 
-    run: Run
-
-    def __post_init__(self) -> None:
+    def __init__(self, run: Run) -> None:
+        self.run = run
         self._indexed: dict[int, _Indexed] = {}
         self._found: dict[tuple[int, int, frozenset[int]], _Way | None] = {}
 
