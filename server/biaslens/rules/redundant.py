@@ -89,8 +89,8 @@ def shift_of(layer: Layer) -> str:
 
 
 def when(condition: str) -> str:
-    """A condition as the end of a sentence: "when norm is None", "with the default `norm=True`"."""
-    return condition if condition.startswith("with ") else f"when {condition}"
+    """A condition as the end of a sentence: "when norm is None", "with the default `norm=True`", "on every path …"."""
+    return condition if condition.startswith(("with ", "on ")) else f"when {condition}"
 
 
 def reason(fate: Fate, bias: str = "the bias") -> str:
