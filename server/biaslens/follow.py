@@ -10,7 +10,7 @@ from biaslens.algebra.outcome import Cancelled, Cancels, Carried, Outcome, Read,
 from biaslens.flow import Ending, Fate, Flow, NormUse, own_axes
 from biaslens.program.ir import Equation, Layer, Path, Program, Run, Var
 from biaslens.text import Location
-from biaslens.unshifted import is_unshifted
+from biaslens.unshifted import unshifted_layers
 from biaslens.verdicts import Use, sites_of
 
 
@@ -80,11 +80,12 @@ def _uses(run: Run, path: Path) -> Iterator[Use]:
     for var in path.outputs:
         for number, carrying in environment.get(var, {}).items():
             fates[number].append(_fate(run, path, carrying.trail, Ending.RETURNED, "it is returned"))
+    unshifted = unshifted_layers(path)
     for number, ends in fates.items():
         layer = path.layers[number]
         if layer.tampered:  # then nothing that was seen of its own shift says anything
             ends[:] = [Fate(Ending.UNKNOWN, (), layer.tampered, run.name, path.answers)]
-        yield Use(run, path, layer, _distinct(ends), unshifted=is_unshifted(path, layer, ends, environment))
+        yield Use(run, path, layer, _distinct(ends), unshifted=number in unshifted)
 
 
 def _is_needed(fates: Sequence[Fate]) -> bool:
