@@ -116,15 +116,16 @@ def _not_absorbed(case: Case, line: int, expectation: Expectation) -> Iterator[s
     if expectation.word == "absorbed":
         for build in case.builds:
             for seed in SEEDS:
-                distance = left_by_absorber(case.text, build, line, expectation.text, seed)
+                distance = left_by_absorbers(case.text, build, line, (expectation.text,), seed)
                 if distance > STAYED:
                     yield f"the bias of `{expectation.text}` cannot undo it: the output moves by {distance:.1e}"
 
 
-def left_by_absorber(text: str, build: Build, line: int, absorber: str, seed: int) -> float:
-    """How far the output moves with the bias of a layer made on a line, after the absorber's bias is put right.
+def left_by_absorbers(text: str, build: Build, line: int, absorbers: tuple[str, ...], seed: int) -> float:
+    """How far the output moves with the bias of a layer made on a line, after the absorbers' biases are put right.
 
-    By how much is measured at the absorber's first application; it has to hold for all, and for other inputs.
+    absorbers: ends of names in the model. By how much is measured at an absorber's first application; it has to hold
+    for all of them, and for other inputs.
     """
     with _float64(), _lines_recorded(), torch.no_grad():
         forward, model, inputs = _prepare(text, build, seed)
@@ -132,14 +133,14 @@ def left_by_absorber(text: str, build: Build, line: int, absorber: str, seed: in
             inputs,
             [torch.randn_like(i) if isinstance(i, Tensor) and i.is_floating_point() else i for i in inputs],
         ]
-        moved = 0.0
+        moved, ends = 0.0, tuple(f".{absorber}" for absorber in absorbers)
         for layer in [layer for layer in model.modules() if vars(layer).get(_LINE) == line and _has_shift(layer)]:
-            takers: list[Any] = [taker for name, taker in model.named_modules() if f".{name}".endswith(f".{absorber}")]
+            takers: list[Any] = [taker for name, taker in model.named_modules() if f".{name}".endswith(ends)]
             before = [_run(forward, model, case, seed) for case in cases]
             plain = [_first_output(lambda: _run(forward, model, inputs, seed), taker) for taker in takers]
             with _bias_of(layer) as bias, _perturbed([bias, *(taker.bias for taker in takers)], by=0):
                 bias.add_(torch.randn_like(bias))
-                for taker, wanted in zip(takers, plain, strict=True):
+                for taker, wanted in [*zip(takers, plain, strict=True)] * len(takers):  # whichever comes first
                     found = _first_output(lambda: _run(forward, model, inputs, seed), taker)
                     taker.bias.add_(_along_bias(wanted - found, taker))
                 after = [_run(forward, model, case, seed) for case in cases]
