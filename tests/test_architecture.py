@@ -20,7 +20,7 @@ LEVELS = (
     ("__init__", "text", "options", "algebra"),
     ("catalogue", "syntax"),
     ("program",),
-    ("flow", "follow", "parts", "verdicts"),
+    ("flow", "follow", "parts", "verdicts", "absorption", "unshifted"),
     ("fixes", "rules"),
     ("explain",),
     ("lint",),

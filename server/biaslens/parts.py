@@ -126,7 +126,7 @@ def _begin(path: Path, equation: Equation, layouts: dict[Var, _Layout], shifted:
     assert equation.layer is not None
     result = equation.results[0]
     shift, shape = path.layers[equation.layer].entry.shift, path.shapes[result]
-    axis = -1 if equation.starts or shift is None else shape.canonical(shift.axis)
+    axis = -1 if equation.starts or shift is None or shift.axis is None else shape.canonical(shift.axis)
     if result in shifted:
         layouts.pop(result, None)
     elif axis < 0:

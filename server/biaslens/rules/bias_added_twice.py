@@ -92,7 +92,7 @@ def check(flow: Flow) -> Iterator[Finding]:
             name=RULE.name,
             location=layer.site,
             message=f"The two biases of {named(layer)}, `bias_ih` and `bias_hh`, are {where}: one would do there.",
-            severity="information",
+            severity="hint",
             site=Site(layer.site, layer, Verdict.NEEDED, (), part=Part("half" if whole else "a third", "")),
             url=RULE.url,
             unnecessary=False,
