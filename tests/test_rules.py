@@ -56,10 +56,8 @@ ABSORBERS = {"BL201": "up", "BL204": "up"}
 """Whose bias takes the other over, in the example of the page."""
 
 every_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
-one_bias = [rule for rule in RULES if rule.code != "BL202"]
-every_rule_of_one_bias = pytest.mark.parametrize("rule", one_bias, ids=lambda rule: rule.code)
-    "rule", [r for r in RULES if r.code != "BL202"], ids=lambda rule: rule.code
-)
+SINGLE = [rule for rule in RULES if rule.code != "BL202"]
+every_rule_of_one_bias = pytest.mark.parametrize("rule", SINGLE, ids=lambda rule: rule.code)
 
 
 def blocks(rule: Rule) -> list[str]:
