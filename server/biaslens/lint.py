@@ -15,6 +15,7 @@ from biaslens.program.trace import trace
 from biaslens.rules.registry import judge
 from biaslens.rules.rule import Finding, Fix
 from biaslens.syntax.files import Files
+from biaslens.syntax.suppressions import Suppressions
 from biaslens.text import Problem, Source
 from biaslens.verdicts import Use
 
@@ -24,13 +25,17 @@ RECURSION_LIMIT = 4000
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything said about one file. `findings` are sorted by place and concern this file only."""
+    """Everything said about one file. `findings` are sorted by place and concern this file only.
+
+    users: the other files whose uses of this file's layers were counted.
+    """
 
     source: Source
     program: Program
     flow: Flow
     findings: tuple[Finding, ...]
     problems: tuple[Problem, ...]
+    users: frozenset[str] = frozenset()
 
 
 def lint(source: Source, files: Files, options: Options) -> Report:
@@ -46,6 +51,7 @@ def lint_all(paths: Sequence[str], files: Files, options: Options) -> Iterator[R
     world = World(files, options)
     studies: list[Study | Problem] = []
     others: dict[str, list[Use]] = {}
+    users: dict[str, set[str]] = {}
     for path in paths:
         source = files.read(path)
         if isinstance(source, Problem):
@@ -55,13 +61,15 @@ def lint_all(paths: Sequence[str], files: Files, options: Options) -> Iterator[R
         studies.append(own)
         for use in elsewhere:
             others.setdefault(use.layer.site.path, []).append(use)
+            users.setdefault(use.layer.site.path, set()).add(path)
         if world.size > MAX_MODULES:
             world = World(files, options)
     for item in studies:
         if isinstance(item, Problem):
             yield item
         else:
-            yield report_of(item, options, others.get(item.source.path, ()))
+            path = item.source.path
+            yield replace(report_of(item, options, others.get(path, ())), users=frozenset(users.get(path, ())))
 
 
 MAX_MODULES = 600
@@ -100,7 +108,9 @@ def report_of(study: Study, options: Options, others: Sequence[Use] = ()) -> Rep
     """
     try:
         flow = judged(study.program, study.followed, others)
-        return Report(study.source, study.program, flow, judge(flow, options.selects), study.problems)
+        comments = Suppressions(study.source)
+        findings = judge(flow, options.selects, comments, complete=not study.problems)
+        return Report(study.source, study.program, flow, findings, study.problems)
     except Exception as error:  # as above
         flow = Flow(study.source.path, (), ())
         return Report(study.source, study.program, flow, (), (*study.problems, _bug(study.source, error)))
@@ -124,6 +134,8 @@ def without_equations(whole: Study) -> tuple[Study, list[Use]]:
 
 def fix_of(finding: Finding, report: Report) -> Fix | None:
     """The repair of one finding, computed on demand (LibCST is imported here), or None where there is no fix."""
+    if finding.site is None:
+        return finding.fix
     from biaslens.fixes.remove_bias import fix
 
     return fix(report.source, finding.site, report.program)

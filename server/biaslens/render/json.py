@@ -17,9 +17,10 @@ def finding_object(finding: Finding, fix: Fix | None, read: Read) -> JsonObject:
     """One finding. Rows and columns are 1-based, columns count code points, `filename` is absolute.
 
     condition: non-empty for every verdict but plain redundant. trail: from the layer to what cancels its bias.
+    A finding about a comment has no verdict.
     """
     site = finding.site
-    fate = site.first_cancelled
+    fate = site.first_cancelled if site else None
     return {
         "code": finding.code,
         "name": finding.name,
@@ -29,9 +30,9 @@ def finding_object(finding: Finding, fix: Fix | None, read: Read) -> JsonObject:
         **_ends(finding.location, read),
         "fix": _fix(fix, finding.location.path, read),
         "url": finding.url,
-        "verdict": site.verdict.value,
-        "condition": condition_of(site),
-        "cancelled_by": _cancelled_by(site, read),
+        "verdict": site.verdict.value if site else None,
+        "condition": condition_of(site) if site else "",
+        "cancelled_by": _cancelled_by(site, read) if site else None,
         "trail": [
             {"text": str(equation), "location": _place(equation.location, read)}
             for equation in (fate.trail if fate else ())

@@ -87,12 +87,13 @@ def summary(findings: Sequence[Finding], fixes: Sequence[Fix | None], fixed: int
 
 def _notes(finding: Finding, fix: Fix | None, read: Read) -> list[tuple[str, str]]:
     notes: list[tuple[str, str]] = []
-    steps = trail(finding.site)
+    site = finding.site
+    steps = trail(site) if site else ()
     if len(steps) > 1:
         shown = steps if len(steps) <= _LONGEST_TRAIL else (*steps[:4], f"({len(steps) - 8} more)", *steps[-4:])
         notes.append(("trail", " → ".join(printable(step) for step in shown)))
-    if finding.site.verdict is Verdict.CONDITIONAL and finding.site.condition not in finding.message:
-        notes.append(("where", printable(finding.site.condition)))
+    if site is not None and site.verdict is Verdict.CONDITIONAL and site.condition not in finding.message:
+        notes.append(("where", printable(site.condition)))
     if fix is None:
         notes.append(("help", f"no automatic fix; `biaslens explain {finding.code}` tells more"))
     else:

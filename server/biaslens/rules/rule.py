@@ -29,7 +29,8 @@ class Finding:
     """Something a rule found, inert and complete.
 
     severity: "warning" (plain redundant), "information" (conditional, or in every use found) or "hint".
-    message: one sentence. related: places with a word each (the norm that cancels it).
+    message: one sentence. site: the layer it is about, None for a comment. related: places with a word each (the norm
+    that cancels it). fix: where it is known without the program; `lint.fix_of` gives the others.
     """
 
     code: str
@@ -37,16 +38,17 @@ class Finding:
     location: Location
     message: str
     severity: str
-    site: Site
+    site: Site | None = None
     related: tuple[tuple[Location, str], ...] = ()
     url: str = ""
+    fix: Fix | None = None
 
 
 @dataclass(frozen=True)
 class Rule:
     """One rule; its page, hover and `explain` text is `documentation`, the docstring of its module.
 
-    code: "BL101". name: "bias-before-batch-norm". url: a page that exists today: the paper it rests on.
+    code: "BL101". name: "bias-before-batch-norm". url: a page that exists today: the paper it rests on, or "".
     mechanism: what cancels the bias, in the words of `Fate.cancelled_by`; "" for rules about something else.
     """
 
