@@ -9,7 +9,7 @@ from biaslens.lint import Report, fix_of, lint_all
 from biaslens.options import Options
 from biaslens.rules.rule import Finding, Fix
 from biaslens.syntax.files import Files
-from biaslens.text import Edit, Source
+from biaslens.text import Edit, Source, edits_between
 
 MAX_ROUNDS = 10
 """Fixes that overlap wait for a later round; more rounds than this are a mistake of ours."""
@@ -64,6 +64,20 @@ def repaired(
         for path, report in after.items():
             states[path] = replace(unrepaired(report), count=states[path].count + len(chosen[path]))
     return tuple(states[state.source.path] for state in files)
+
+
+def edits_for(report: Report, files: Files, options: Options, code: str = "") -> tuple[Edit, ...]:
+    """Edits of one file that apply all its safe fixes, in as many rounds as they need.
+
+    files: what the report rests on. code: of the rule whose findings are fixed, "" for all.
+    """
+    source = report.source
+
+    def wanted(finding: Finding, fix: Fix) -> bool:
+        return is_safe(finding, fix) and code in ("", finding.code)
+
+    (after,) = repaired([unrepaired(report)], files.changed({source.path: source.text}), options, wanted)
+    return edits_between(source.text, after.source.text)
 
 
 def _compatible(state: Fixed, wanted: Callable[[Finding, Fix], bool]) -> list[Fix]:
