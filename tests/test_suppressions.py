@@ -15,6 +15,7 @@ from biaslens.options import Options
 from biaslens.syntax.files import Files
 from biaslens.syntax.suppressions import Suppressions
 from biaslens.text import Source, Span
+from markdown_cases import Case, all_cases
 
 PATH = "/project/model.py"
 HEAD = "from torch import nn\n"
@@ -251,9 +252,9 @@ def test_a_code_that_is_no_rule_is_named() -> None:
 
 def added(text: str) -> str:
     """The text with a comment for every finding."""
-    report = checked(text)
-    edits = Suppressions(report.source).with_ignored([(f.code, f.location.span) for f in report.findings])
-    return report.source.edited(edits)
+    report = checked(text, EVERYTHING)
+    about = [(finding.code, finding.location.span) for finding in report.findings if finding.site is not None]
+    return report.source.edited(Suppressions(report.source).with_ignored(about))
 
 
 def ignored(text: str) -> str:
@@ -302,6 +303,12 @@ def test_a_comment_is_added_where_it_counts_and_other_comments_stay(before: str,
 def test_a_code_joins_a_list_that_stands_there(before: str, after: str) -> None:
     assert added(f"{HEAD}{before}") == f"{HEAD}{after}"
     assert codes(f"{HEAD}{after}") == []
+
+
+@pytest.mark.parametrize("case", all_cases(), ids=str)
+def test_every_case_is_silent_after_comments_were_added(case: Case) -> None:
+    for text in (case.text, case.text.replace("\n", "\r\n")):
+        ignored(text)
 
 
 _GAP = st.sampled_from(["", " ", "\n    ", "  # note, (\n    ", " \\\n  ", "\n\n    ", "  # type: ignore\n"])

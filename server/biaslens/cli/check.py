@@ -64,6 +64,7 @@ def check(request: Request, console: Console) -> int:
 def _print_findings(request: Request, inputs: Inputs, console: Console) -> int:
     objects: list[dict[str, object]] = []
     findings: list[Finding] = []
+    codes: set[str] = set()
     fixes: list[Fix | None] = []
     repaired = files = checked = 0
     for item in _checked(request, inputs, console):
@@ -80,6 +81,7 @@ def _print_findings(request: Request, inputs: Inputs, console: Console) -> int:
             else:
                 style = full if request.output_format == "full" else concise
                 console.say(style(finding, fix, read, console.folder, console.paint))
+        codes |= {finding.code for finding in (*item.before.report.findings, *after.report.findings)}
         findings += after.report.findings
         fixes += after.fixes
         repaired += after.count
@@ -87,7 +89,7 @@ def _print_findings(request: Request, inputs: Inputs, console: Console) -> int:
     if request.output_format == "json":
         console.say(json.dumps(objects, indent=2))
     elif checked and not request.quiet:
-        console.say(summary(findings, fixes, repaired if request.fix else None, files))
+        console.say(summary(findings, fixes, repaired if request.fix else None, files, codes))
     return _exit_code(request, inputs, checked, bool(findings))
 
 
