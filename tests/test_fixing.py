@@ -219,6 +219,62 @@ def test_a_use_in_another_file_counts_in_every_round(folder: Path) -> None:
     assert run("check").code == 0
 
 
+NET = f"""\
+from torch import nn
+
+from starting import start
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = {CALL}
+        self.norm = nn.BatchNorm2d(16)
+        start(self)
+
+    def forward(self, x):
+        return self.norm(self.conv(x))
+"""
+STARTING = """\
+from torch import nn
+
+
+def start(net):
+    for m in net.modules():
+        if isinstance(m, nn.Conv2d):
+            m.bias.data.zero_()
+"""
+STARTER = """\
+from torch import nn
+
+from net import Net
+
+
+class Starter(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = Net()
+        nn.init.zeros_(self.net.conv.bias)
+
+    def forward(self, x):
+        return self.net(x)
+"""
+
+
+@pytest.mark.parametrize(("name", "text"), [("starting.py", STARTING), ("starter.py", STARTER)])
+def test_a_bias_that_another_file_sets_by_hand_stays(folder: Path, name: str, text: str) -> None:
+    (folder / "model.py").unlink()
+    (folder / "net.py").write_text(NET)
+    (folder / "starting.py").write_text("def start(net):\n    pass\n")
+    harmless = (folder / name).read_text() if name == "starting.py" else ""
+    (folder / name).write_text(text)
+    outcome = run("check", "--fix", "--unsafe-fixes")
+    assert (outcome.code, "1 remaining" in outcome.out) == (1, True)
+    assert (folder / "net.py").read_text() == NET
+    (folder / name).write_text(harmless)
+    assert run("check", "--fix").code == 0
+
+
 def test_what_remains_after_a_fix_is_what_a_check_finds(folder: Path) -> None:
     helper = "from torch import nn\n\n\ndef conv(width):\n    return nn.Conv2d(width, width, 1)\n"
     layers = f"{CALL}, nn.BatchNorm2d(16), conv(16), nn.BatchNorm2d(16)"
