@@ -141,6 +141,8 @@ async def test_a_request_that_no_person_made_costs_no_rounds(editor: Editor, uri
     titles = [action.title for action in await editor.actions(uri, shown[0].range, shown, trigger=automatic)]
     assert ("BiasLens: apply all safe fixes" in titles) == resolves(editor)
     assert "Remove the bias of `conv`" in titles
+    (on_save,) = await editor.actions(uri, shown[0].range, [], only=[FIX_ALL], trigger=automatic)
+    assert on_save.kind == FIX_ALL
 
 
 async def test_all_findings_of_a_rule_are_fixed_together(editor: Editor, uri: str) -> None:

@@ -49,10 +49,11 @@ async def offered(
 ) -> list[types.CodeAction]:
     """The actions that have something to do. For one rule: where a finding of it is at hand and it has more than one.
 
-    A client that cannot resolve gets the edit at once; it costs too much for a request that no person made.
+    A client that cannot resolve gets the edit at once. It costs too much for what an editor asks on each move of the
+    cursor: any kind of action, on its own account.
     """
-    automatic = context.trigger_kind is types.CodeActionTriggerKind.Automatic
-    if checked.report is None or (automatic and not session.client.resolves):
+    idly = context.trigger_kind is types.CodeActionTriggerKind.Automatic and not context.only
+    if checked.report is None or (idly and not session.client.resolves):
         return []
     actions: list[types.CodeAction] = []
     for code in dict.fromkeys(finding.code for finding, _ in at_hand):
