@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 import pytest
 
-from biaslens.repair import Fixed, repaired
+from biaslens.rounds import Fixed, repaired
 from command import Outcome, run
 
 GOOD = """\

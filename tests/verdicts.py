@@ -5,7 +5,7 @@ from __future__ import annotations
 from biaslens.flow import Ending, Site, Verdict
 from biaslens.lint import Report, lint
 from biaslens.options import Options
-from biaslens.repair import Fixed, repaired, unrepaired
+from biaslens.rounds import Fixed, repaired, unrepaired
 from biaslens.syntax.files import Files
 from biaslens.text import Source
 from markdown_cases import FOLDER, Case, Expectation

@@ -16,7 +16,7 @@ from biaslens.render.diff import unified_diff
 from biaslens.render.json import finding_object
 from biaslens.render.place import Read, displayed
 from biaslens.render.text import concise, full, summary
-from biaslens.repair import Fixed, is_safe, repaired, unrepaired
+from biaslens.rounds import Fixed, is_safe, repaired, unrepaired
 from biaslens.rules.rule import Finding, Fix
 
 Format: TypeAlias = Literal["full", "concise", "json"]

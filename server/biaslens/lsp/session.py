@@ -247,7 +247,7 @@ def installed_analysis() -> Analysis:
     """The real analysis. Imported late: the client's first request is answered before it."""
     from biaslens.explain import hover
     from biaslens.lint import fix_of, lint
-    from biaslens.repair import edits_for
+    from biaslens.rounds import edits_for
 
     return Analysis(lint, fix_of, hover, edits_for)
 
