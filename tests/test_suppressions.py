@@ -20,7 +20,7 @@ from markdown_cases import Case, all_cases
 PATH = "/project/model.py"
 HEAD = "from torch import nn\n"
 DEFAULT = Options()
-EVERYTHING = Options(select=("BL",))
+EVERYTHING = Options(select=("BL1", "BL9"))
 
 
 def checked(text: str, options: Options = DEFAULT) -> Report:

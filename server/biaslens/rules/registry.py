@@ -6,12 +6,16 @@ from collections.abc import Callable
 
 from biaslens.flow import Flow
 from biaslens.rules import (
+    bias_before_affine,
     bias_before_batch_norm,
     bias_before_centering,
     bias_before_group_norm,
     bias_before_instance_norm,
     bias_before_layer_norm,
     bias_before_softmax,
+    no_shift_left,
+    norm_shift_before_affine,
+    norm_shift_before_norm,
     unused_suppression,
 )
 from biaslens.rules.rule import Finding, Rule
@@ -24,6 +28,10 @@ RULES: tuple[Rule, ...] = (
     bias_before_centering.RULE,
     bias_before_softmax.RULE,
     bias_before_layer_norm.RULE,
+    bias_before_affine.RULE,
+    norm_shift_before_norm.RULE,
+    norm_shift_before_affine.RULE,
+    no_shift_left.RULE,
     unused_suppression.RULE,
 )
 """All rules, by code."""
@@ -37,9 +45,10 @@ def judge(
     suppressions: the comments of the flow's file. complete: the whole file was read and followed, so that a comment
     that silences nothing now is of no use.
     """
-    found = [finding for rule in RULES for finding in rule.check(flow)]
+    asks_for_comments = complete and suppressions is not None and selects(unused_suppression.RULE.code)
+    found = [f for rule in RULES if asks_for_comments or selects(rule.code) for f in rule.check(flow)]
     if suppressions is not None:
-        if complete and selects(unused_suppression.RULE.code):
+        if asks_for_comments:
             codes = frozenset(rule.code for rule in RULES)
             found += unused_suppression.unused(flow, tuple(found), suppressions, codes)
         found = [finding for finding in found if not _is_silenced(finding, suppressions)]

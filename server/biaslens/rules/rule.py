@@ -30,7 +30,8 @@ class Finding:
 
     severity: "warning" (plain redundant), "information" (conditional, or in every use found) or "hint".
     message: one sentence. site: the layer it is about, None for a comment. related: places with a word each (the norm
-    that cancels it). fix: where it is known without the program; `lint.fix_of` gives the others.
+    that cancels it). fix: where it is known without the program; `lint.fix_of` gives the others. unnecessary: what
+    it is about does nothing at all, so that an editor may fade it.
     """
 
     code: str
@@ -41,6 +42,7 @@ class Finding:
     site: Site | None = None
     related: tuple[tuple[Location, str], ...] = ()
     url: str = ""
+    unnecessary: bool = True
     fix: Fix | None = None
 
 

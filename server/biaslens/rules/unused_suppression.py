@@ -66,6 +66,8 @@ from biaslens.syntax.suppressions import Suppression, Suppressions
 from biaslens.text import Location
 
 _OURS = re.compile(r"BL\d+")
+_SURE = "BL1"
+"""The rules about biases that have no effect: of those it is known where they never find anything."""
 
 
 def unused(
@@ -78,9 +80,15 @@ def unused(
     judged = {finding.location for finding in findings}
     for suppression in suppressions.found:
         silenced = {f.code for f in findings if suppression in suppressions.at(f.location.span)}
-        sites = (site for site in flow.sites if site.location not in judged and _is_open(site, flow.path))
-        is_guess = any(suppression in suppressions.at(site.location.span) for site in sites)
-        idle = _idle(suppression, silenced, known if is_guess else ())
+        sites = [
+            site
+            for site in flow.sites
+            if site.location.path == flow.path
+            and site.location not in judged
+            and suppression in suppressions.at(site.location.span)
+        ]
+        undecided = {code for code in known for site in sites if _may_come(code, site)}
+        idle = _idle(suppression, silenced, undecided)
         if idle is not None:
             edit = suppressions.without(suppression, idle)
             yield Finding(
@@ -88,7 +96,7 @@ def unused(
                 name=RULE.name,
                 location=Location(flow.path, suppression.span),
                 message=_message(idle, known),
-                severity="warning",
+                severity="hint",
                 fix=Fix("Remove what silences nothing from the comment", (edit,)),
             )
 
@@ -98,10 +106,11 @@ def check(_: Flow) -> Iterator[Finding]:
     return iter(())
 
 
-def _is_open(site: Site, path: str) -> bool:
+def _may_come(code: str, site: Site) -> bool:
     """Whether a finding at this site may come to light when more files are looked at, or more is understood."""
-    layer = site.layer
-    if site.location.path != path or layer.entry.role != "affine" or layer.bias is False:
+    if not code.startswith(_SURE):
+        return True
+    if site.layer.entry.role != "affine" or site.layer.bias is False:
         return False
     return site.verdict is not Verdict.NEEDED or not any(fate.ending is Ending.READ for fate in site.fates)
 
@@ -109,7 +118,8 @@ def _is_open(site: Site, path: str) -> bool:
 def _idle(suppression: Suppression, silenced: Collection[str], undecided: Collection[str]) -> tuple[str, ...] | None:
     """The codes without effect, none of them for a directive that has none at all; None where nothing is wrong."""
     if suppression.codes is None:
-        return None if suppression.is_noqa or silenced or undecided else ()
+        sure = any(code.startswith(_SURE) for code in undecided)
+        return None if suppression.is_noqa or silenced or sure else ()
     codes = [code.text for code in suppression.codes if not suppression.is_noqa or _OURS.fullmatch(code.text)]
     idle = tuple(code for code in codes if code not in silenced and code not in undecided)
     if RULE.code in codes or (suppression.codes and not idle):
