@@ -97,13 +97,14 @@ def look(root: str, file: str, own: Study, others: Sequence[Use], seconds: float
     """What the tool says about a file, given all uses of its layers; as in the truth, without parts of biases."""
     report = report_of(own, Options(), others)
     source, files = own.source, _world(root).files
-    found = {finding.site.location: finding for finding in report.findings if finding.site.part is None}
+    about_wholes = (f for f in report.findings if f.site is None or f.site.part is None)
+    found = {finding.location: finding for finding in about_wholes}
     said: list[Said] = []
     for site in affine_sites(report.flow):
         row, column = row_and_column(site.location, files.read)
         last = row + source.excerpt(site.location.span).count("\n")
         finding = found.get(site.location)
-        condition = condition_of(finding.site) if finding else ""
+        condition = condition_of(finding.site) if finding and finding.site else ""
         said.append(Said(row, last, column - 1, finding is not None, condition, site.verdict.value, reason(site)))
     return Looked(file, tuple(said), tuple(problem.message for problem in report.problems), seconds)
 

@@ -169,12 +169,30 @@ class Editor:
     async def fixes(
         self, uri: str, place: types.Range, shown: Sequence[types.Diagnostic], only: Sequence[str] | None = None
     ) -> Sequence[types.CodeAction]:
-        context = types.CodeActionContext(diagnostics=shown, only=only)
+        """The code actions that repair one finding."""
+        actions = await self.actions(uri, place, shown, only)
+        return [action for action in actions if action.title.startswith("Remove the bias")]
+
+    async def actions(
+        self,
+        uri: str,
+        place: types.Range,
+        shown: Sequence[types.Diagnostic] = (),
+        only: Sequence[str] | None = None,
+        trigger: types.CodeActionTriggerKind | None = None,
+    ) -> Sequence[types.CodeAction]:
+        context = types.CodeActionContext(diagnostics=shown, only=only, trigger_kind=trigger)
         params = types.CodeActionParams(types.TextDocumentIdentifier(uri), place, context)
         actions = await asyncio.wait_for(self.client.text_document_code_action_async(params), PATIENCE)
         found = [action for action in actions or () if isinstance(action, types.CodeAction)]
         assert len(found) == len(actions or ())
         return found
+
+    async def resolved(self, action: types.CodeAction) -> types.CodeAction:
+        """The action with its edit, asked for where it has none, as an editor does when it was chosen."""
+        if action.edit is not None:
+            return action
+        return await asyncio.wait_for(self.client.code_action_resolve_async(action), PATIENCE)
 
     def apply(self, edit: types.WorkspaceEdit) -> None:
         """Applies an edit as an editor does: all of it in terms of the text before, and only to its version."""

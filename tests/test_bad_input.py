@@ -6,14 +6,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import pytest
 
-from biaslens.cli.fixing import Fixed, fixed
-from biaslens.lint import Report
-from biaslens.options import Options
-from biaslens.rules.rule import Fix
+from biaslens.rounds import Fixed, repaired
 from command import Outcome, run
 
 GOOD = """\
@@ -189,11 +187,11 @@ def test_a_file_that_changed_meanwhile_is_left_alone(folder: Path) -> None:
     good = folder / "good.py"
     newer = "# newer\n" + GOOD
 
-    def save_and_fix(report: Report, fixes: tuple[Fix | None, ...], options: Options, *, unsafe: bool) -> Fixed:
+    def save_and_fix(*arguments: Any) -> tuple[Fixed, ...]:
         good.write_text(newer)
-        return fixed(report, fixes, options, unsafe=unsafe)
+        return repaired(*arguments)
 
-    with patch("biaslens.cli.check.fixed", side_effect=save_and_fix):
+    with patch("biaslens.cli.check.repaired", side_effect=save_and_fix):
         outcome = run("check", "--fix", "good.py")
     assert good.read_text() == newer
     assert outcome.code == 1
@@ -218,7 +216,7 @@ def test_undecodable_standard_input_is_one_line_and_passed_on_by_fix() -> None:
 
 
 def test_a_bug_of_ours_is_one_line_without_a_traceback() -> None:
-    with patch("biaslens.cli.check.lint_all", side_effect=ValueError("first line\nsecond line")):
+    with patch("biaslens.cli.inputs.lint_all", side_effect=ValueError("first line\nsecond line")):
         outcome = run("check", "good.py")
     assert (outcome.code, outcome.out) == (2, "")
     assert re.fullmatch(

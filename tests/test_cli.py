@@ -342,7 +342,7 @@ def test_a_reader_that_goes_away_is_no_error(model: Path) -> None:
 
 
 def test_an_interrupt_is_quiet(model: Path) -> None:
-    with patch("biaslens.cli.check.lint_all", side_effect=KeyboardInterrupt):
+    with patch("biaslens.cli.inputs.lint_all", side_effect=KeyboardInterrupt):
         outcome = run("check")
     assert (outcome.code, outcome.out, outcome.err.strip()) == (130, "", "")
 

@@ -318,7 +318,7 @@ def test_all_fixes_of_a_file_together_leave_no_finding() -> None:
     ]
     source = Source(PATH, "\r\n".join(lines))
     report = lint(source, Files(), Options())
-    fixes = [fix(source, finding.site, report.program) for finding in report.findings]
+    fixes = [fix_of(finding, report) for finding in report.findings]
     edits = [edit for made in fixes if made is not None for edit in made.edits]
     assert len(edits) == len(report.findings) == 3
     after = Source(PATH, source.edited(edits))
@@ -328,7 +328,7 @@ def test_all_fixes_of_a_file_together_leave_no_finding() -> None:
     reset = source.text.replace("    def forward", "        nn.init.zeros_(self.conv2.bias)\r\n    def forward")
     report = lint(Source(PATH, reset), Files(), Options())
     helper = next(f for f in report.findings if report.source.excerpt(f.location.span) == "nn.Conv2d(a, b, 3)")
-    assert fix(report.source, helper.site, report.program) is None
+    assert fix_of(helper, report) is None
 
 
 # --- hazards ---------------------------------------------------------------------------------------------------------

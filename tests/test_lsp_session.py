@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -25,7 +25,7 @@ from biaslens.text import Location, Problem, Source, Span
 if TYPE_CHECKING:
     from biaslens.flow import Site
 
-CLIENT = Client("utf-16", True, True, True, True, True, True, True, True)
+CLIENT = Client("utf-16", True, True, True, True, True, True, True, True, True)
 
 
 @dataclass
@@ -39,7 +39,9 @@ class Fixture:
     results: list[Checked] = field(default_factory=list[Checked])
 
     def __post_init__(self) -> None:
-        self.session = Session(CLIENT, Options(), lambda: Analysis(self.lint, self.fail, self.fail), self.logged.append)
+        self.session = Session(
+            CLIENT, Options(), lambda: Analysis(self.lint, self.fail, self.fail, self.fail), self.logged.append
+        )
         self.session.listeners.append(lambda checked, before: self.results.append(checked))
 
     def lint(self, source: Source, files: Files, options: Options) -> Report:
@@ -53,7 +55,7 @@ class Fixture:
         findings = tuple(_finding(source, span.start) for span in spans if source.excerpt(span).startswith("bias"))
         return Report(source, Program(source.path, ()), Flow(source.path, (), ()), findings, module.problems)
 
-    def fail(self, *_: object) -> None:
+    def fail(self, *_: object) -> Any:
         raise ZeroDivisionError
 
     def put(self, text: str, version: int = 1, path: str = "/a.py") -> Document:
@@ -148,7 +150,7 @@ async def test_an_analysis_that_cannot_be_loaded_is_logged_and_the_session_goes_
     assert "no such module" in logged[0]
 
 
-@pytest.mark.parametrize("question", ["hover", "fix"])
+@pytest.mark.parametrize("question", ["hover", "fix", "all fixes"])
 async def test_a_failing_hover_or_fix_is_no_answer_and_one_entry_in_the_log(question: str) -> None:
     fixture = Fixture()
     checked = await fixture.session.checked(fixture.put("bias"))
@@ -157,6 +159,8 @@ async def test_a_failing_hover_or_fix_is_no_answer_and_one_entry_in_the_log(ques
     for _ in range(2):
         if question == "hover":
             assert await fixture.session.hover(checked.report, 0, checked.files) is None
+        elif question == "all fixes":
+            assert await fixture.session.all_safe_fixes(checked, "") == ()
         else:
             assert await fixture.session.fix_of(checked.findings[0], checked.report) is None
     assert len(fixture.logged) == 1

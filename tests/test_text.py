@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from biaslens.text import Edit, Source, Span
+from biaslens.text import Edit, Source, Span, edits_between
 
 LINE_ENDS = ("\n", "\r\n", "\r")
 NOT_LINE_ENDS = ("\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029")
@@ -88,3 +88,18 @@ def test_overlapping_edits_are_refused() -> None:
 @pytest.mark.parametrize(("text", "newline"), [("a\r\nb\n", "\r\n"), ("a\rb\n", "\r"), ("a\nb\r\n", "\n"), ("a", "\n")])
 def test_the_newline_of_a_text_is_its_first_one(text: str, newline: str) -> None:
     assert Source("a.py", text).newline == newline
+
+
+@given(texts, texts)
+def test_the_edits_between_two_texts_turn_one_into_the_other(before: str, after: str) -> None:
+    edits = edits_between(before, after)
+    assert Source("a.py", before).edited(edits) == after
+    assert edits_between(before, before) == ()
+
+
+def test_the_edits_between_two_texts_are_small() -> None:
+    lines = [f"line {number}\r\n" for number in range(9)]
+    after = [*lines[:2], "line 2, new\r\n", "line 3!\r\n", *lines[4:7], "more\r\n", *lines[7:]]
+    edits = edits_between("".join(lines), "".join(after))
+    assert [edit.text for edit in edits] == [", new", "!", "more\r\n"]
+    assert {edit.span.end - edit.span.start for edit in edits} == {0}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from biaslens.cli.fixing import Fixed, fixed, fixes_of
 from biaslens.flow import Ending, Site, Verdict
 from biaslens.lint import Report, lint
 from biaslens.options import Options
+from biaslens.rounds import Fixed, repaired, unrepaired
 from biaslens.syntax.files import Files
 from biaslens.text import Source
 from markdown_cases import FOLDER, Case, Expectation
@@ -74,7 +74,8 @@ def wrong_reasons(case: Case) -> list[str]:
 def after_safe_fixes(case: Case) -> Fixed:
     """The file as `check --fix` leaves it."""
     report = _report(case)
-    return fixed(report, fixes_of(report), Options(), unsafe=False)
+    (after,) = repaired([unrepaired(report)], Files(), Options())
+    return after
 
 
 def _report(case: Case) -> Report:

@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from biaslens.flow import Flow
 from biaslens.follow import Followed, follow, judged
 from biaslens.options import Options
-from biaslens.program.ir import Program
+from biaslens.program.ir import Equation, Path, Program
 from biaslens.program.run import World
 from biaslens.program.trace import trace
 from biaslens.rules.registry import judge
 from biaslens.rules.rule import Finding, Fix
 from biaslens.syntax.files import Files
+from biaslens.syntax.suppressions import Suppressions
 from biaslens.text import Problem, Source
 from biaslens.verdicts import Use
 
@@ -24,13 +25,18 @@ RECURSION_LIMIT = 4000
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything said about one file. `findings` are sorted by place and concern this file only."""
+    """Everything said about one file. `findings` are sorted by place and concern this file only.
+
+    program: with the runs of other files that read a bias of this one by hand. users: the other files whose uses of
+    this file's layers were counted.
+    """
 
     source: Source
     program: Program
     flow: Flow
     findings: tuple[Finding, ...]
     problems: tuple[Problem, ...]
+    users: frozenset[str] = frozenset()
 
 
 def lint(source: Source, files: Files, options: Options) -> Report:
@@ -41,11 +47,13 @@ def lint(source: Source, files: Files, options: Options) -> Report:
 def lint_all(paths: Sequence[str], files: Files, options: Options) -> Iterator[Report | Problem]:
     """Several files, each judged by all uses of its layers that are found in any of them; in the order of the paths.
 
-    A Problem stands for a file that cannot be read. The reports hold no equations, which many files have too many of.
+    A Problem stands for a file that cannot be read. The reports hold no equations but reads of a bias, since many files
+    have too many.
     """
     world = World(files, options)
     studies: list[Study | Problem] = []
     others: dict[str, list[Use]] = {}
+    users: dict[str, set[str]] = {}
     for path in paths:
         source = files.read(path)
         if isinstance(source, Problem):
@@ -55,13 +63,15 @@ def lint_all(paths: Sequence[str], files: Files, options: Options) -> Iterator[R
         studies.append(own)
         for use in elsewhere:
             others.setdefault(use.layer.site.path, []).append(use)
+            users.setdefault(use.layer.site.path, set()).add(path)
         if world.size > MAX_MODULES:
             world = World(files, options)
     for item in studies:
         if isinstance(item, Problem):
             yield item
         else:
-            yield report_of(item, options, others.get(item.source.path, ()))
+            path = item.source.path
+            yield replace(report_of(item, options, others.get(path, ())), users=frozenset(users.get(path, ())))
 
 
 MAX_MODULES = 600
@@ -100,7 +110,11 @@ def report_of(study: Study, options: Options, others: Sequence[Use] = ()) -> Rep
     """
     try:
         flow = judged(study.program, study.followed, others)
-        return Report(study.source, study.program, flow, judge(flow, options.selects), study.problems)
+        comments = Suppressions(study.source)
+        findings = judge(flow, options.selects, comments, complete=not study.problems)
+        readers = {id(use.run): use.run for use in others if any(step.starts for step in use.path.equations)}
+        program = replace(study.program, runs=(*study.program.runs, *readers.values()))
+        return Report(study.source, program, flow, findings, study.problems)
     except Exception as error:  # as above
         flow = Flow(study.source.path, (), ())
         return Report(study.source, study.program, flow, (), (*study.problems, _bug(study.source, error)))
@@ -112,8 +126,15 @@ def _bug(source: Source, error: Exception) -> Problem:
 
 
 def without_equations(whole: Study) -> tuple[Study, list[Use]]:
-    """The study of a file's own layers, and the uses of layers that other files make."""
-    paths = {id(path): replace(path, equations=(), shapes=()) for run in whole.program.runs for path in run.paths}
+    """The study of a file's own layers, and the uses of layers that other files make.
+
+    Equations that read a bias by hand stay: whether it can be removed hangs on them.
+    """
+    paths = {
+        id(path): replace(path, equations=_bias_reads(path), shapes=())
+        for run in whole.program.runs
+        for path in run.paths
+    }
     runs = {id(run): replace(run, paths=tuple(paths[id(path)] for path in run.paths)) for run in whole.program.runs}
     uses = [replace(use, run=runs[id(use.run)], path=paths[id(use.path)]) for use in whole.followed.uses]
     own = tuple(use for use in uses if use.layer.site.path == whole.source.path)
@@ -122,8 +143,14 @@ def without_equations(whole: Study) -> tuple[Study, list[Use]]:
     return study, [use for use in uses if use.layer.site.path != whole.source.path]
 
 
+def _bias_reads(path: Path) -> tuple[Equation, ...]:
+    return tuple(equation for equation in path.equations if equation.starts)
+
+
 def fix_of(finding: Finding, report: Report) -> Fix | None:
     """The repair of one finding, computed on demand (LibCST is imported here), or None where there is no fix."""
+    if finding.site is None:
+        return finding.fix
     from biaslens.fixes.remove_bias import fix
 
     return fix(report.source, finding.site, report.program)

@@ -6,9 +6,10 @@ Language Server Protocol, of Python's tokenizer and of LibCST. `str.splitlines` 
 
 from __future__ import annotations
 
+import difflib
 import re
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -95,6 +96,42 @@ class Source:
             parts += (self.text[position : edit.span.start], edit.text)
             position = edit.span.end
         return "".join((*parts, self.text[position:]))
+
+
+def edits_between(before: str, after: str) -> tuple[Edit, ...]:
+    """Small edits that turn one text into the other, each within the lines that differ."""
+    old, new = (list(_lines(text)) for text in (before, after))
+    offsets = [0]
+    for line in old:
+        offsets.append(offsets[-1] + len(line))
+    edits: list[Edit] = []
+    for kind, i1, i2, j1, j2 in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if kind == "equal":
+            continue
+        if i2 - i1 == j2 - j1:
+            pairs = zip(range(i1, i2), range(j1, j2), strict=True)
+            edits += [_trimmed(old[i], new[j], offsets[i]) for i, j in pairs if old[i] != new[j]]
+        else:
+            edits.append(_trimmed("".join(old[i1:i2]), "".join(new[j1:j2]), offsets[i1]))
+    return tuple(edits)
+
+
+def _lines(text: str) -> Iterator[str]:
+    """The lines with their ends."""
+    start = 0
+    for match in _LINE_END.finditer(text):
+        yield text[start : match.end()]
+        start = match.end()
+    if start < len(text):
+        yield text[start:]
+
+
+def _trimmed(old: str, new: str, offset: int) -> Edit:
+    """The edit of `old`, which begins at `offset`, without what both texts begin and end with."""
+    shorter = min(len(old), len(new))
+    start = next((i for i in range(shorter) if old[i] != new[i]), shorter)
+    end = next((i for i in range(shorter - start) if old[-1 - i] != new[-1 - i]), shorter - start)
+    return Edit(Span(offset + start, offset + len(old) - end), new[start : len(new) - end])
 
 
 @dataclass(frozen=True, slots=True, order=True)

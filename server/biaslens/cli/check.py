@@ -8,17 +8,16 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from biaslens.cli.console import Console
-from biaslens.cli.fixing import Fixed, fixed, fixes_of
-from biaslens.cli.inputs import Inputs, gather
+from biaslens.cli.inputs import Inputs, gather, note_if_empty, reports
 from biaslens.cli.writing import encoded_like, write
-from biaslens.lint import lint_all
+from biaslens.lint import Report
 from biaslens.options import Options
 from biaslens.render.diff import unified_diff
 from biaslens.render.json import finding_object
 from biaslens.render.place import Read, displayed
 from biaslens.render.text import concise, full, summary
+from biaslens.rounds import Fixed, is_safe, repaired, unrepaired
 from biaslens.rules.rule import Finding, Fix
-from biaslens.text import Problem, Source
 
 Format: TypeAlias = Literal["full", "concise", "json"]
 
@@ -42,21 +41,19 @@ class Request:
 class Checked:
     """One file as it is, and as it is after the repairs that were asked for.
 
-    checked: False where a bug of ours kept us from looking.
+    read: gives the texts that the report `after` speaks of. checked: False where a bug of ours kept us from looking.
     """
 
     before: Fixed
     after: Fixed
+    read: Read
     checked: bool
 
 
 def check(request: Request, console: Console) -> int:
     """Checks, repairs and prints; gives the exit code: 0 clean, 1 findings, 2 nothing could be checked."""
     inputs = gather(request.paths, request.stdin_filename)
-    for problem in inputs.problems:
-        console.complain(problem, inputs.files.read)
-    if not inputs.paths and not inputs.problems:
-        console.note("No Python files found under the given paths.")
+    note_if_empty(inputs, console)
     if request.diff:
         return _print_diffs(request, inputs, console)
     if request.fix and inputs.from_stdin is not None:
@@ -67,23 +64,24 @@ def check(request: Request, console: Console) -> int:
 def _print_findings(request: Request, inputs: Inputs, console: Console) -> int:
     objects: list[dict[str, object]] = []
     findings: list[Finding] = []
+    codes: set[str] = set()
     fixes: list[Fix | None] = []
     repaired = files = checked = 0
     for item in _checked(request, inputs, console):
-        after = item.after
+        after, read = item.after, item.read
         checked += item.checked
         if request.fix and after.count:
             problem = write(item.before.source, after.source)
             if problem is not None:
                 console.complain(problem, inputs.files.read)
-                after = item.before
-        read = _reader(after.source, inputs)
+                after, read = item.before, inputs.files.read
         for finding, fix in zip(after.report.findings, after.fixes, strict=True):
             if request.output_format == "json":
                 objects.append(finding_object(finding, fix, read))
             else:
                 style = full if request.output_format == "full" else concise
                 console.say(style(finding, fix, read, console.folder, console.paint))
+        codes |= {finding.code for finding in (*item.before.report.findings, *after.report.findings)}
         findings += after.report.findings
         fixes += after.fixes
         repaired += after.count
@@ -91,7 +89,7 @@ def _print_findings(request: Request, inputs: Inputs, console: Console) -> int:
     if request.output_format == "json":
         console.say(json.dumps(objects, indent=2))
     elif checked and not request.quiet:
-        console.say(summary(findings, fixes, repaired if request.fix else None, files))
+        console.say(summary(findings, fixes, repaired if request.fix else None, files, codes))
     return _exit_code(request, inputs, checked, bool(findings))
 
 
@@ -122,30 +120,34 @@ def _filter(request: Request, inputs: Inputs, data: bytes, console: Console) -> 
     if encoded is None:
         console.note("The encoding of the standard input cannot hold the fixed text, so it is passed on as it is.")
     console.out.buffer.write(data if encoded is None else encoded)
-    read = _reader(after.source, inputs)
     for finding, fix in zip(after.report.findings, after.fixes, strict=True):
-        console.note(concise(finding, fix, read, console.folder, console.paint))
+        console.note(concise(finding, fix, items[0].read, console.folder, console.paint))
     return _exit_code(request, inputs, len(items), bool(after.report.findings))
 
 
 def _checked(request: Request, inputs: Inputs, console: Console) -> Iterator[Checked]:
     """Every readable file with its findings, repaired where asked; complains about the others."""
-    for report in lint_all(inputs.paths, inputs.files, request.options):
-        if isinstance(report, Problem):
-            console.complain(report, inputs.files.read)
-            continue
-        for problem in report.problems:
-            console.complain(problem, inputs.files.read)
-        before = after = Fixed(report.source, report, fixes_of(report), 0)
-        if request.fix or request.diff:
-            after = fixed(report, before.fixes, request.options, unsafe=request.unsafe_fixes)
-        failed = any(problem.kind in ("unreadable", "internal") for problem in report.problems)
-        yield Checked(before, after, not failed or bool(report.findings))
+    found = (unrepaired(report) for report in reports(inputs, request.options, console))
+    if not (request.fix or request.diff):
+        yield from (Checked(before, before, inputs.files.read, _was_checked(before.report)) for before in found)
+        return
+    files = tuple(found)
+    wanted = _any_fix if request.unsafe_fixes else is_safe
+    afters = repaired(files, inputs.files, request.options, wanted)
+    new = inputs.files.changed({after.source.path: after.source.text for after in afters if after.count})
+    for before, after in zip(files, afters, strict=True):
+        read = new.read if after.count else inputs.files.read
+        yield Checked(before, after, read, _was_checked(before.report))
 
 
-def _reader(source: Source, inputs: Inputs) -> Read:
-    """Reads this version of the file, and every other file as the snapshot has it."""
-    return lambda path: source if path == source.path else inputs.files.read(path)
+def _any_fix(_: Finding, __: Fix) -> bool:
+    return True
+
+
+def _was_checked(report: Report) -> bool:
+    """Whether a report says anything: False where a bug of ours kept us from looking."""
+    failed = any(problem.kind in ("unreadable", "internal") for problem in report.problems)
+    return not failed or bool(report.findings)
 
 
 def _exit_code(request: Request, inputs: Inputs, checked: int, found: bool) -> int:

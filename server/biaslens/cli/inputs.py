@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from biaslens.cli.console import Console
+from biaslens.lint import Report, lint_all
+from biaslens.options import Options
 from biaslens.syntax.discover import discover
 from biaslens.syntax.files import Files, decode
 from biaslens.text import Problem, Source
@@ -42,3 +46,22 @@ def gather(paths: tuple[str, ...], stdin_filename: str | None) -> Inputs:
             return Inputs(Files({name: text}), (name,), (), data)
         case problem:
             return Inputs(Files(), (), (problem,), data)
+
+
+def note_if_empty(inputs: Inputs, console: Console) -> None:
+    """Says so where the arguments name folders without Python files."""
+    if not inputs.paths and not inputs.problems:
+        console.note("No Python files found under the given paths.")
+
+
+def reports(inputs: Inputs, options: Options, console: Console) -> Iterator[Report]:
+    """What is found in each file that can be read; complains about the others, and about what was skipped."""
+    for problem in inputs.problems:
+        console.complain(problem, inputs.files.read)
+    for report in lint_all(inputs.paths, inputs.files, options):
+        if isinstance(report, Problem):
+            console.complain(report, inputs.files.read)
+            continue
+        for problem in report.problems:
+            console.complain(problem, inputs.files.read)
+        yield report

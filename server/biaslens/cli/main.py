@@ -87,6 +87,7 @@ def biaslens() -> None:
 @click.option("--fix", is_flag=True, help="Apply the safe fixes to the files.")
 @click.option("--unsafe-fixes", is_flag=True, help="With --fix or --diff: apply the unsafe fixes as well.")
 @click.option("--diff", is_flag=True, help="Print what --fix would change, and write nothing.")
+@click.option("--add-ignore", is_flag=True, help="Add an ignore comment to the line of every finding.")
 @click.option("-e", "--exit-zero", is_flag=True, help="Exit with 0 although there are findings.")
 @click.option("-q", "--quiet", is_flag=True, help="Print findings only, no summary.")
 @click.option("--stdin-filename", metavar="PATH", help="Check the standard input, under this name.")
@@ -98,6 +99,7 @@ def check(
     fix: bool,
     unsafe_fixes: bool,
     diff: bool,
+    add_ignore: bool,
     exit_zero: bool,
     quiet: bool,
     stdin_filename: str | None,
@@ -115,9 +117,18 @@ def check(
         raise click.UsageError("The standard input (`-`) cannot be checked together with files.")
     if fix and diff:
         raise click.UsageError("--fix and --diff exclude each other.")
+    if add_ignore and (fix or diff):
+        raise click.UsageError("--add-ignore excludes --fix and --diff.")
+    if add_ignore and ("-" in paths or stdin_filename):
+        raise click.UsageError("--add-ignore changes files, not the standard input (`-`).")
+    options = _options(**analysis)
+    if add_ignore:
+        from biaslens.cli.add_ignore import add_ignore as add
+
+        return add(paths, options, console())
     request = Request(
         paths,
-        _options(**analysis),
+        options,
         output_format=output_format,
         fix=fix,
         unsafe_fixes=unsafe_fixes,

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 from biaslens.cli.console import Console
-from biaslens.cli.inputs import Inputs, gather
-from biaslens.lint import Report, lint, lint_all
+from biaslens.cli.inputs import gather, reports
+from biaslens.lint import lint
 from biaslens.options import Options
 from biaslens.render.json import site_object
 from biaslens.render.sites import affine_sites, program_text, reason, site_row, table
@@ -18,15 +17,15 @@ def list_sites(paths: tuple[str, ...], output_format: str, options: Options, con
     """Prints every affine layer with its verdict; 2 where nothing could be read."""
     inputs = gather(paths, None)
     read = inputs.files.read
-    reports = list(_reports(inputs, options, console))
-    sites = [site for report in reports for site in affine_sites(report.flow)]
+    found = list(reports(inputs, options, console))
+    sites = [site for report in found for site in affine_sites(report.flow)]
     if output_format == "json":
         console.say(json.dumps([site_object(site, reason(site), read) for site in sites], indent=2))
     elif sites:
         console.say(table([site_row(site, read, console.folder) for site in sites]))
-    elif reports:
+    elif found:
         console.say("No layer with a weight and a bias is constructed here.")
-    return 2 if (inputs.problems or inputs.paths) and not reports else 0
+    return 2 if (inputs.problems or inputs.paths) and not found else 0
 
 
 def print_program(path: str, options: Options, console: Console) -> int:
@@ -41,15 +40,3 @@ def print_program(path: str, options: Options, console: Console) -> int:
         console.complain(problem, inputs.files.read)
     console.say(program_text(report, inputs.files.read, console.folder))
     return 0
-
-
-def _reports(inputs: Inputs, options: Options, console: Console) -> Iterator[Report]:
-    for problem in inputs.problems:
-        console.complain(problem, inputs.files.read)
-    for report in lint_all(inputs.paths, inputs.files, options):
-        if isinstance(report, Problem):
-            console.complain(report, inputs.files.read)
-            continue
-        for problem in report.problems:
-            console.complain(problem, inputs.files.read)
-        yield report

@@ -16,7 +16,8 @@ class Client:
     encoding: the unit of its columns, "utf-8", "utf-16" or "utf-32". pulls: it asks for diagnostics; otherwise we
     publish them. refreshes: it asks again when told to. fades: it draws the tag Unnecessary. links: it shows the
     address of a code. relates: it shows related places. versions: it takes edits that name the version they are for.
-    literals: it takes code actions, not only commands. markdown: it prefers hovers as Markdown.
+    literals: it takes code actions, not only commands. markdown: it prefers hovers as Markdown. resolves: it asks for
+    the edit of a code action when the action was chosen.
     """
 
     encoding: str
@@ -28,6 +29,7 @@ class Client:
     versions: bool
     literals: bool
     markdown: bool
+    resolves: bool
 
 
 def client_of(capabilities: types.ClientCapabilities, encoding: str) -> Client:
@@ -40,6 +42,7 @@ def client_of(capabilities: types.ClientCapabilities, encoding: str) -> Client:
         return has(f"text_document.publish_diagnostics.{field}") or has(f"text_document.diagnostic.{field}")
 
     tags = shows("tag_support")
+    resolved = has("text_document.code_action.resolve_support.properties") or ()
     formats = has("text_document.hover.content_format") or ()
     return Client(
         encoding=encoding,
@@ -51,4 +54,5 @@ def client_of(capabilities: types.ClientCapabilities, encoding: str) -> Client:
         versions=bool(has("workspace.workspace_edit.document_changes")),
         literals=has("text_document.code_action.code_action_literal_support") is not None,
         markdown=bool(formats) and formats[0] == types.MarkupKind.Markdown,
+        resolves=bool(has("text_document.code_action.data_support")) and "edit" in resolved,
     )

@@ -83,17 +83,12 @@ def code_action(fix: Fix, shown: types.Diagnostic, document: Document, client: C
         kind=types.CodeActionKind.QuickFix,
         diagnostics=[shown],
         is_preferred=True if safe else None,
-        edit=_workspace_edit(fix.edits, document, client),
+        edit=workspace_edit(fix.edits, document, client),
     )
 
 
-def hover(markdown: str, plain: str, span: Span, document: Document, client: Client) -> types.Hover:
-    """An explanation of the span, as Markdown or plain text."""
-    kind, text = (types.MarkupKind.Markdown, markdown) if client.markdown else (types.MarkupKind.PlainText, plain)
-    return types.Hover(types.MarkupContent(kind, text), range_of(document.mirror, span, client.encoding))
-
-
-def _workspace_edit(edits: Sequence[Edit], document: Document, client: Client) -> types.WorkspaceEdit:
+def workspace_edit(edits: Sequence[Edit], document: Document, client: Client) -> types.WorkspaceEdit:
+    """The edits for this version of the document, said so where the client understands it."""
     changes = [
         types.TextEdit(range_of(document.mirror, edit.span, client.encoding), edit.text) for edit in sorted(edits)
     ]
@@ -101,6 +96,12 @@ def _workspace_edit(edits: Sequence[Edit], document: Document, client: Client) -
         return types.WorkspaceEdit(changes={document.uri: changes})
     identifier = types.OptionalVersionedTextDocumentIdentifier(uri=document.uri, version=document.version)
     return types.WorkspaceEdit(document_changes=[types.TextDocumentEdit(identifier, changes)])
+
+
+def hover(markdown: str, plain: str, span: Span, document: Document, client: Client) -> types.Hover:
+    """An explanation of the span, as Markdown or plain text."""
+    kind, text = (types.MarkupKind.Markdown, markdown) if client.markdown else (types.MarkupKind.PlainText, plain)
+    return types.Hover(types.MarkupContent(kind, text), range_of(document.mirror, span, client.encoding))
 
 
 def _column(line: str, character: int, encoding: str) -> int:

@@ -17,12 +17,12 @@ from pygls.protocol import default_converter
 
 from biaslens import __version__
 from biaslens.lsp.client import client_of
-from biaslens.lsp.features import code_action, diagnostics_pull, diagnostics_push, hover, synchronization
+from biaslens.lsp.features import code_action, diagnostics_pull, diagnostics_push, fix_all, hover, synchronization
 from biaslens.lsp.protocol import PARSE_ERROR, Protocol
 from biaslens.lsp.session import Analysis, Session, installed_analysis
 from biaslens.lsp.settings import options_from
 
-FEATURES = (synchronization, diagnostics_push, diagnostics_pull, hover, code_action)
+FEATURES = (synchronization, diagnostics_push, diagnostics_pull, hover, code_action, fix_all)
 """Each has `register(server, session)`, and registers only what the session's client can use."""
 
 

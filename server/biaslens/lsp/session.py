@@ -18,7 +18,8 @@ from biaslens.lsp.client import Client
 from biaslens.lsp.documents import Document
 from biaslens.options import Options
 from biaslens.syntax.files import Files
-from biaslens.text import Source, Span
+from biaslens.syntax.suppressions import Suppressions
+from biaslens.text import Edit, Source, Span
 
 if TYPE_CHECKING:
     from biaslens.explain import Hover
@@ -37,6 +38,7 @@ class Analysis:
     lint: Callable[[Source, Files, Options], Report]
     fix_of: Callable[[Finding, Report], Fix | None]
     hover: Callable[[Report, int, Files], Hover | None]
+    edits_for: Callable[[Report, Files, Options, str], tuple[Edit, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,11 @@ class Checked:
         found = self.report.findings if self.report else ()
         return tuple(sorted((*found, *self.kept), key=lambda finding: (finding.location, finding.code)))
 
+    @cached_property
+    def suppressions(self) -> Suppressions:
+        """The comments of the document that silence findings."""
+        return Suppressions(self.document.source)
+
 
 class Session:
     """Documents, options and results of one client. Documents are known by their paths.
@@ -96,6 +103,7 @@ class Session:
         self._log = log
         self._logged: set[str] = set()
         self._results: dict[str, Checked] = {}
+        self._fixes: dict[str, tuple[Report, dict[int, Fix | None]]] = {}
         self._pending: dict[str, _Check] = {}
         self._clock = 0
         self._changed: dict[str, int] = {}
@@ -119,6 +127,7 @@ class Session:
             return
         self._mark_changed(path)
         self._results.pop(path, None)
+        self._fixes.pop(path, None)
         self._cancel(path)
         for listener in self.close_listeners:
             listener(document)
@@ -134,8 +143,25 @@ class Session:
         return None
 
     async def fix_of(self, finding: Finding, report: Report) -> Fix | None:
-        """The repair of a finding of that report, if there is one."""
-        return await self._ask(lambda: self._load().fix_of(finding, report))
+        """The repair of a finding of that report, if there is one; remembered as long as nobody asks about another."""
+        known = self._fixes.get(report.source.path)
+        if known is None or known[0] is not report:
+            known = self._fixes[report.source.path] = (report, {})
+        if id(finding) not in known[1]:
+            known[1][id(finding)] = await self._ask(lambda: self._load().fix_of(finding, report))
+        return known[1][id(finding)]
+
+    async def all_safe_fixes(self, checked: Checked, code: str) -> tuple[Edit, ...]:
+        """The edits that apply every safe fix of a rule, or of all rules for "", to the document of a result."""
+        report, files = checked.report, checked.files
+        if report is None:
+            return ()
+        return await self._ask(lambda: self._load().edits_for(report, files, self.options, code)) or ()
+
+    async def ignoring(self, checked: Checked, finding: Finding) -> tuple[Edit, ...]:
+        """The edit that adds a comment which silences a finding; none where there is no room for one."""
+        about = [(finding.code, finding.location.span)]
+        return await self._ask(lambda: checked.suppressions.with_ignored(about)) or ()
 
     async def hover(self, report: Report, offset: int, files: Files) -> Hover | None:
         """What there is to say about a place in that report's text."""
@@ -221,8 +247,9 @@ def installed_analysis() -> Analysis:
     """The real analysis. Imported late: the client's first request is answered before it."""
     from biaslens.explain import hover
     from biaslens.lint import fix_of, lint
+    from biaslens.rounds import edits_for
 
-    return Analysis(lint, fix_of, hover)
+    return Analysis(lint, fix_of, hover, edits_for)
 
 
 def _check(

@@ -20,10 +20,10 @@ def finding_object(finding: Finding, fix: Fix | None, read: Read) -> JsonObject:
 
     condition: non-empty for every verdict but plain redundant. part: which part of the bias the finding is about, null
     for all of it. trail: from the layer to what cancels its bias, takes it over or reads it. absorbed_by: only where
-    later biases take it over.
+    later biases take it over. A finding about a comment has no verdict.
     """
     site = finding.site
-    fate = site.deciding
+    fate = site.deciding if site else None
     return {
         "code": finding.code,
         "name": finding.name,
@@ -33,11 +33,11 @@ def finding_object(finding: Finding, fix: Fix | None, read: Read) -> JsonObject:
         **_ends(finding.location, read),
         "fix": _fix(fix, finding.location.path, read),
         "url": finding.url,
-        "verdict": site.verdict.value,
-        "condition": condition_of(site),
-        "part": _part(site),
-        "cancelled_by": _cancelled_by(site, read),
-        **({"absorbed_by": takers} if (takers := [_layer(layer, read) for layer in absorbers(site)]) else {}),
+        "verdict": site.verdict.value if site else None,
+        "condition": condition_of(site) if site else "",
+        "part": _part(site) if site else None,
+        "cancelled_by": _cancelled_by(site, read) if site else None,
+        **({"absorbed_by": takers} if site and (takers := [_layer(layer, read) for layer in absorbers(site)]) else {}),
         "trail": [
             {"text": str(equation), "location": _place(equation.location, read)}
             for equation in (fate.trail if fate else ())

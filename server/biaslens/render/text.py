@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from biaslens.flow import Site, Verdict
 from biaslens.render.excerpt import Mark, excerpt, row_number_width
@@ -62,16 +62,18 @@ def trail(site: Site) -> tuple[str, ...]:
     return tuple(known.get(-1 if e.layer is None else e.layer, e.label) for e in fate.trail)
 
 
-def summary(findings: Sequence[Finding], fixes: Sequence[Fix | None], fixed: int | None, files: int) -> str:
+def summary(
+    findings: Sequence[Finding], fixes: Sequence[Fix | None], fixed: int | None, files: int, codes: Collection[str]
+) -> str:
     """The last line: "Found 12 redundant biases in 5 files (10 fixable with `--fix`)."
 
     findings, fixes: what remains, each with its repair. fixed: how many were repaired just now, None without `--fix`.
-    files: in how many files there were findings.
+    files: in how many files there were findings. codes: of what remains and of what was repaired.
     """
     total = len(findings) + (fixed or 0)
     if not total:
         return "No redundant bias found."
-    noun = "redundant bias" if all(finding.code.startswith("BL1") for finding in findings) else "finding"
+    noun = "redundant bias" if all(code.startswith("BL1") for code in codes) else "finding"
     head = f"Found {total} {_plural(noun, total)} in {files} {_plural('file', files)}"
     safe = sum(fix is not None and fix.applicability == "safe" for fix in fixes)
     unsafe = sum(fix is not None and fix.applicability == "unsafe" for fix in fixes)
@@ -87,12 +89,13 @@ def summary(findings: Sequence[Finding], fixes: Sequence[Fix | None], fixed: int
 
 def _notes(finding: Finding, fix: Fix | None, read: Read) -> list[tuple[str, str]]:
     notes: list[tuple[str, str]] = []
-    steps = trail(finding.site)
+    site = finding.site
+    steps = trail(site) if site else ()
     if len(steps) > 1:
         shown = steps if len(steps) <= _LONGEST_TRAIL else (*steps[:4], f"({len(steps) - 8} more)", *steps[-4:])
         notes.append(("trail", " → ".join(printable(step) for step in shown)))
-    if finding.site.verdict is Verdict.CONDITIONAL and finding.site.condition not in finding.message:
-        notes.append(("where", printable(finding.site.condition)))
+    if site is not None and site.verdict is Verdict.CONDITIONAL and site.condition not in finding.message:
+        notes.append(("where", printable(site.condition)))
     if fix is None:
         notes.append(("help", f"no automatic fix; `biaslens explain {finding.code}` tells more"))
     else:

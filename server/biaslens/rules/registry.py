@@ -17,8 +17,10 @@ from biaslens.rules import (
     no_shift_left,
     norm_shift_before_affine,
     norm_shift_before_norm,
+    unused_suppression,
 )
 from biaslens.rules.rule import Finding, Rule
+from biaslens.syntax.suppressions import Suppressions
 
 RULES: tuple[Rule, ...] = (
     bias_before_batch_norm.RULE,
@@ -32,14 +34,36 @@ RULES: tuple[Rule, ...] = (
     norm_shift_before_norm.RULE,
     norm_shift_before_affine.RULE,
     no_shift_left.RULE,
+    unused_suppression.RULE,
 )
 """All rules, by code."""
 
 
-def judge(flow: Flow, selects: Callable[[str], bool]) -> tuple[Finding, ...]:
-    """The findings of all rules whose code `selects` accepts, sorted by place."""
-    found = [finding for rule in RULES if selects(rule.code) for finding in rule.check(flow)]
-    return tuple(sorted(found, key=lambda finding: (finding.location, finding.code)))
+def judge(
+    flow: Flow, selects: Callable[[str], bool], suppressions: Suppressions | None = None, *, complete: bool = True
+) -> tuple[Finding, ...]:
+    """The findings of all rules whose code `selects` accepts and no comment silences, sorted by place.
+
+    suppressions: the comments of the flow's file. complete: the whole file was read and followed, so that a comment
+    that silences nothing now is of no use.
+    """
+    asks_for_comments = complete and suppressions is not None and selects(unused_suppression.RULE.code)
+    found = [f for rule in RULES if asks_for_comments or selects(rule.code) for f in rule.check(flow)]
+    if suppressions is not None:
+        if asks_for_comments:
+            codes = frozenset(rule.code for rule in RULES)
+            found += unused_suppression.unused(flow, tuple(found), suppressions, codes)
+        found = [finding for finding in found if not _is_silenced(finding, suppressions)]
+    chosen = [finding for finding in found if selects(finding.code)]
+    return tuple(sorted(chosen, key=lambda finding: (finding.location, finding.code)))
+
+
+def _is_silenced(finding: Finding, suppressions: Suppressions) -> bool:
+    """Whether a comment asks for silence. A useless comment does not ask it for itself, unless it names the rule."""
+    comments = suppressions.at(finding.location.span)
+    if finding.code == unused_suppression.RULE.code:
+        comments = tuple(c for c in comments if c.codes or (c.whole_file and c.span != finding.location.span))
+    return any(comment.names(finding.code) for comment in comments)
 
 
 def rule_by_code(code: str) -> Rule | None:

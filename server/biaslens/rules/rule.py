@@ -29,8 +29,9 @@ class Finding:
     """Something a rule found, inert and complete.
 
     severity: "warning" (plain redundant), "information" (conditional, or in every use found) or "hint".
-    message: one sentence. related: places with a word each (the norm that cancels it).
-    unnecessary: what it is about does nothing at all, so that an editor may fade it.
+    message: one sentence. site: the layer it is about, None for a comment. related: places with a word each (the norm
+    that cancels it). fix: where it is known without the program; `lint.fix_of` gives the others. unnecessary: what
+    it is about does nothing at all, so that an editor may fade it.
     """
 
     code: str
@@ -38,17 +39,18 @@ class Finding:
     location: Location
     message: str
     severity: str
-    site: Site
+    site: Site | None = None
     related: tuple[tuple[Location, str], ...] = ()
     url: str = ""
     unnecessary: bool = True
+    fix: Fix | None = None
 
 
 @dataclass(frozen=True)
 class Rule:
     """One rule; its page, hover and `explain` text is `documentation`, the docstring of its module.
 
-    code: "BL101". name: "bias-before-batch-norm". url: a page that exists today: the paper it rests on.
+    code: "BL101". name: "bias-before-batch-norm". url: a page that exists today: the paper it rests on, or "".
     mechanism: what cancels the bias, in the words of `Fate.cancelled_by`; "" for rules about something else.
     """
 

@@ -38,6 +38,13 @@ class Files:
             self._exists[path] = path in self._buffers or _is_file(path)
         return self._exists[path]
 
+    def changed(self, texts: Mapping[str, str]) -> Files:
+        """The same snapshot with other texts for some files; it shares what was read, and records its own reads."""
+        files = Files({**self._buffers, **texts})
+        files._read = {path: found for path, found in self._read.items() if path not in texts}
+        files._exists = {path: found for path, found in self._exists.items() if path not in texts}
+        return files
+
     @property
     def reads(self) -> frozenset[str]:
         """Every file that was read or looked for so far."""

@@ -96,7 +96,7 @@ def parse(source: Source, name: str = "", package: str = "") -> Module:
         return Module(source, name, package, tuple(whole), ())
     statements: list[ast.stmt] = []
     problems: list[Problem] = []
-    for span in _chunks(source):
+    for span in chunks(source):
         line = source.line_and_column(span.start)[0]
         part = _parsed("\n" * line + source.excerpt(span))
         if isinstance(part, list):
@@ -131,7 +131,7 @@ _OPENING = frozenset("([{")
 _CLOSING = frozenset(")]}")
 
 
-def _chunks(source: Source) -> Iterator[Span]:
+def chunks(source: Source) -> Iterator[Span]:
     """Splits a text at its top-level statements by brackets, strings and indentation alone."""
     text = source.text
     starts = [0] if text[:1].strip() else []
@@ -152,6 +152,7 @@ def _chunks(source: Source) -> Iterator[Span]:
                 starts.append(token.end())
                 depth = 0
             decorated = rest[0] == "@"
+    starts = starts or [0]  # a text that is indented throughout
     for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
         yield Span(start, end)
 

@@ -1,4 +1,4 @@
-"""`textDocument/codeAction`: the quick fixes of the findings at hand."""
+"""`textDocument/codeAction`: the quick fixes of the findings at hand, and those that repair the whole file."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
-from biaslens.lsp.convert import SOURCE, code_action, span_of
+from biaslens.lsp.convert import SOURCE, code_action, span_of, workspace_edit
 from biaslens.lsp.documents import path_of
+from biaslens.lsp.features import fix_all
 from biaslens.lsp.features.shown import shown
 from biaslens.lsp.session import Checked, Session
 from biaslens.text import Span
 
 if TYPE_CHECKING:
     from biaslens.rules.rule import Finding
+
+
+KINDS = (types.CodeActionKind.QuickFix, fix_all.KIND)
 
 
 def register(server: LanguageServer, session: Session) -> None:
@@ -25,26 +29,41 @@ def register(server: LanguageServer, session: Session) -> None:
 
     async def code_actions(params: types.CodeActionParams) -> list[types.CodeAction]:
         document = session.documents.get(path_of(params.text_document.uri) or "")
-        if document is None or not _wanted(params.context.only):
+        if document is None or not any(fix_all.is_asked_for(kind, params.context) for kind in KINDS):
             return []
         checked = await session.checked(document)
         if checked is None or checked.report is None:
             return []
         actions: list[types.CodeAction] = []
-        for finding, diagnostic in _at_hand(checked, params, session):
+        quick = fix_all.is_asked_for(types.CodeActionKind.QuickFix, params.context)
+        at_hand = _at_hand(checked, params, session) if quick else []
+        for finding, diagnostic in at_hand:
             fix = await session.fix_of(finding, checked.report)
             if fix is not None and fix.edits and fix.applicability != "display-only":
                 actions.append(code_action(fix, diagnostic, document, session.client))
+        actions += [action for pair in at_hand for action in await _ignoring(*pair, checked, session)]
+        actions += await fix_all.offered(checked, at_hand, params.context, session)
         return actions if session.documents.get(document.path) is document else []
 
-    options = types.CodeActionOptions(code_action_kinds=[types.CodeActionKind.QuickFix], resolve_provider=False)
+    options = types.CodeActionOptions(code_action_kinds=KINDS, resolve_provider=session.client.resolves)
     server.feature(types.TEXT_DOCUMENT_CODE_ACTION, options)(code_actions)
 
 
-def _wanted(only: Sequence[types.CodeActionKind | str] | None) -> bool:
-    """Whether quick fixes are among the kinds asked for; the empty kind means all."""
-    ours = types.CodeActionKind.QuickFix.value
-    return only is None or any(asked in ("", ours) for asked in only)
+async def _ignoring(
+    finding: Finding, diagnostic: types.Diagnostic, checked: Checked, session: Session
+) -> list[types.CodeAction]:
+    """The action that adds a comment instead of a repair; for a useless comment there is none."""
+    edits = await session.ignoring(checked, finding) if finding.site is not None else ()
+    if not edits:
+        return []
+    return [
+        types.CodeAction(
+            title=f"Ignore {finding.code} on this line",
+            kind=types.CodeActionKind.QuickFix,
+            diagnostics=[diagnostic],
+            edit=workspace_edit(edits, checked.document, session.client),
+        )
+    ]
 
 
 def _at_hand(
