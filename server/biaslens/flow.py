@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
+from biaslens.algebra.outcome import Shift
 from biaslens.program.ir import Answer, Equation, Layer
 from biaslens.text import Location
 
@@ -36,7 +37,8 @@ class Fate:
 
     trail: the equations from the layer's own to the one where it ends, both included. cancelled_by: what cancels it in
     the algebra's words ("batch norm", …), else "". norm: the layer that cancels it, where it is one.
-    reason: what reads it, or what we could not follow. root: the entry from which it was seen.
+    reason: what reads it, or what we could not follow. root: the entry from which it was seen. shift: what of the bias
+    arrives where it is cancelled, None where several operands bring it.
     """
 
     ending: Ending
@@ -47,6 +49,7 @@ class Fate:
     cancelled_by: str = ""
     assumption: str = ""
     norm: Layer | None = None
+    shift: Shift | None = field(default=None, compare=False)
 
     @property
     def end(self) -> Equation | None:
@@ -61,6 +64,7 @@ class Site:
     layer: one of the layers made there. fates: over all uses, paths and contexts, each kind of ending once per root.
     condition: what has to hold, empty for plain redundant only. condition_origin: as `Question.origin`, "" without one.
     by_default: the condition holds, and the bias is there, by default or in a known use: it is worth a finding.
+    by_hand: where code takes the bias itself, `layer.bias`, whatever it does with it; also in other files.
     """
 
     location: Location
@@ -71,6 +75,7 @@ class Site:
     condition_origin: str = ""
     seen_in: tuple[str, ...] = ()
     by_default: bool = True
+    by_hand: tuple[Location, ...] = ()
 
     @property
     def first_cancelled(self) -> Fate | None:

@@ -65,12 +65,13 @@ def _uses(run: Run, path: Path) -> Iterator[Use]:
     """For every affine layer of a path, how the uses of its bias end."""
     fates: dict[int, list[Fate]] = {layer.number: [] for layer in path.layers if layer.entry.shift is not None}
     environment: _Environment = {}
-    used: set[int] = set()
+    by_hand: dict[int, list[Location]] = {}
     for index, equation in enumerate(path.equations):
         for number in _carried(equation, environment):
             fates[number] += _step(run, path, index, equation, number, environment)
         if equation.layer in fates and equation.results:
-            used.add(equation.layer)
+            if equation.starts:
+                by_hand.setdefault(equation.layer, []).append(equation.location)
             fate = _start(run, path, equation, environment)
             fates[equation.layer] += [fate] if fate else []
     for var in path.outputs:
@@ -80,7 +81,7 @@ def _uses(run: Run, path: Path) -> Iterator[Use]:
         layer = path.layers[number]
         if layer.tampered:  # then nothing that was seen of its own shift says anything
             ends[:] = [Fate(Ending.UNKNOWN, (), layer.tampered, run.name, path.answers)]
-        yield Use(run, path, layer, _distinct(ends))
+        yield Use(run, path, layer, _distinct(ends), tuple(dict.fromkeys(by_hand.get(number, ()))))
 
 
 def _carried(equation: Equation, environment: _Environment) -> list[int]:
@@ -113,7 +114,11 @@ def _step(
             case Cancelled(by, assumption):
                 norm = path.layers[equation.layer] if equation.layer is not None else None
                 equations = trail.equations()
-                yield Fate(Ending.CANCELLED, equations, "", run.name, path.answers, by, assumption, norm)
+                arriving = [
+                    held[number].shift for var in equation.operands if number in (held := environment.get(var, {}))
+                ]
+                shift = arriving[0] if len(arriving) == 1 else None
+                yield Fate(Ending.CANCELLED, equations, "", run.name, path.answers, by, assumption, norm, shift)
             case Read(why, known):
                 yield _fate(run, path, trail, Ending.READ if known else Ending.UNKNOWN, why)
 

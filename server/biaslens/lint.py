@@ -127,3 +127,14 @@ def fix_of(finding: Finding, report: Report) -> Fix | None:
     from biaslens.fixes.remove_bias import fix
 
     return fix(report.source, finding.site, report.program)
+
+
+def fixes_of(finding: Finding, report: Report) -> tuple[Fix, ...]:
+    """All repairs of one finding, for a person to choose from: that of `fix_of` first.
+
+    report: with equations, as `lint` makes it.
+    """
+    from biaslens.fixes.load_hook import fix
+
+    found = (fix_of(finding, report), fix(report.source, finding.site, report.program))
+    return tuple(made for made in found if made is not None)

@@ -17,12 +17,16 @@ MAX_FATES = 24
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What became of one layer on one path; `fates` is empty where it is never applied."""
+    """What became of one layer on one path; `fates` is empty where it is never applied.
+
+    by_hand: where code takes the bias itself, `layer.bias`, whatever it does with it.
+    """
 
     run: Run
     path: Path
     layer: Layer
     fates: tuple[Fate, ...]
+    by_hand: tuple[Location, ...] = ()
 
     @property
     def cancelled(self) -> bool:
@@ -67,6 +71,7 @@ def _site(program: Program, place: Location, uses: list[Use]) -> Site:
         judgement.origin,
         seen_in,
         judgement.by_default and any(use.layer.bias is not False for use in usual),
+        tuple(dict.fromkeys(place for use in uses for place in use.by_hand)),
     )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def register(server: LanguageServer, session: Session) -> None:
-    """Offers each fix that has an edit, for the version of the text that the client has."""
+    """Offers all fixes that have edits, for the version of the text that the client has."""
     if not session.client.literals:
         return
 
@@ -32,9 +32,11 @@ def register(server: LanguageServer, session: Session) -> None:
             return []
         actions: list[types.CodeAction] = []
         for finding, diagnostic in _at_hand(checked, params, session):
-            fix = await session.fix_of(finding, checked.report)
-            if fix is not None and fix.edits and fix.applicability != "display-only":
-                actions.append(code_action(fix, diagnostic, document, session.client))
+            fixes = await session.fixes_of(finding, checked.report)
+            usable = [fix for fix in fixes if fix.edits and fix.applicability != "display-only"]
+            actions += [
+                code_action(fix, diagnostic, document, session.client, preferred=fix is fixes[0]) for fix in usable
+            ]
         return actions if session.documents.get(document.path) is document else []
 
     options = types.CodeActionOptions(code_action_kinds=[types.CodeActionKind.QuickFix], resolve_provider=False)
