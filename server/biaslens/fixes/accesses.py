@@ -112,7 +112,7 @@ def _may_be(base: ast.expr, subject: _Subject, outside: tuple[ast.AST, ...]) -> 
         case ast.Name():
             return True
         case ast.Attribute(attr=name):
-            return not subject.words or name in subject.words
+            return not subject.words or name in subject.words or name == "_modules"
         case _:
             return True
 

@@ -8,6 +8,7 @@ import re
 from biaslens.fixes.accesses import Access, is_initialiser
 
 _VIEW = re.compile("data|grad|T|detach|view|view_as|reshape|flatten|requires_grad_?")
+_MODULE = re.compile(r"^(torch\.)?((nn\.)?init|nn)\.\w+$")
 _PURE_ROOT = re.compile("torch|np|numpy|math|nn|init|F|float|int|bool|min|max|abs|len|tuple|list|range")
 _PURE_METHOD = re.compile(
     "size|numel|dim|clone|detach|float|double|half|cpu|cuda|to|view|view_as|reshape|flatten|squeeze|item|sqrt"
@@ -33,13 +34,18 @@ def _sets(statement: ast.AST, access: ast.Attribute) -> bool:
             rest = [*arguments, *(keyword.value for keyword in keywords)]
             if isinstance(function, ast.Attribute) and is_initialiser(function) and _is_view(function.value, access):
                 return all(map(_is_pure, rest))
-            if is_initialiser(function) and rest and _is_view(rest[0], access):
+            if is_initialiser(function) and _is_function(function) and rest and _is_view(rest[0], access):
                 return all(map(_is_pure, rest[1:]))
             return False
         case ast.Assign(targets=[target], value=value) | ast.AugAssign(target=target, value=value):
             return _is_view(target, access) and _is_pure(value)
         case _:
             return False
+
+
+def _is_function(function: ast.expr) -> bool:
+    """Whether it is a function of a module, and no method: those set what they belong to."""
+    return isinstance(function, ast.Name) or _MODULE.search(ast.unparse(function)) is not None
 
 
 def _is_view(expression: ast.expr, access: ast.Attribute) -> bool:
