@@ -104,9 +104,12 @@ def _accesses(node: ast.AST, subject: _Subject, outside: tuple[ast.AST, ...]) ->
 
 def _may_be(base: ast.expr, subject: _Subject, outside: tuple[ast.AST, ...]) -> bool:
     """Whether `base.bias` can be the layer's bias: by the last name of the chain, or as a variable of any name."""
+    is_item = isinstance(base, ast.Subscript)
     while isinstance(base, ast.Subscript):
         base = base.value
     match base:
+        case ast.Name() if is_item:
+            return True
         case ast.Name("self" | "cls"):
             return _inside_subclass(subject.layer, outside)
         case ast.Name():

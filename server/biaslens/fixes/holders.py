@@ -55,7 +55,9 @@ def dotted(expression: ast.expr) -> str | None:
         case ast.Attribute(value=value, attr=name):
             before = dotted(value)
             return f"{before}.{name}" if before else None
-        case ast.Subscript(value=value, slice=ast.Constant(int(index) | str(index))) if not isinstance(index, bool):
+        case ast.Subscript(value=ast.Name("self"), slice=ast.Constant(int(index))):
+            return str(index)
+        case ast.Subscript(value=value, slice=ast.Constant(int(index) | str(index))):
             before = dotted(value)
             return f"{before}.{index}" if before else None
         case _:
