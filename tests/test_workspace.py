@@ -154,3 +154,22 @@ def site(report: Report) -> Site:
     """The only affine layer that a file makes."""
     (found,) = report.flow.affine_sites
     return found
+
+
+def test_a_star_import_brings_what_the_module_exports() -> None:
+    norms = HEAD + "class Norm(nn.BatchNorm2d): pass\n"
+    plain = HEAD + "class Norm(nn.Identity): pass\n"
+    net = HEAD + (
+        "from norms import *\n"
+        "from plain import *\n"
+        "class Net(nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.conv = nn.Conv2d(3, 8, 3)\n"
+        "        self.norm = Norm(8)\n"
+        "    def forward(self, x):\n"
+        "        return self.norm(self.conv(x))\n"
+    )
+    for exported, verdict in (("__all__ = ['other']\n", Verdict.UNKNOWN), ("__all__ = ['Norm']\n", Verdict.REDUNDANT)):
+        files = {"norms.py": exported + norms, "plain.py": "__all__ = ['other']\n" + plain, "net.py": net}
+        assert site(reports(files)["net.py"]).verdict is verdict

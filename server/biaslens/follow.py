@@ -68,7 +68,8 @@ def _uses(run: Run, path: Path) -> Iterator[Use]:
     by_hand: dict[int, list[Location]] = {}
     for index, equation in enumerate(path.equations):
         for number in _carried(equation, environment):
-            fates[number] += _step(run, path, index, equation, number, environment)
+            if not _is_needed(fates[number]):
+                fates[number] += _step(run, path, index, equation, number, environment)
         if equation.layer in fates and equation.results:
             if equation.starts:
                 by_hand.setdefault(equation.layer, []).append(equation.location)
@@ -82,6 +83,11 @@ def _uses(run: Run, path: Path) -> Iterator[Use]:
         if layer.tampered:  # then nothing that was seen of its own shift says anything
             ends[:] = [Fate(Ending.UNKNOWN, (), layer.tampered, run.name, path.answers)]
         yield Use(run, path, layer, _distinct(ends), tuple(dict.fromkeys(by_hand.get(number, ()))))
+
+
+def _is_needed(fates: Sequence[Fate]) -> bool:
+    """Whether something reads the bias for sure: then the rest of its ways decides nothing."""
+    return any(fate.ending is Ending.READ for fate in fates)
 
 
 def _carried(equation: Equation, environment: _Environment) -> list[int]:

@@ -14,6 +14,9 @@ from biaslens.text import Location
 MAX_FATES = 24
 """More fates of one site than this tell nobody more."""
 
+MAX_OPEN = 3
+"""So many unfollowed branches are named; more of them are summed up."""
+
 
 @dataclass(frozen=True, slots=True)
 class Use:
@@ -137,9 +140,11 @@ def _all_cancelled(alone: list[Use], contexts: list[Use]) -> _Judgement:
         return _Judgement(Verdict.IN_EVERY_USE, f"in every use found: {names}")
     open_questions = _open_questions(alone)
     if open_questions:
+        origin = _weakest(answer.question.origin for answer in open_questions)
         texts = list(dict.fromkeys(_phrase(answer) for answer in open_questions))
-        condition = " and ".join(texts[:3]) + (" and more" if len(texts) > 3 else "")
-        return _Judgement(Verdict.CONDITIONAL, condition, open_questions[0].question.origin)
+        if origin in ("data", "result", "mode") or len(texts) > MAX_OPEN:
+            return _Judgement(Verdict.CONDITIONAL, "on every path that was followed", origin)
+        return _Judgement(Verdict.CONDITIONAL, " and ".join(texts), origin)
     return _Judgement(Verdict.REDUNDANT)
 
 

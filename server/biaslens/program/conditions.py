@@ -79,6 +79,11 @@ def holds(run: Run, scope: Scope, value: Value, node: ast.expr, *, fails: bool =
     return answer if positive else not answer
 
 
+def question_of(run: Run, value: Value) -> str:
+    """The key under which a run notes its question about the truth of a value, if it asks one."""
+    return repr(_normal(key_of(run, value))[0])
+
+
 def assume(run: Run, value: Value, answer: bool = True) -> None:
     """Effect: takes a test as decided (`assert`)."""
     if isinstance(value, Unknown) and truth(run, value) is None:
@@ -270,7 +275,7 @@ def _presumed(run: Run, key: Hashable) -> bool | None:
 
 
 def _unlikely(key: Hashable) -> bool:
-    """Tests that are false by default: being None or of some type, or an unknown number equal to a given one."""
+    """Tests that are false by default: being a given constant, of some type, or an unknown number equal to one."""
     match key:
         case ("==", ("number", *_) as subject, ("constant", "int", _)):
             return not is_remainder(subject)
@@ -278,7 +283,7 @@ def _unlikely(key: Hashable) -> bool:
             return all(_unlikely(part) for part in parts)
         case ("and", *parts):
             return any(_unlikely(part) for part in parts)
-        case ("is", _, ("constant", _, None)) | ("isinstance", *_) | ("raises", *_):
+        case ("is", _, ("constant", *_)) | ("isinstance", *_) | ("raises", *_):
             return True
         case ("text method", "startswith" | "endswith", *_):
             return True

@@ -46,6 +46,8 @@ def explore(
     waiting.add(base, defaults=_normalises(base))
     for about_circumstances in (False, True):
         for forced, run in waiting.taken(about_circumstances):
+            if search.is_over:
+                return search.result()
             changes = len(forced) - len(base.forced)
             if changes > 1 and not search.is_new(run, forced):
                 continue
@@ -86,11 +88,14 @@ def _further(search: _Search, run: Run) -> Run | None:
 
 
 def _distance(run: Run, key: str) -> int:
-    """How far a question is from what decides whether a program raises: inputs, other arguments, circumstances."""
+    """How far a question is from what decides whether a program raises: inputs, tests that led to the place where it
+    does, other arguments, circumstances."""
     question = run.answers[key].question
     if question.is_about_default and question.origin == "forward":
         return 0
-    return 2 if _is_circumstance(run, key) else 1
+    if key in run.blamed:
+        return 1
+    return 3 if _is_circumstance(run, key) else 2
 
 
 def _are_independent(left: Mapping[str, str], right: Mapping[str, str], base: Run) -> bool:
@@ -141,7 +146,7 @@ class _Search:
 
     def follow(self, forced: Mapping[str, str]) -> Run | None:
         """One run, or None without budget. Also a run that is no path tells its questions."""
-        if self._runs_left <= 0 or self._steps_left <= 0:
+        if self.is_over:
             return None
         self._runs_left -= 1
         try:
@@ -156,6 +161,11 @@ class _Search:
         if not ended:
             self._paths.append(run)
         return run
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the budget is spent."""
+        return self._runs_left <= 0 or self._steps_left <= 0
 
     def is_new(self, run: Run, forced: Mapping[str, str]) -> bool:
         """Whether some answers take a branch that no run took yet."""
@@ -211,7 +221,8 @@ def guarded(run: Run, body: Callable[[], None]) -> Run:
     """Runs the body; where the program raises, tells so together with the run."""
     try:
         body()
-    except PathEnds:
+    except PathEnds as end:
+        run.blamed = tuple(end.tests)
         raise _Ended(run) from None
     return run
 

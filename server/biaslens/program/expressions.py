@@ -48,18 +48,25 @@ def evaluate(run: Run, scope: Scope, node: ast.expr) -> Value:
     return handler(run, scope, node)
 
 
-def is_true(run: Run, scope: Scope, node: ast.expr, *, fails: bool = False) -> bool:
-    """Whether a condition is true on this path; a compound condition is one question.
+def is_true(run: Run, scope: Scope, node: ast.expr) -> bool:
+    """Whether a condition is true on this path."""
+    return holds(run, scope, condition(run, scope, node), node)
 
-    fails: the program raises where it is true.
-    """
-    value = _condition(run, scope, node)
-    return holds(run, scope, value, node, fails=fails)
+
+def condition(run: Run, scope: Scope, node: ast.expr) -> Value:
+    """The value of a test, where `and`, `or` and `not` give one truth value instead of one of their operands."""
+    match node:
+        case ast.BoolOp(op=operator, values=parts):
+            return _compound(run, scope, "and" if isinstance(operator, ast.And) else "or", parts, node)
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return negate(run, condition(run, scope, operand))
+        case _:
+            return evaluate(run, scope, node)
 
 
 def take_as_true(run: Run, scope: Scope, node: ast.expr) -> None:
     """Effect: `assert node`."""
-    assume(run, _condition(run, scope, node))
+    assume(run, condition(run, scope, node))
 
 
 def opaque(run: Run, scope: Scope, node: ast.AST, *, text: str = "") -> Unknown:
@@ -92,21 +99,10 @@ def binary(run: Run, scope: Scope, symbol: str, left: Value, right: Value, node:
         return Unknown(key, f"{show(left)} {symbol} {show(right)}")
 
 
-def _condition(run: Run, scope: Scope, node: ast.expr) -> Value:
-    """The value of a test, where `and`, `or` and `not` give one truth value instead of one of their operands."""
-    match node:
-        case ast.BoolOp(op=operator, values=parts):
-            return _compound(run, scope, "and" if isinstance(operator, ast.And) else "or", parts, node)
-        case ast.UnaryOp(op=ast.Not(), operand=operand):
-            return negate(run, _condition(run, scope, operand))
-        case _:
-            return evaluate(run, scope, node)
-
-
 def _compound(run: Run, scope: Scope, symbol: str, parts: list[ast.expr], node: ast.expr) -> Value:
     open_parts: list[Value] = []
     for part in parts:
-        value = _condition(run, scope, part)
+        value = condition(run, scope, part)
         answer = truth(run, value)
         if answer is (symbol == "or"):
             return answer
@@ -146,7 +142,7 @@ def _binary(run: Run, scope: Scope, node: ast.BinOp) -> Value:
 
 def _unary(run: Run, scope: Scope, node: ast.UnaryOp) -> Value:
     if isinstance(node.op, ast.Not):
-        return negate(run, _condition(run, scope, node.operand))
+        return negate(run, condition(run, scope, node.operand))
     value = evaluate(run, scope, node.operand)
     if isinstance(value, Tensor):
         return tensors.negative(run, scope, value, node) if isinstance(node.op, ast.USub) else value

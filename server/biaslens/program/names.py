@@ -221,10 +221,21 @@ def _may_have(run: Run, path: str, name: str) -> bool:
     source = run.world.files.read(path)
     if isinstance(source, Problem) or (name not in source.text and "import *" not in source.text):
         return False
+    exported = _exported(source.text)
+    if exported is not None:
+        return re.search(rf"""["']{name}["']""", exported) is not None
     if "import *" in source.text:
         return True
     bound = rf"^[\w \t,(]*\b{name}\b[ \t]*(?:[=:,)\\]|$)|\b(?:def|class|as|for|import)[ \t][^\n]*\b{name}\b"
     return re.search(bound, source.text, re.MULTILINE) is not None
+
+
+def _exported(text: str) -> str | None:
+    """The text of `__all__` where it is one list of a file's own making; None where it is none, or more than that."""
+    if text.count("__all__") != 1:
+        return None
+    found = re.search(r"^__all__[ \t]*=[ \t]*[\[(]([^\])]*)[\])][ \t]*(?:#.*)?$", text, re.MULTILINE)
+    return found.group(1) if found else None
 
 
 _TORCH_CLASSES = frozenset(

@@ -42,7 +42,11 @@ MAX_ASIDE = 2_000
 
 
 class PathEnds(Exception):
-    """This run raises: it is no path."""
+    """This run raises: it is no path. tests: keys of the tests that led there, innermost first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tests: list[str] = []
 
 
 class BudgetExceeded(Exception):
@@ -117,6 +121,7 @@ class Run:
     names: what the program calls the tensors that stand for unknown values.
     shared: the run that evaluates globals for this one, None for that run itself.
     replaced: names outside the sources that the program assigns anew, such as `nn.BatchNorm2d = nn.Identity`.
+    blamed: keys of the tests that led to where the program raised, innermost first.
     """
 
     world: World
@@ -137,6 +142,7 @@ class Run:
     names: dict[Var, str] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
     replaced: set[str] = field(default_factory=set)
+    blamed: tuple[str, ...] = ()
     constructing: int = 0
     steps: int = 0
     depth: int = 0

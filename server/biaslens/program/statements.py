@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from biaslens.program import attributes, calls, classes, expressions, modules, names, tensors
-from biaslens.program.conditions import compare, holds, settle, truth
+from biaslens.program.conditions import compare, holds, question_of, settle, truth
 from biaslens.program.iteration import items_of, unpack
 from biaslens.program.run import ModuleState, PathEnds, Run
 from biaslens.program.values import (
@@ -158,10 +158,13 @@ def _return(run: Run, scope: Scope, node: ast.Return) -> Signal:
 
 
 def _if(run: Run, scope: Scope, node: ast.If) -> Signal:
-    fails = isinstance(node.body[-1], ast.Raise)
-    return execute_all(
-        run, scope, node.body if expressions.is_true(run, scope, node.test, fails=fails) else node.orelse
-    )
+    value = expressions.condition(run, scope, node.test)
+    is_true = holds(run, scope, value, node.test, fails=isinstance(node.body[-1], ast.Raise))
+    try:
+        return execute_all(run, scope, node.body if is_true else node.orelse)
+    except PathEnds as end:
+        end.tests.append(question_of(run, value))
+        raise
 
 
 def _for(run: Run, scope: Scope, node: ast.For) -> Signal:

@@ -78,8 +78,8 @@ def statement(site: Site, fate: Fate) -> str:
 
 
 def when(condition: str) -> str:
-    """A condition as the end of a sentence: "when norm is None", "with the default `norm=True`"."""
-    return condition if condition.startswith("with ") else f"when {condition}"
+    """A condition as the end of a sentence: "when norm is None", "with the default `norm=True`", "on every path …"."""
+    return condition if condition.startswith(("with ", "on ")) else f"when {condition}"
 
 
 def reason(fate: Fate, bias: str = "the bias") -> str:
