@@ -13,6 +13,7 @@ from torch import nn
 from biaslens.cli.fixing import fixed, fixes_of
 from biaslens.lint import Report, fix_of, lint, lint_all
 from biaslens.options import Options
+from biaslens.render.text import full
 from biaslens.rules.rule import Fix
 from biaslens.syntax.files import Files
 from biaslens.text import Source
@@ -227,10 +228,13 @@ def test_the_fixed_model_is_built_where_one_without_the_companion_crashes(text: 
 
 @pytest.mark.parametrize("start", WITHOUT_FIX.values(), ids=WITHOUT_FIX)
 def test_no_fix_leaves_a_crash_behind(start: str) -> None:
-    _, made = _fix(_model(start))
+    source, made = _fix(_model(start))
     assert made.edits == ()
     assert made.applicability == "display-only"
     assert "would fail without it" in made.reason
+    report = lint(source, Files({PATH: source.text}), Options())
+    shown = full(report.findings[0], made, Files({PATH: source.text}).read, "/project", lambda text, _: text)
+    assert f"help: no automatic fix: {made.reason}" in shown
 
 
 def test_a_layer_that_may_be_another_one_is_guarded() -> None:
