@@ -247,6 +247,15 @@ def test_a_layer_that_may_be_another_one_is_guarded() -> None:
     assert guard in expected
 
 
+def test_what_is_removed_and_what_is_guarded_may_share_a_block() -> None:
+    loop = "for m in (self.conv, self.head):\n    m.bias.data.zero_()"
+    text = _model("self.begin()") + "\n    def begin(self):\n        LOOP\n        self.conv.bias.data.zero_()\n"
+    guarded = loop.replace("    m.bias", "    if m.bias is not None:\n        m.bias").replace("\n", "\n        ")
+    after = _after(text.replace("LOOP", loop.replace("\n", "\n        ")))
+    assert after == _without_bias(text).replace("LOOP\n        self.conv.bias.data.zero_()", guarded)
+    assert _built(after).conv.bias is None
+
+
 def test_a_functional_form_takes_none() -> None:
     text = _model().replace("self.norm(self.conv(x))", "self.norm(torch.conv2d(x, self.conv.weight, self.conv.bias))")
     assert _after(text) == _without_bias(text)

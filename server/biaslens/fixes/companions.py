@@ -49,7 +49,7 @@ def companions(module: Module, accesses: Sequence[Access], call: Span) -> tuple[
             if guard is None:
                 return Unfit(row[0].access)
             edits += guard
-    cuts = removals(doomed, module)
+    cuts = removals(doomed, module, edits)
     if cuts is None:
         return Unfit(next(item.access for item in found.values() if item.path in doomed))
     return tuple(sorted([*edits, *cuts]))

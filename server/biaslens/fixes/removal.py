@@ -14,10 +14,10 @@ _MODES = ("no_grad", "inference_mode", "enable_grad", "set_grad_enabled")
 _QUESTIONS = ("isinstance", "hasattr", "getattr", "type", "len", "callable")
 
 
-def removals(paths: Sequence[tuple[ast.AST, ...]], module: Module) -> list[Edit] | None:
+def removals(paths: Sequence[tuple[ast.AST, ...]], module: Module, others: Sequence[Edit] = ()) -> list[Edit] | None:
     """The edits that remove statements; None where one shares its line with another one.
 
-    paths: each a statement with the nodes around it, outermost first.
+    paths: each a statement with the nodes around it, outermost first. others: edits of statements that stay.
     An `if` or `with` that has nothing left to do goes as well; another block gets `pass`.
     """
     victims = [_Victim(path, path) for path in paths]
@@ -30,7 +30,7 @@ def removals(paths: Sequence[tuple[ast.AST, ...]], module: Module) -> list[Edit]
         if len(doomed) < len(block) or is_elif:
             if not all(is_alone(module, victim.path[-1]) for victim in doomed):
                 return None
-            edits += _cut([victim.path[-1] for victim in doomed], block, module)
+            edits += _cut([victim.path[-1] for victim in doomed], block, module, others)
         elif _is_idle(doomed[0].path, module):
             victims.append(_Victim(doomed[0].path[:-1], doomed[0].path))
         elif (len(block) == 1 and follows_colon(module, block[0])) or all(is_alone(module, s) for s in block):
@@ -78,7 +78,7 @@ def _is_mode(item: ast.withitem) -> bool:
             return False
 
 
-def _cut(doomed: Sequence[ast.AST], block: Sequence[ast.stmt], module: Module) -> list[Edit]:
+def _cut(doomed: Sequence[ast.AST], block: Sequence[ast.stmt], module: Module, others: Sequence[Edit]) -> list[Edit]:
     """Cuts statements out of a block that keeps others.
 
     Where all of the block is about biases, other fixes cut there as well: one edit over the whole block keeps two of
@@ -86,9 +86,10 @@ def _cut(doomed: Sequence[ast.AST], block: Sequence[ast.stmt], module: Module) -
     """
     spans = [_lines_with_gap(module, statement) for statement in doomed]
     rest = [statement for statement in block if not any(statement is other for other in doomed)]
-    if block[-1] not in doomed or not all(_is_about_bias(statement) for statement in rest):
+    whole = Span(lines_of(module, block[0]).start, lines_of(module, block[-1]).end)
+    stays = any(whole.covers(edit.span) for edit in others) or not all(map(_is_about_bias, rest))
+    if stays or block[-1] not in doomed:
         return [Edit(span, "") for span in spans]
-    whole = Span(lines_of(module, block[0]).start, spans[-1].end)
     kept, position = "", whole.start
     for span in sorted(spans):
         kept += module.source.text[position : span.start]
