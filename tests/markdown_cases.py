@@ -26,7 +26,7 @@ line says what must be found there, whether or not the layer has a bias at prese
 | `# redundant: norm` | redundant, and the norm, operation or mechanism that cancels it | cancelled in every run |
 | `# redundant if: condition` | redundant under a condition | cancelled in each `build`, read in an `otherwise` |
 | `# redundant in every use` | redundant wherever the file uses it | the same |
-| `# absorbed` | the next layer's bias can take its place | read in some run |
+| `# absorbed: fc2` | the bias of a later layer can take its place | read, and undone by a change of that bias alone |
 | `# needed: relu` | needed, and what reads it (may be left out) | read in some run |
 | `# returned` | needed, since it reaches the output | read in some run |
 | `# unused` | the layer is never applied | neither its bias nor its weight matters |
@@ -53,7 +53,7 @@ _BLOCK = re.compile(r"^```python( fixed)?\n(.*?)^```$", re.MULTILINE | re.DOTALL
 _RUN = re.compile(r"^- (build|otherwise|eval) `(.+?)` on `(.+)`$", re.MULTILINE)
 _WORDS = "redundant if|redundant in every use|redundant|absorbed|needed|returned|unused|unknown"
 _EXPECTATION = re.compile(rf"#\s+({_WORDS})(?::\s+(.+))?$")
-_NEED_A_NAME = ("redundant", "redundant if")
+_NEED_A_NAME = ("redundant", "redundant if", "absorbed")
 _NEED_BOTH_SIDES = ("redundant if", "redundant in every use")
 
 

@@ -57,7 +57,7 @@ def contradictions(case: Case) -> list[str]:
     found = [
         f"line {line}: `{expectation.word}` is expected, but {complaint}"
         for line, expectation in case.expectations.items()
-        for complaint in _complaints(expectation, _readings_at(line, runs))
+        for complaint in (*_complaints(expectation, _readings_at(line, runs)), *_not_absorbed(case, line, expectation))
     ]
     silent = {layer.line for _, layers in runs for layer in layers if not layer.is_norm} - set(case.expectations)
     return found + [f"line {line}: it makes a layer, and nothing is expected" for line in sorted(silent)]
@@ -103,6 +103,69 @@ def _complaints(expectation: Expectation, readings: Mapping[str, list[Reading]])
                 yield f"torch says {_words(everything)}"
         case _:
             pass
+
+
+def output(text: str, build: Build) -> Tensor:
+    """The first tensor that a model of a file gives, with all parameters random."""
+    with _float64(), torch.no_grad():
+        forward, model, inputs = _prepare(text, build, SEEDS[0])
+        return _run(forward, model, inputs, SEEDS[0])[0]
+
+
+def _not_absorbed(case: Case, line: int, expectation: Expectation) -> Iterator[str]:
+    if expectation.word == "absorbed":
+        for build in case.builds:
+            for seed in SEEDS:
+                distance = left_by_absorbers(case.text, build, line, (expectation.text,), seed)
+                if distance > STAYED:
+                    yield f"the bias of `{expectation.text}` cannot undo it: the output moves by {distance:.1e}"
+
+
+def left_by_absorbers(text: str, build: Build, line: int, absorbers: tuple[str, ...], seed: int) -> float:
+    """How far the output moves with the bias of a layer made on a line, after the absorbers' biases are put right.
+
+    absorbers: ends of names in the model. By how much is measured at an absorber's first application; it has to hold
+    for all of them, and for other inputs.
+    """
+    with _float64(), _lines_recorded(), torch.no_grad():
+        forward, model, inputs = _prepare(text, build, seed)
+        cases = [
+            inputs,
+            [torch.randn_like(i) if isinstance(i, Tensor) and i.is_floating_point() else i for i in inputs],
+        ]
+        moved, ends = 0.0, tuple(f".{absorber}" for absorber in absorbers)
+        for layer in [layer for layer in model.modules() if vars(layer).get(_LINE) == line and _has_shift(layer)]:
+            takers: list[Any] = [taker for name, taker in model.named_modules() if f".{name}".endswith(ends)]
+            before = [_run(forward, model, case, seed) for case in cases]
+            plain = [_first_output(lambda: _run(forward, model, inputs, seed), taker) for taker in takers]
+            with _bias_of(layer) as bias, _perturbed([bias, *(taker.bias for taker in takers)], by=0):
+                bias.add_(torch.randn_like(bias))
+                for taker, wanted in [*zip(takers, plain, strict=True)] * len(takers):  # whichever comes first
+                    found = _first_output(lambda: _run(forward, model, inputs, seed), taker)
+                    taker.bias.add_(_along_bias(wanted - found, taker))
+                after = [_run(forward, model, case, seed) for case in cases]
+            moved = max(moved, *(_distance(*pair) for pair in zip(before, after, strict=True)))
+        return moved
+
+
+def _first_output(run: Callable[[], object], layer: nn.Module) -> Tensor:
+    found: list[Tensor] = []
+
+    def heard(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+        found.append(output.clone())
+
+    hook = layer.register_forward_hook(heard)
+    run()
+    hook.remove()
+    return found[0]
+
+
+def _along_bias(difference: Tensor, layer: nn.Module) -> Tensor:
+    """The mean over all axes but those of the layer's bias."""
+    bias: Any = layer.bias
+    if isinstance(layer, (nn.Linear, nn.Bilinear, nn.LayerNorm)):
+        return difference.reshape(-1, *bias.shape).mean(0)
+    return difference.movedim(1, 0).reshape(len(bias), -1).mean(1)
 
 
 def _readings_at(line: int, runs: list[tuple[Build, list[Measured]]]) -> dict[str, list[Reading]]:
@@ -226,10 +289,10 @@ def _bias_of(layer: nn.Module) -> Generator[Tensor]:
 
 
 @contextmanager
-def _perturbed(tensors: list[Tensor]) -> Generator[None]:
+def _perturbed(tensors: list[Tensor], by: float = 1) -> Generator[None]:
     values = [tensor.clone() for tensor in tensors]
     for tensor in tensors:
-        tensor.add_(torch.randn_like(tensor))
+        tensor.add_(by * torch.randn_like(tensor))
     yield
     for tensor, value in zip(tensors, values, strict=True):
         tensor.copy_(value)

@@ -85,6 +85,8 @@ def test_a_file_after_all_safe_fixes_computes_the_same(case: Case) -> None:
         ("# redundant if: normalize", "# redundant: norm2", "torch says cancelled and read"),
         ("# needed: relu", "# redundant: relu", "torch says read"),
         ("# needed: relu", "# unused", "torch says read"),
+        ("# needed: relu", "# absorbed: norm1", "cannot undo it"),
+        ("# redundant: norm1", "# absorbed: norm1", "torch says cancelled"),
         ("  # needed: relu", "", "nothing is expected"),
         ("def forward(self, x):", "def forward(self, x):  # needed: forward", "no run makes a layer there"),
         ("- build `Net()`", "- build `Net(False)`", "where it should be cancelled"),
@@ -120,6 +122,7 @@ def test_a_fix_that_changes_the_model_is_refused(before: str, after: str, compla
     ("before", "after", "complaint"),
     [
         ("# redundant: norm1", "# redundant", "does not say"),
+        ("# needed: relu", "# absorbed", "does not say"),
         ("- build `Net()` on `(4, 3, 9, 9)`\n", "", "no way to build"),
         ("- otherwise", "- build", "needs a run of the other side"),
         ("- build", "```python\npass\n```\n- build", "one model file"),

@@ -223,12 +223,47 @@ def test_only_plain_redundant_sites_with_a_live_bias_get_a_fix() -> None:
     source = Source(PATH, call)
     site = site_of(source, call)
     assert fix(source, site) is not None
-    for verdict in set(Verdict) - {Verdict.REDUNDANT}:
+    for verdict in set(Verdict) - {Verdict.REDUNDANT, Verdict.ABSORBED}:
         assert fix(source, replace(site, verdict=verdict)) is None
     for change in ({"bias": False}, {"bias": None}, {"frozen": True}, {"tampered": "its bias is assigned"}):
         layer = replace(site.layer, **_any(change))
         assert fix(source, replace(site, layer=layer)) is None
     assert fix(Source("/project/other.py", call), site) is None
+
+
+def test_a_bias_that_is_absorbed_goes_only_when_asked_for() -> None:
+    call = "nn.Conv2d(3, 64, 3)"
+    source = Source(PATH, call)
+    found = fix(source, replace(site_of(source, call), verdict=Verdict.ABSORBED))
+    assert found is not None
+    assert source.edited(found.edits) == "nn.Conv2d(3, 64, 3, bias=False)"
+    assert found.applicability == "unsafe"
+    assert "has an effect until it is moved" in found.reason
+
+
+def test_of_all_norms_only_a_layer_norm_can_lose_its_shift_alone() -> None:
+    text = """\
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.bn1 = nn.BatchNorm2d(8)
+        self.ln = nn.LayerNorm(9)
+        self.bn2 = nn.BatchNorm2d(8)
+        self.fc = nn.Linear(9, 9)
+
+    def forward(self, x):
+        y = self.fc(self.ln(x.relu()))
+        return self.bn2(self.bn1(x)), y
+"""
+    report = lint(Source(PATH, text), Files(), Options(select=("BL2",)))
+    offered = {finding.code: fix_of(finding, report) for finding in report.findings}
+    assert offered.keys() == {"BL203", "BL204"}
+    assert offered["BL203"] is None
+    assert offered["BL204"] is not None
+    assert "nn.LayerNorm(9, bias=False)" in report.source.edited(offered["BL204"].edits)
 
 
 _ARGUMENT = st.sampled_from(

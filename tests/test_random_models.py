@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from biaslens.flow import Verdict
-from biaslens.lint import lint
+from biaslens.flow import Ending, Verdict
+from biaslens.lint import Report, lint
 from biaslens.options import Options
 from biaslens.syntax.files import Files
 from biaslens.text import Source
 from markdown_cases import FOLDER, Build
-from proof import Reading, measure
+from proof import Reading, left_by_absorbers, measure
 from random_classes import PYTHON
 from random_images import ALIASES, IMAGES
 from random_models import RandomModel, random_model
@@ -42,6 +42,12 @@ class Place:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_torch_contradicts_no_verdict(family: str) -> None:
     assert [text for model in _sample(family) for text in _contradictions(model, _verdicts(model))] == []
+
+
+def test_later_biases_take_over_what_is_called_absorbed() -> None:
+    absorbed = [(model, *found) for family in FAMILIES for model in _sample(family) for found in _absorbed(model)]
+    assert len(absorbed) >= 3
+    assert [text for found in absorbed for text in _not_taken_over(*found)] == []
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -70,9 +76,33 @@ def _sample(family: str) -> Iterator[RandomModel]:
         yield random_model(FAMILIES[family], seed)
 
 
-def _verdicts(model: RandomModel) -> dict[Place, set[Verdict]]:
+def _absorbed(model: RandomModel) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """The lines of absorbed biases, with the names of the layers that take them over."""
+    report = _report(model)
+    for site in report.flow.sites:
+        if site.verdict is Verdict.ABSORBED:
+            ends = (fate.end for fate in site.fates if fate.ending is Ending.ABSORBED)
+            names = tuple(dict.fromkeys(end.label for end in ends if end is not None))
+            yield report.source.line_and_column(site.location.span.start)[0] + 1, names
+
+
+def _not_taken_over(model: RandomModel, line: int, names: tuple[str, ...]) -> Iterator[str]:
+    for build in model.builds:
+        try:
+            distance = left_by_absorbers(model.text, build, line, names, seed=1)
+        except Exception:  # torch refuses the model, or an absorber is not applied in it
+            continue
+        if distance > 1e-8:
+            yield f"line {line} is absorbed by {names}, but moves {build.model} by {distance:.1e}:\n{model.text}"
+
+
+def _report(model: RandomModel) -> Report:
     path = str(FOLDER / "model.py")
-    report = lint(Source(path, model.text), Files({path: model.text}), Options())
+    return lint(Source(path, model.text), Files({path: model.text}), Options())
+
+
+def _verdicts(model: RandomModel) -> dict[Place, set[Verdict]]:
+    report = _report(model)
     found: dict[Place, set[Verdict]] = {}
     for site in report.flow.sites:
         line = report.source.line_and_column(site.location.span.start)[0] + 1

@@ -42,8 +42,15 @@ MODELS = {
     "BL104": Build("build", "Centred()", "(4, 3, 9, 8)"),
     "BL105": Build("build", "Attention()", "(4, 7, 16)"),
     "BL106": Build("build", "TokenMixing()", "(4, 10, 16)"),
+    "BL201": Build("build", "Bottleneck()", "(4, 16)"),
+    "BL203": Build("build", "Tokens()", "(4, 7, 16)"),
+    "BL204": Build("build", "FeedForward()", "(4, 7, 16)"),
+    "BL301": Build("build", "FeedForward()", "(4, 7, 16)"),
 }
 """How to run the example of each page."""
+
+ABSORBERS = {"BL201": "up", "BL204": "up"}
+"""Whose bias takes the other over, in the example of the page."""
 
 every_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
 
@@ -52,8 +59,8 @@ def blocks(rule: Rule) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```$", rule.documentation, re.MULTILINE | re.DOTALL)
 
 
-def checked(text: str) -> Report:
-    report = lint(Source(PATH, text), Files(), Options())
+def checked(text: str, rule: Rule) -> Report:
+    report = lint(Source(PATH, text), Files(), Options(select=(rule.code,)))
     assert report.problems == ()
     return report
 
@@ -79,40 +86,66 @@ def test_a_page_links_only_to_papers_and_to_torch(rule: Rule) -> None:
 @every_rule
 def test_the_example_fires_exactly_where_it_says(rule: Rule) -> None:
     text = blocks(rule)[0]
-    found = checked(text).findings
+    found = checked(text, rule).findings
     lines = [Source(PATH, text).line_and_column(finding.location.span.start)[0] for finding in found]
     assert lines == [number for number, line in enumerate(text.splitlines()) if line.endswith("# error")] != []
     assert {finding.code for finding in found} == {rule.code}
-    assert {finding.severity for finding in found} == {"warning"}
+    assert {finding.severity for finding in found} == {"warning" if rule.default else "hint"}
 
 
 @every_rule
 def test_torch_agrees_with_the_example(rule: Rule) -> None:
-    text = blocks(rule)[0]
+    text, build = blocks(rule)[0], MODELS[rule.code]
     expected = {number for number, line in enumerate(text.splitlines(), 1) if line.endswith("# error")}
-    layers = [layer for layer in proof.measure(text, MODELS[rule.code]) if not layer.is_norm]
-    assert {layer.line for layer in layers if layer.reading is proof.Reading.CANCELLED} == expected
-    assert all(layer.reading is proof.Reading.READ for layer in layers if layer.line not in expected)
+    layers = [m for m in proof.measure(text, build) if not m.is_norm or rule.code in ("BL203", "BL204")]
+    by_reading = {reading: {m.line for m in layers if m.reading is reading} for reading in proof.Reading}
+    if rule.code in ABSORBERS or rule.code == "BL301":
+        assert expected <= by_reading[proof.Reading.READ]
+    elif rule.code == "BL203":
+        assert expected < by_reading[proof.Reading.CANCELLED]  # as is a bias that the convolution does not have
+    else:
+        assert expected == by_reading[proof.Reading.CANCELLED]
+        assert all(m.reading is proof.Reading.READ for m in layers if m.line not in expected)
+    for line in expected:
+        if rule.code in ABSORBERS:
+            assert proof.left_by_absorbers(text, build, line, (ABSORBERS[rule.code],), seed=1) < proof.STAYED
+
+
+def test_zeros_stay_zeros_in_the_example_of_no_shift_left() -> None:
+    rule = rule_by_code("BL301")
+    assert rule is not None
+    example, instead = blocks(rule)
+    zeros = replace(MODELS["BL301"], inputs="nn.Linear(16, 7, bias=False).weight.detach().mul(0)")
+    assert proof.output(example, zeros).abs().max() == 0
+    assert proof.output(instead, zeros).abs().max() > 0
 
 
 @every_rule
 def test_what_to_use_instead_is_the_fixed_example_and_computes_the_same(rule: Rule) -> None:
     example, instead = blocks(rule)
-    report = checked(example)
+    report = checked(example, rule)
     fixes = [fix_of(finding, report) for finding in report.findings]
     edits = [edit for fix in fixes if fix is not None for edit in fix.edits]
     fixed = report.source.edited(edits)
+    assert checked(instead, rule).findings == ()
+    if rule.code == "BL301":
+        assert fixes == [None]
+        return
     assert fixed.replace("  # error", "") == instead
-    assert checked(instead).findings == ()
-    assert proof.changes_by_fix(Case("page", example, {}, (MODELS[rule.code],), fixed)) == []
+    assert {fix.applicability for fix in fixes if fix} == {"safe" if rule.default else "unsafe"}
+    changes = proof.changes_by_fix(Case("page", example, {}, (MODELS[rule.code],), fixed))
+    assert changes == [] or rule.code in ABSORBERS  # until what the bias adds is moved
 
 
 def test_every_rule_has_its_own_code_name_and_mechanism() -> None:
     assert [rule.code for rule in RULES] == sorted({rule.code for rule in RULES})
     assert len({rule.name for rule in RULES}) == len(RULES)
-    assert len({rule.mechanism for rule in RULES}) == len(RULES)
+    mechanisms = [rule.mechanism for rule in RULES if rule.default]
+    assert all(mechanisms)
+    assert len(set(mechanisms)) == len(mechanisms)
     for rule in RULES:
-        assert rule_by_code(rule.code) is rule_by_code(rule.name) is rule_of(rule.mechanism) is rule
+        assert rule_by_code(rule.code) is rule_by_code(rule.name) is rule
+        assert rule_of(rule.mechanism) is (rule if rule.default else None)
     assert rule_by_code("BL999") is None
     assert rule_of("") is None
 
@@ -149,7 +182,8 @@ def judged(*sites: Site) -> list[tuple[str, str, str]]:
 
 def test_each_mechanism_is_claimed_by_one_rule() -> None:
     for rule in RULES:
-        assert [code for code, _, _ in judged(site(rule.mechanism))] == [rule.code]
+        if rule.mechanism:
+            assert [code for code, _, _ in judged(site(rule.mechanism))] == [rule.code]
 
 
 def test_the_message_names_the_layer_the_norm_and_its_axes() -> None:
@@ -220,6 +254,43 @@ def test_findings_are_sorted_by_place_and_point_to_the_norm() -> None:
     assert [finding.code for finding in found] == ["BL101", "BL105"]
     assert found[0].related == ((THERE, "`bn1` cancels it here"),)
     assert found[0].url == "https://arxiv.org/abs/1502.03167"
+
+
+def opted_in(made: Site) -> list[tuple[str, str, str]]:
+    found = judge(Flow(PATH, (made,), ()), Options(select=("BL2", "BL3")).selects)
+    assert not any(finding.unnecessary for finding in found)
+    return [(finding.code, finding.severity, finding.message) for finding in found]
+
+
+def absorbed_site(*absorbers: Layer, **changes: Any) -> Site:
+    fates = tuple(Fate(Ending.ABSORBED, (), "", "Net", (), norm=absorber) for absorber in absorbers)
+    return site(verdict=Verdict.ABSORBED, fates=fates, **changes)
+
+
+def test_a_bias_that_later_ones_absorb_is_a_hint_that_names_them() -> None:
+    up, down, last = (Layer(n, CONV, Location(PATH, Span(60 + n, 61 + n)), f"conv{n}", bias=True) for n in (2, 3, 4))
+    sentence = "The bias of `conv1` adds nothing that {} cannot add."
+    assert opted_in(absorbed_site(up)) == [("BL201", "hint", sentence.format("the bias of `conv2`"))]
+    several = "the biases of `conv2`, `conv3` and `conv4`"
+    assert opted_in(absorbed_site(up, down, last)) == [("BL201", "hint", sentence.format(several))]
+    ((_, _, message),) = opted_in(absorbed_site(up, bias=None, bias_text="use_bias"))
+    assert message.startswith("The bias of `conv1` where `use_bias` gives it one adds nothing")
+    for quiet in ({"bias": False}, {"frozen": True}, {"tampered": "its bias is assigned"}, {"by_default": False}):
+        assert opted_in(absorbed_site(up, **quiet)) == []
+
+
+def test_the_shift_of_a_norm_is_a_hint_where_it_is_cancelled_or_absorbed() -> None:
+    norm = replace(CONV, role="norm")
+    up = Layer(2, CONV, THERE, "conv2", bias=True)
+    assert opted_in(absorbed_site(up, entry=norm)) == [
+        ("BL204", "hint", "The shift β of `conv1` adds nothing that the bias of `conv2` cannot add.")
+    ]
+    message = (
+        "The shift β of `conv1` has no effect: `bn1` subtracts the mean over batch, height and width, "
+        "and the shift β with it."
+    )
+    assert opted_in(site(entry=norm)) == [("BL203", "hint", message)]
+    assert opted_in(site(entry=norm, bias=False)) == []
 
 
 def test_a_rule_that_is_not_selected_says_nothing() -> None:

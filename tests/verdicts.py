@@ -14,12 +14,15 @@ VERDICTS = {
     "redundant": Verdict.REDUNDANT,
     "redundant if": Verdict.CONDITIONAL,
     "redundant in every use": Verdict.IN_EVERY_USE,
-    "absorbed": Verdict.NEEDED,  # until a rule tells what a later bias absorbs from what is needed
+    "absorbed": Verdict.ABSORBED,
     "needed": Verdict.NEEDED,
     "returned": Verdict.NEEDED,
     "unused": Verdict.UNUSED,
     "unknown": Verdict.UNKNOWN,
 }
+
+
+_DECISIVE = {Verdict.REDUNDANT: Ending.CANCELLED, Verdict.ABSORBED: Ending.ABSORBED}
 
 
 def found_verdicts(case: Case) -> dict[str, set[str]]:
@@ -79,7 +82,7 @@ def _reasons(site: Site) -> list[str]:
     """Everything that cancels or reads the bias, whichever decides the verdict; or the condition."""
     if site.verdict is Verdict.CONDITIONAL:
         return [site.condition]
-    ending = Ending.CANCELLED if site.verdict is Verdict.REDUNDANT else Ending.READ
+    ending = _DECISIVE.get(site.verdict, Ending.READ)
     fates = [fate for fate in site.fates if fate.ending is ending]
     layers = [fate.norm.label for fate in fates if fate.norm is not None]
     steps = [fate.end.label for fate in fates if fate.end is not None]

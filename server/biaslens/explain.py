@@ -11,6 +11,8 @@ from urllib.parse import quote
 from biaslens.algebra.outcome import Cancels
 from biaslens.flow import Ending, Fate, Flow, NormUse, Site, Verdict
 from biaslens.program.ir import Equation
+from biaslens.rules.absorbed import absorbing
+from biaslens.rules.absorbed import statement as absorbed_statement
 from biaslens.rules.redundant import bias_argument, canceller, named, reason, statement, when
 from biaslens.rules.registry import rule_of
 from biaslens.syntax.files import Files
@@ -111,6 +113,8 @@ def _about_site(site: Site) -> Iterator[_Line]:
     cancelled = site.first_cancelled
     if cancelled is not None and site.verdict in _CLAIMS:
         yield from _about_cancelled(site, cancelled)
+    elif site.verdict is Verdict.ABSORBED and site.first_absorbed is not None:
+        yield from _about_absorbed(site, site.first_absorbed)
     else:
         yield from _about_kept(site, site.first_reading)
 
@@ -128,8 +132,24 @@ def _about_cancelled(site: Site, fate: Fate) -> Iterator[_Line]:
     yield from _paper(fate.cancelled_by)
 
 
+def _about_absorbed(site: Site, fate: Fate) -> Iterator[_Line]:
+    """A bias without which the same functions can be learned."""
+    yield (f"**{_verdict(site)}**",)
+    yield from _trail(fate)
+    if len(fate.trail) == 2 and fate.norm is not None:
+        product = _product(site)
+        yield (
+            f"`{_chain(fate.trail)}: V({product} + b) + c = V{product} + (Vb + c)`: `c` can be all of the constant.",
+        )
+    if site.layer.bias is not False:
+        yield (
+            "It has an effect: to take it away from a trained model, what it adds there moves to the later bias once.",
+        )
+        yield from _cost(site)
+
+
 def _about_kept(site: Site, fate: Fate | None) -> Iterator[_Line]:
-    if fate is None or site.verdict in (Verdict.ABSORBED, Verdict.UNUSED):
+    if fate is None or site.verdict is Verdict.UNUSED:
         yield (f"**{_verdict(site)}**",)
         return
     yield (f"**{_verdict(site)}** ", *_sentence(_reader(fate)))
@@ -154,8 +174,10 @@ def _verdict(site: Site) -> str:
             argument = site.layer.entry.shift.argument if site.layer.entry.shift else "bias"
             text = f"`{argument}={site.layer.bias_text or 'False'}`"
             return f"{text} is right for {name}{condition}: {reason(fate, 'a bias')}."
+        case Verdict.ABSORBED if without:
+            return f"{name} has no bias: {absorbing(site)} can add all that one here could."
         case Verdict.ABSORBED:
-            return f"A later bias takes over the bias of {name}: the layer it ends in has one of its own."
+            return absorbed_statement(site)
         case Verdict.UNUSED:
             return f"No path that we followed uses {name}."
         case Verdict.UNKNOWN:
@@ -336,8 +358,16 @@ def _about_norm(norm: NormUse, flow: Flow) -> Iterator[_Line]:
         yield (f"`{norm.label}` subtracts the bias of ", *_names(kept), " too, but another use may need it.")
     if reads:
         yield ("It depends on the bias of ", *_names(reads), ".")
+    yield from _own_shift(norm, flow)
     yield (_FACTS.get(kind, ""),)
     yield from _paper(kind)
+
+
+def _own_shift(norm: NormUse, flow: Flow) -> Iterator[_Line]:
+    """What becomes of the norm's β, where it can go."""
+    own = next((site for site in flow.sites if site.location == norm.location and site.layer.bias is True), None)
+    if own is not None and own.layer.entry.role == "norm" and own.verdict in (*_CLAIMS, Verdict.ABSORBED):
+        yield (_verdict(own),)
 
 
 _FACTS: Mapping[str, str] = {

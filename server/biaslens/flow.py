@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
-from biaslens.algebra.outcome import Shift
+from biaslens.algebra.axes import ALL, Axes, axes
+from biaslens.algebra.outcome import Cancels, Shift
 from biaslens.program.ir import Answer, Equation, Layer
 from biaslens.text import Location
 
@@ -14,6 +15,7 @@ class Ending(Enum):
     """How one use of a bias ends."""
 
     CANCELLED = "cancelled"
+    ABSORBED = "absorbed"
     READ = "read"
     RETURNED = "returned"
     UNKNOWN = "unknown"
@@ -36,7 +38,8 @@ class Fate:
     """How one use of a bias ends, on one path.
 
     trail: the equations from the layer's own to the one where it ends, both included. cancelled_by: what cancels it in
-    the algebra's words ("batch norm", …), else "". norm: the layer that cancels it, where it is one.
+    the algebra's words ("batch norm", …), else "". norm: the layer that cancels it, where it is one, or whose bias
+    absorbs it.
     reason: what reads it, or what we could not follow. root: the entry from which it was seen. shift: what of the bias
     arrives where it is cancelled, None where several operands bring it.
     """
@@ -64,6 +67,7 @@ class Site:
     layer: one of the layers made there. fates: over all uses, paths and contexts, each kind of ending once per root.
     condition: what has to hold, empty for plain redundant only. condition_origin: as `Question.origin`, "" without one.
     by_default: the condition holds, and the bias is there, by default or in a known use: it is worth a finding.
+    unshifted: it has no bias, and nothing else adds a shift between it and the activations that follow.
     by_hand: where code takes the bias itself, `layer.bias`, whatever it does with it; also in other files.
     """
 
@@ -75,12 +79,29 @@ class Site:
     condition_origin: str = ""
     seen_in: tuple[str, ...] = ()
     by_default: bool = True
+    unshifted: bool = False
     by_hand: tuple[Location, ...] = ()
+
+    @property
+    def first_absorbed(self) -> Fate | None:
+        """The fate that says which later bias takes this one over."""
+        return next((fate for fate in self.fates if fate.ending is Ending.ABSORBED), None)
 
     @property
     def first_cancelled(self) -> Fate | None:
         """The fate that a finding is about."""
         return next((fate for fate in self.fates if fate.ending is Ending.CANCELLED), None)
+
+    @property
+    def deciding(self) -> Fate | None:
+        """The fate that the verdict rests on."""
+        match self.verdict:
+            case Verdict.ABSORBED:
+                return self.first_absorbed
+            case Verdict.REDUNDANT | Verdict.CONDITIONAL | Verdict.IN_EVERY_USE:
+                return self.first_cancelled
+            case _:
+                return self.first_reading
 
     @property
     def first_reading(self) -> Fate | None:
@@ -117,3 +138,13 @@ class Flow:
     def affine_sites(self) -> tuple[Site, ...]:
         """The sites of layers with a matrix; the others are those of norms, whose β is a shift as well."""
         return tuple(site for site in self.sites if site.layer.entry.role == "affine")
+
+
+def own_axes(equation: Equation, layer: Layer) -> Axes:
+    """The axes, as in torch, along which the learnable shift of a layer varies in the result of its application."""
+    assert layer.entry.shift is not None
+    if equation.starts:
+        return axes(-1)
+    if layer.entry.shift.axis is not None:
+        return axes(layer.entry.shift.axis)
+    return next((effect.over for effects in equation.effects for effect in effects if isinstance(effect, Cancels)), ALL)

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from biaslens.algebra.axes import axes
+from biaslens.absorption import with_absorption
 from biaslens.algebra.outcome import Cancelled, Cancels, Carried, Outcome, Read, Shift, apply, combine
-from biaslens.flow import Ending, Fate, Flow, NormUse
+from biaslens.flow import Ending, Fate, Flow, NormUse, own_axes
 from biaslens.program.ir import Equation, Layer, Path, Program, Run, Var
 from biaslens.text import Location
+from biaslens.unshifted import unshifted_layers
 from biaslens.verdicts import Use, sites_of
 
 
 def follow(program: Program) -> Followed:
     """What becomes of the bias of every affine layer on every path."""
-    uses = tuple(use for run in program.runs for path in run.paths for use in _uses(run, path))
+    uses = tuple(
+        use for run in program.runs for use in with_absorption(run, [u for p in run.paths for u in _uses(run, p)])
+    )
     return Followed(uses, _norm_uses(program, uses))
 
 
@@ -78,11 +81,13 @@ def _uses(run: Run, path: Path) -> Iterator[Use]:
     for var in path.outputs:
         for number, carrying in environment.get(var, {}).items():
             fates[number].append(_fate(run, path, carrying.trail, Ending.RETURNED, "it is returned"))
+    unshifted = unshifted_layers(path)
     for number, ends in fates.items():
         layer = path.layers[number]
         if layer.tampered:  # then nothing that was seen of its own shift says anything
             ends[:] = [Fate(Ending.UNKNOWN, (), layer.tampered, run.name, path.answers)]
-        yield Use(run, path, layer, _distinct(ends), tuple(dict.fromkeys(by_hand.get(number, ()))))
+        places = tuple(dict.fromkeys(by_hand.get(number, ())))
+        yield Use(run, path, layer, _distinct(ends), unshifted=number in unshifted, by_hand=places)
 
 
 def _is_needed(fates: Sequence[Fate]) -> bool:
@@ -134,11 +139,8 @@ def _start(run: Run, path: Path, equation: Equation, environment: _Environment) 
     number = equation.layer
     assert number is not None
     result = equation.results[0]
-    shift = path.layers[number].entry.shift
-    if shift is None:
-        return None
-    shape = path.shapes[result]
-    own = Carried(Shift.start(("bias", number), axes(-1 if equation.starts else shift.axis).canonical(shape)))
+    varies = own_axes(equation, path.layers[number]).canonical(path.shapes[result])
+    own = Carried(Shift.start(("bias", number), varies))
     held = environment.setdefault(result, {})
     trail = _Trail(equation, None)
     combined = combine([own, Carried(held[number].shift)]) if number in held else own

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, combinations
 from typing import TypeAlias
 
@@ -22,6 +22,8 @@ MAX_OPEN = 3
 class Use:
     """What became of one layer on one path; `fates` is empty where it is never applied.
 
+    absorbed: its fates where later biases take it over; empty where they do not do so in every use.
+    unshifted: as `Site.unshifted`, on this path.
     by_hand: where code takes the bias itself, `layer.bias`, whatever it does with it.
     """
 
@@ -29,6 +31,8 @@ class Use:
     path: Path
     layer: Layer
     fates: tuple[Fate, ...]
+    absorbed: tuple[Fate, ...] = ()
+    unshifted: bool = False
     by_hand: tuple[Location, ...] = ()
 
     @property
@@ -61,6 +65,11 @@ def _site(program: Program, place: Location, uses: list[Use]) -> Site:
     alone = [use for use in live if not _is_elsewhere(use, home)]
     contexts = _telling_contexts([use for use in live if _is_elsewhere(use, home)])
     judgement = _judge(alone, contexts)
+    if judgement.verdict in (Verdict.NEEDED, Verdict.UNKNOWN) and _is_absorbed([*alone, *contexts]):
+        alone, contexts = (
+            [replace(use, fates=use.absorbed or use.fates) for use in group] for group in (alone, contexts)
+        )
+        judgement = _Judgement(Verdict.ABSORBED, f"the bias of {_absorbers([*alone, *contexts])} takes it over")
     spokesman = _spokesman([use for use in (*alone, *contexts) if _is_usual(use, home)], [*alone, *contexts])
     first = [spokesman] if spokesman else []
     fates = tuple(dict.fromkeys(fate for use in (*first, *alone, *contexts) for fate in use.fates))
@@ -74,6 +83,7 @@ def _site(program: Program, place: Location, uses: list[Use]) -> Site:
         judgement.origin,
         seen_in,
         judgement.by_default and any(use.layer.bias is not False for use in usual),
+        bool(applied) and all(use.unshifted for use in applied),
         tuple(dict.fromkeys(place for use in uses for place in use.by_hand)),
     )
 
@@ -146,6 +156,18 @@ def _all_cancelled(alone: list[Use], contexts: list[Use]) -> _Judgement:
             return _Judgement(Verdict.CONDITIONAL, "on every path that was followed", origin)
         return _Judgement(Verdict.CONDITIONAL, " and ".join(texts), origin)
     return _Judgement(Verdict.REDUNDANT)
+
+
+def _is_absorbed(uses: list[Use]) -> bool:
+    """Whether later biases take it over on every path, and no path of which this was not seen exists."""
+    everywhere = all(use.cancelled or use.absorbed for use in uses) and any(use.absorbed for use in uses)
+    return everywhere and not _open_questions(uses)
+
+
+def _absorbers(uses: list[Use]) -> str:
+    ends = [fate for use in uses for fate in use.fates if fate.ending is Ending.ABSORBED]
+    labels = list(dict.fromkeys(fate.norm.label for fate in ends if fate.norm is not None))
+    return " and ".join(labels[:3]) + (" and more" if len(labels) > 3 else "")
 
 
 def _open_questions(uses: Iterable[Use]) -> list[Answer]:

@@ -149,6 +149,15 @@ def _everywhere(name: str, label: str = "", sample: str = _SAMPLE) -> Entry:
     return _pointwise(f"torch.{name}(input)", also=f"Tensor.{name}", label=label, sample=sample)
 
 
+ACTIVATIONS = frozenset(
+    {
+        *("relu", "relu6", "leakyrelu", "rrelu", "prelu", "elu", "celu", "selu", "gelu", "glu", "silu", "mish"),
+        *("sigmoid", "logsigmoid", "hardsigmoid", "tanh", "hardtanh", "tanhshrink", "softplus", "softsign"),
+        *("softshrink", "hardshrink", "hardswish", "threshold"),
+    }
+)
+"""The non-linearities that stand between the layers of a network, in small letters without underscores."""
+
 ROWS = (
     _layer("ReLU(inplace=False)", "ReLU"),
     _layer("ReLU6(inplace=False)", "ReLU6"),

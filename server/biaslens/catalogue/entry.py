@@ -143,14 +143,16 @@ class LearnableShift:
     """The parameter that a layer adds.
 
     argument: the constructor's argument that switches it ("bias", "affine"). axis: where it varies in the output, as
-    in torch (-1 for Linear, 1 for a norm's channels); `size` names the constructor's argument with its length.
-    attribute: the parameter's name on the module.
+    in torch (-1 for Linear, 1 for a norm's channels), None for all axes over which the layer takes a mean.
+    size: names the constructor's argument with its length. attribute: the parameter's name on the module.
+    also: another argument without which there is none ("elementwise_affine"), or "".
     """
 
     argument: str
-    axis: int
+    axis: int | None
     size: str
     attribute: str = "bias"
+    also: str = ""
 
 
 @dataclass(frozen=True, slots=True)

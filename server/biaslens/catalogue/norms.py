@@ -188,7 +188,7 @@ _INPUT: Mapping[int, str] = {1: "3 4 5", 2: "3 4 5 6", 3: "3 4 5 4 3"}
 
 
 def _shift(axis: int) -> LearnableShift:
-    return LearnableShift("affine", axis, "num_features")
+    return LearnableShift("affine", axis, "num_features", also="bias")
 
 
 ROWS = (
@@ -256,7 +256,7 @@ ROWS = (
         "1, 4 | 3 4 5 6",
         inputs="input",
         role="norm",
-        shift=LearnableShift("affine", 1, "num_channels"),
+        shift=LearnableShift("affine", 1, "num_channels", also="bias"),
     ),
     row(
         "nn.LayerNorm(normalized_shape, eps=1e-05, elementwise_affine=True, bias=True, device=None, dtype=None)",
@@ -265,7 +265,7 @@ ROWS = (
         "(5, 6) | 3 4 5 6",
         inputs="input",
         role="norm",
-        shift=LearnableShift("bias", -1, "normalized_shape"),
+        shift=LearnableShift("bias", None, "normalized_shape", also="elementwise_affine"),
     ),
     row(
         "nn.RMSNorm(normalized_shape, eps=None, elementwise_affine=True, device=None, dtype=None)",

@@ -468,6 +468,15 @@ def meet(call: Call) -> Step:
     return Step(results, sequence=True)
 
 
+REARRANGING = frozenset(
+    {
+        *("view", "reshape", "view_as", "reshape_as", "flatten", "Flatten", "unflatten", "Unflatten"),
+        *("permute", "transpose", "swapaxes", "swapdims", "movedim", "moveaxis", "mT", "T", "t", "adjoint"),
+        *("unsqueeze", "squeeze", "cat", "concat", "concatenate", "stack", "chunk", "unbind", "rearrange", "Rearrange"),
+    }
+)
+"""Names of operations that put entries into another order, always the same one."""
+
 ROWS = (
     row("Tensor.view(input, *shape)", view, "x, 2, 20 | 2 4 5", "x, 2, 2, -1, 5 | 2 4 5", "x, (4, 10) | 2 4 5"),
     row("Tensor.reshape(input, *shape)", view, "x, -1, 5 | 2 4 5", "x, 5, 8 | 2 4 5"),

@@ -1,4 +1,4 @@
-"""The fix of BL101 to BL106: a constructor call is told not to make a bias."""
+"""The fix of the rules about biases that can go: a constructor call is told not to make a bias."""
 
 from __future__ import annotations
 
@@ -18,13 +18,16 @@ def fix(source: Source, site: Site, program: Program | None = None, *, keeps_che
 
     program: tells under which other names the call's layers are held, where it makes several.
     keeps_checkpoints: the caller takes care of stored biases.
-    None where no edit is one that we would stand for: the verdict is not plain redundant, the bias hangs on an
-    expression, or the call hides its arguments (`*args`, `**kwargs`, `functools.partial`). No edits, but a reason,
+    None where no edit is one that we would stand for: the verdict is neither plain redundant nor absorbed, the norm has
+    no argument for its β alone, the bias hangs on an expression, or the call hides its arguments (`*args`, `**kwargs`,
+    `functools.partial`). No edits, but a reason,
     where code would crash without the bias: in this file, or in an initialiser of another one.
     """
     layer = site.layer
     shift = layer.entry.shift
-    if shift is None or site.verdict is not Verdict.REDUNDANT or layer.bias is not True or layer.frozen:
+    if shift is None or site.verdict not in (Verdict.REDUNDANT, Verdict.ABSORBED):
+        return None
+    if layer.bias is not True or layer.frozen or (layer.entry.role == "norm" and shift.argument != "bias"):
         return None
     if layer.tampered or site.location.path != source.path:
         return None
@@ -43,7 +46,7 @@ def fix(source: Source, site: Site, program: Program | None = None, *, keeps_che
         title += " and its initialisation"
     if keeps_checkpoints:
         danger = replace(danger, loads="")
-    return Fix(title, (edit, *danger.companions), *_safety(danger, f"{name}.{shift.attribute}"))
+    return Fix(title, (edit, *danger.companions), *_safety(danger, site, f"{name}.{shift.attribute}"))
 
 
 def _labels(site: Site, program: Program | None) -> frozenset[str]:
@@ -52,9 +55,13 @@ def _labels(site: Site, program: Program | None) -> frozenset[str]:
     return frozenset({site.layer.label, *others})
 
 
-def _safety(danger: Hazard, parameter: str) -> tuple[str, str]:
+def _safety(danger: Hazard, site: Site, parameter: str) -> tuple[str, str]:
+    if site.verdict is Verdict.ABSORBED:
+        return "unsafe", f"the same functions can be learned, but `{parameter}` has an effect until it is moved"
     if danger.reads:
         return "unsafe", f"this file uses `{danger.reads}` without asking whether it is None"
     if danger.loads:
         return "unsafe", f"this file loads weights (`{danger.loads}`), and they may hold `{parameter}`"
+    if site.layer.entry.role == "norm":
+        return "unsafe", f"`{site.layer.entry.label}` takes `bias` only since torch 2.1"
     return "safe", ""

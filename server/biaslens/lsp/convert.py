@@ -70,7 +70,7 @@ def diagnostic(
         code=finding.code,
         code_description=types.CodeDescription(finding.url) if client.links and finding.url else None,
         source=SOURCE,
-        tags=[types.DiagnosticTag.Unnecessary] if client.fades else None,
+        tags=[types.DiagnosticTag.Unnecessary] if client.fades and finding.unnecessary else None,
         related_information=related or None,
     )
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations, islice
 
-from biaslens.algebra.outcome import Cancels
+from biaslens.algebra.outcome import Cancels, Carries
+from biaslens.program.ir import Var
 from biaslens.program.run import BudgetExceeded, PathEnds, Run
 from biaslens.text import Location
 
@@ -43,7 +44,7 @@ def explore(
     plain = _computation(base)
     telling: list[dict[str, str]] = []
     waiting = _Waiting(base)
-    waiting.add(base, defaults=_normalises(base))
+    waiting.add(base, defaults=_may_spare_a_bias(base))
     for about_circumstances in (False, True):
         for forced, run in waiting.taken(about_circumstances):
             if search.is_over:
@@ -196,9 +197,23 @@ def _computation(run: Run) -> Hashable:
     return layers, tuple((e.results, e.operands, e.effects, e.location, e.layer) for e in run.equations)
 
 
-def _normalises(run: Run) -> bool:
-    """Whether anything on this run could cancel a bias; if not, arguments other than the defaults do not matter."""
-    return any(isinstance(effect, Cancels) for e in run.equations for effects in e.effects for effect in effects)
+def _may_spare_a_bias(run: Run) -> bool:
+    """Whether anything on this run could cancel or absorb a bias; if not, numbers other than defaults do not matter."""
+    adding = {layer.number for layer in run.layers if layer.entry.shift is not None}
+    shifted: set[Var] = set()
+    for equation in run.equations:
+        if any(isinstance(effect, Cancels) for effects in equation.effects for effect in effects):
+            return True
+        arrives = any(
+            operand in shifted and isinstance(effect, Carries)
+            for effects in equation.effects
+            for operand, effect in zip(equation.operands, effects, strict=True)
+        )
+        if arrives and equation.layer in adding:
+            return True
+        if arrives or equation.layer in adding:
+            shifted.update(equation.results)
+    return False
 
 
 def _attempt(start: Callable[[Mapping[str, str]], Run], forced: Mapping[str, str]) -> tuple[Run, bool]:

@@ -120,7 +120,8 @@ def _layer(run: Run, scope: Scope, instance: Instance, entry: Entry, arguments: 
         site, argument = outer, None
     shift: bool | None = False
     if entry.shift is not None:
-        shift = truth(run, bound.get(entry.shift.argument, True))
+        switches = [truth(run, bound.get(name, True)) for name in (entry.shift.argument, entry.shift.also) if name]
+        shift = False if False in switches else None if None in switches else True
     state = LayerState(
         entry,
         bound,

@@ -110,6 +110,10 @@ class Path:
     shapes: tuple[Shape, ...]
     outputs: tuple[Var, ...]
 
+    def operation(self, equation: Equation) -> str:
+        """The name by which the catalogue knows what an equation does: that of its class for a layer."""
+        return equation.label if equation.layer is None else self.layers[equation.layer].entry.label
+
 
 @dataclass(frozen=True, slots=True)
 class Run:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from biaslens.flow import Site
+from biaslens.flow import Ending, Site
+from biaslens.program.ir import Layer
 from biaslens.render.place import Read, rows_and_columns
+from biaslens.rules.absorbed import absorbers
 from biaslens.rules.redundant import condition_of
 from biaslens.rules.rule import Finding, Fix
 from biaslens.text import Location
@@ -16,10 +18,11 @@ JsonObject = dict[str, Any]
 def finding_object(finding: Finding, fix: Fix | None, read: Read) -> JsonObject:
     """One finding. Rows and columns are 1-based, columns count code points, `filename` is absolute.
 
-    condition: non-empty for every verdict but plain redundant. trail: from the layer to what cancels its bias.
+    condition: non-empty for every verdict but plain redundant. trail: from the layer to what cancels its bias, takes it
+    over or reads it. absorbed_by: only where later biases take it over.
     """
     site = finding.site
-    fate = site.first_cancelled
+    fate = site.deciding
     return {
         "code": finding.code,
         "name": finding.name,
@@ -32,6 +35,7 @@ def finding_object(finding: Finding, fix: Fix | None, read: Read) -> JsonObject:
         "verdict": site.verdict.value,
         "condition": condition_of(site),
         "cancelled_by": _cancelled_by(site, read),
+        **({"absorbed_by": takers} if (takers := [_layer(layer, read) for layer in absorbers(site)]) else {}),
         "trail": [
             {"text": str(equation), "location": _place(equation.location, read)}
             for equation in (fate.trail if fate else ())
@@ -56,21 +60,21 @@ def site_object(site: Site, reason: str, read: Read) -> JsonObject:
 
 def _cancelled_by(site: Site, read: Read) -> JsonObject | None:
     """The norm or operation that cancels: the norm's constructor call, or the call of a function."""
-    fate = site.first_cancelled
-    if fate is None:
+    fate = site.deciding
+    if fate is None or fate.ending is not Ending.CANCELLED:
         return None
     if fate.norm is not None:
-        return {
-            "label": fate.norm.label,
-            "name": fate.norm.entry.name,
-            "location": _place(fate.norm.site, read),
-        }
+        return _layer(fate.norm, read)
     end = fate.end
     return {
         "label": end.label if end else fate.cancelled_by,
         "name": fate.cancelled_by,
         "location": _place(end.location, read) if end else None,
     }
+
+
+def _layer(layer: Layer, read: Read) -> JsonObject:
+    return {"label": layer.label, "name": layer.entry.name, "location": _place(layer.site, read)}
 
 
 def _fix(fix: Fix | None, path: str, read: Read) -> JsonObject | None:

@@ -86,6 +86,8 @@ def _verdict(site: Site) -> str:
 def _fate(fate: Fate) -> str:
     steps = " → ".join(equation.label for equation in fate.trail)
     ending = f"cancelled by {cancelled_by(fate)}" if fate.ending is Ending.CANCELLED else fate.ending.value
+    if fate.ending is Ending.ABSORBED and fate.norm is not None:
+        ending = f"absorbed by {fate.norm.label}"
     words = [f"{ending} in {fate.root}: {steps}"]
     if fate.reason:
         words.append(fate.reason)

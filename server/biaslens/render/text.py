@@ -53,9 +53,9 @@ def full(finding: Finding, fix: Fix | None, read: Read, folder: str, paint: Pain
 
 
 def trail(site: Site) -> tuple[str, ...]:
-    """The names of the steps from the layer to what cancels its bias: conv1, max_pool2d, bn1. Bare positions have their
+    """The names of the steps from the layer to where its bias ends: conv1, max_pool2d, bn1. Bare positions have their
     class beside them."""
-    fate = site.first_cancelled
+    fate = site.deciding
     if fate is None:
         return ()
     known = {layer.number: named(layer).replace("`", "") for layer in (site.layer, fate.norm) if layer is not None}

@@ -1,4 +1,4 @@
-"""What the rules BL101 to BL106 share: which sites have a bias without effect, and the sentence that says so."""
+"""What the rules about cancelled biases share: which sites have one without effect, and the sentence that says so."""
 
 from __future__ import annotations
 
@@ -32,14 +32,19 @@ def findings(flow: Flow, rule: Rule) -> Iterator[Finding]:
             )
 
 
-def is_reported(site: Site, path: str) -> bool:
+def is_reported(site: Site, path: str, role: str = "affine") -> bool:
     """Whether a rule may speak of this site: it stands in the file, has a live bias, and nothing found needs it."""
-    if site.location.path != path or site.verdict not in _REPORTED:
+    if site.verdict not in _REPORTED or (site.verdict is Verdict.CONDITIONAL and not site.condition):
         return False
-    if not site.by_default or (site.verdict is Verdict.CONDITIONAL and not site.condition):
-        return False
+    return is_live(site, path, role)
+
+
+def is_live(site: Site, path: str, role: str) -> bool:
+    """Whether a site of the file makes layers of a role that have a trainable shift by default or in a known use."""
     layer = site.layer
-    return layer.entry.role == "affine" and not layer.frozen and not layer.tampered and _has_bias(layer)
+    if site.location.path != path or layer.entry.role != role or not site.by_default:
+        return False
+    return not layer.frozen and not layer.tampered and _has_bias(layer)
 
 
 def is_certain(site: Site) -> bool:
@@ -74,7 +79,13 @@ def statement(site: Site, fate: Fate) -> str:
         where = f" where `{argument}` gives it one"
     limits = f", {fate.assumption}" if fate.assumption else ""
     condition = f", {when(site.condition)}" if site.verdict is Verdict.CONDITIONAL else ""
-    return f"The bias of {named(site.layer)} has no effect{where}: {reason(fate)}{limits}{condition}."
+    noun = shift_of(site.layer)
+    return f"The {noun} of {named(site.layer)} has no effect{where}: {reason(fate, f'the {noun}')}{limits}{condition}."
+
+
+def shift_of(layer: Layer) -> str:
+    """What people call the learnable shift of a layer."""
+    return "shift β" if layer.entry.role == "norm" else "bias"
 
 
 def when(condition: str) -> str:
@@ -84,7 +95,7 @@ def when(condition: str) -> str:
 
 def reason(fate: Fate, bias: str = "the bias") -> str:
     """Why the bias has no effect, as a clause in the user's names; `bias` says which: "a bias" that is not there."""
-    name = canceller(fate)
+    name, noun = canceller(fate), bias.partition(" ")[2]
     match fate.cancelled_by:
         case "batch norm":
             return f"{name} subtracts the mean over {_batch_axes(fate)}, and {bias} with it"
@@ -93,9 +104,9 @@ def reason(fate: Fate, bias: str = "the bias") -> str:
         case "group norm":
             return f"{name} has one channel per group and subtracts each channel's mean, and {bias} with it"
         case "layer norm":
-            return f"{name} subtracts the mean over axes along which this bias is the same, and {bias} with it"
+            return f"{name} subtracts the mean over axes along which this {noun} is the same, and {bias} with it"
         case "softmax":
-            return f"{_softmax(fate)} gives the same weights whatever {'it' if bias == 'the bias' else bias} is"
+            return f"{_softmax(fate)} gives the same weights whatever {'it' if bias.startswith('the ') else bias} is"
         case _:
             return f"a mean that contains it is subtracted again, and {bias} with it"
 

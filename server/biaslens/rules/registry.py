@@ -6,12 +6,16 @@ from collections.abc import Callable
 
 from biaslens.flow import Flow
 from biaslens.rules import (
+    bias_before_affine,
     bias_before_batch_norm,
     bias_before_centering,
     bias_before_group_norm,
     bias_before_instance_norm,
     bias_before_layer_norm,
     bias_before_softmax,
+    no_shift_left,
+    norm_shift_before_affine,
+    norm_shift_before_norm,
 )
 from biaslens.rules.rule import Finding, Rule
 
@@ -22,6 +26,10 @@ RULES: tuple[Rule, ...] = (
     bias_before_centering.RULE,
     bias_before_softmax.RULE,
     bias_before_layer_norm.RULE,
+    bias_before_affine.RULE,
+    norm_shift_before_norm.RULE,
+    norm_shift_before_affine.RULE,
+    no_shift_left.RULE,
 )
 """All rules, by code."""
 

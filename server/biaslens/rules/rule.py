@@ -30,6 +30,7 @@ class Finding:
 
     severity: "warning" (plain redundant), "information" (conditional, or in every use found) or "hint".
     message: one sentence. related: places with a word each (the norm that cancels it).
+    unnecessary: what it is about does nothing at all, so that an editor may fade it.
     """
 
     code: str
@@ -40,6 +41,7 @@ class Finding:
     site: Site
     related: tuple[tuple[Location, str], ...] = ()
     url: str = ""
+    unnecessary: bool = True
 
 
 @dataclass(frozen=True)
