@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from biaslens.flow import Flow
 from biaslens.follow import Followed, follow, judged
@@ -13,7 +13,7 @@ from biaslens.program.ir import Program
 from biaslens.program.run import World
 from biaslens.program.trace import trace
 from biaslens.rules.registry import judge
-from biaslens.rules.rule import Finding, Fix
+from biaslens.rules.rule import Finding
 from biaslens.syntax.files import Files
 from biaslens.text import Problem, Source
 from biaslens.verdicts import Use
@@ -24,13 +24,18 @@ RECURSION_LIMIT = 4000
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything said about one file. `findings` are sorted by place and concern this file only."""
+    """Everything said about one file. `findings` are sorted by place and concern this file only.
+
+    options: with which it was looked at. others: uses of its layers in other files.
+    """
 
     source: Source
     program: Program
     flow: Flow
     findings: tuple[Finding, ...]
     problems: tuple[Problem, ...]
+    options: Options = field(default_factory=Options)
+    others: tuple[Use, ...] = ()
 
 
 def lint(source: Source, files: Files, options: Options) -> Report:
@@ -100,7 +105,8 @@ def report_of(study: Study, options: Options, others: Sequence[Use] = ()) -> Rep
     """
     try:
         flow = judged(study.program, study.followed, others)
-        return Report(study.source, study.program, flow, judge(flow, options.selects), study.problems)
+        findings = judge(flow, options.selects)
+        return Report(study.source, study.program, flow, findings, study.problems, options, tuple(others))
     except Exception as error:  # as above
         flow = Flow(study.source.path, (), ())
         return Report(study.source, study.program, flow, (), (*study.problems, _bug(study.source, error)))
@@ -120,10 +126,3 @@ def without_equations(whole: Study) -> tuple[Study, list[Use]]:
     program = replace(whole.program, runs=tuple(runs.values()))
     study = replace(whole, program=program, followed=replace(whole.followed, uses=own))
     return study, [use for use in uses if use.layer.site.path != whole.source.path]
-
-
-def fix_of(finding: Finding, report: Report) -> Fix | None:
-    """The repair of one finding, computed on demand (LibCST is imported here), or None where there is no fix."""
-    from biaslens.fixes.remove_bias import fix
-
-    return fix(report.source, finding.site, report.program)

@@ -136,9 +136,11 @@ def _checked(request: Request, inputs: Inputs, console: Console) -> Iterator[Che
             continue
         for problem in report.problems:
             console.complain(problem, inputs.files.read)
-        before = after = Fixed(report.source, report, fixes_of(report), 0)
+        before = after = Fixed(report, fixes_of(report, inputs.files), 0)
         if request.fix or request.diff:
-            after = fixed(report, before.fixes, request.options, unsafe=request.unsafe_fixes)
+            after = fixed(report, before.fixes, inputs.files, unsafe=request.unsafe_fixes)
+            for problem in after.problems:
+                console.complain(problem, inputs.files.read)
         failed = any(problem.kind in ("unreadable", "internal") for problem in report.problems)
         yield Checked(before, after, not failed or bool(report.findings))
 

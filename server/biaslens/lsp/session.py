@@ -35,7 +35,7 @@ class Analysis:
     """What a session asks of the lower levels, so that a test can put something else in its place."""
 
     lint: Callable[[Source, Files, Options], Report]
-    fix_of: Callable[[Finding, Report], Fix | None]
+    fix_of: Callable[[Finding, Report, Files], Fix | None]
     hover: Callable[[Report, int, Files], Hover | None]
 
 
@@ -133,9 +133,9 @@ class Session:
             await asyncio.wait([pending.future])
         return None
 
-    async def fix_of(self, finding: Finding, report: Report) -> Fix | None:
+    async def fix_of(self, finding: Finding, report: Report, files: Files) -> Fix | None:
         """The repair of a finding of that report, if there is one."""
-        return await self._ask(lambda: self._load().fix_of(finding, report))
+        return await self._ask(lambda: self._load().fix_of(finding, report, files))
 
     async def hover(self, report: Report, offset: int, files: Files) -> Hover | None:
         """What there is to say about a place in that report's text."""
@@ -220,7 +220,8 @@ class _Check:
 def installed_analysis() -> Analysis:
     """The real analysis. Imported late: the client's first request is answered before it."""
     from biaslens.explain import hover
-    from biaslens.lint import fix_of, lint
+    from biaslens.lint import lint
+    from biaslens.repair import fix_of
 
     return Analysis(lint, fix_of, hover)
 

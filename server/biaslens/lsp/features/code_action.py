@@ -32,7 +32,7 @@ def register(server: LanguageServer, session: Session) -> None:
             return []
         actions: list[types.CodeAction] = []
         for finding, diagnostic in _at_hand(checked, params, session):
-            fix = await session.fix_of(finding, checked.report)
+            fix = await session.fix_of(finding, checked.report, checked.files)
             if fix is not None and fix.edits and fix.applicability != "display-only":
                 actions.append(code_action(fix, diagnostic, document, session.client))
         return actions if session.documents.get(document.path) is document else []
