@@ -12,8 +12,8 @@ import pytest
 
 from biaslens.cli.fixing import Fixed, fixed
 from biaslens.lint import Report
-from biaslens.options import Options
 from biaslens.rules.rule import Fix
+from biaslens.syntax.files import Files
 from command import Outcome, run
 
 GOOD = """\
@@ -189,9 +189,9 @@ def test_a_file_that_changed_meanwhile_is_left_alone(folder: Path) -> None:
     good = folder / "good.py"
     newer = "# newer\n" + GOOD
 
-    def save_and_fix(report: Report, fixes: tuple[Fix | None, ...], options: Options, *, unsafe: bool) -> Fixed:
+    def save_and_fix(report: Report, fixes: tuple[Fix | None, ...], files: Files, *, unsafe: bool) -> Fixed:
         good.write_text(newer)
-        return fixed(report, fixes, options, unsafe=unsafe)
+        return fixed(report, fixes, files, unsafe=unsafe)
 
     with patch("biaslens.cli.check.fixed", side_effect=save_and_fix):
         outcome = run("check", "--fix", "good.py")

@@ -158,7 +158,7 @@ async def test_a_failing_hover_or_fix_is_no_answer_and_one_entry_in_the_log(ques
         if question == "hover":
             assert await fixture.session.hover(checked.report, 0, checked.files) is None
         else:
-            assert await fixture.session.fix_of(checked.findings[0], checked.report) is None
+            assert await fixture.session.fix_of(checked.findings[0], checked.report, checked.files) is None
     assert len(fixture.logged) == 1
 
 

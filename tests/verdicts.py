@@ -22,6 +22,7 @@ VERDICTS = {
 }
 
 
+_PATH = str(FOLDER / "model.py")
 _DECISIVE = {Verdict.REDUNDANT: Ending.CANCELLED, Verdict.ABSORBED: Ending.ABSORBED}
 
 
@@ -48,13 +49,21 @@ def wrong_reasons(case: Case) -> list[str]:
 
 def after_safe_fixes(case: Case) -> Fixed:
     """The file as `check --fix` leaves it."""
-    report = _report(case)
-    return fixed(report, fixes_of(report), Options(), unsafe=False)
+    return _fixed(case, unsafe=False)
+
+
+def after_all_fixes(case: Case) -> Fixed:
+    """The file as `check --fix --unsafe-fixes` leaves it."""
+    return _fixed(case, unsafe=True)
+
+
+def _fixed(case: Case, *, unsafe: bool) -> Fixed:
+    report, files = _report(case), Files({_PATH: case.text})
+    return fixed(report, fixes_of(report, files), files, unsafe=unsafe)
 
 
 def _report(case: Case) -> Report:
-    path = str(FOLDER / "model.py")
-    return lint(Source(path, case.text), Files({path: case.text}), Options())
+    return lint(Source(_PATH, case.text), Files({_PATH: case.text}), Options())
 
 
 def _sites_by_line(case: Case) -> dict[int, list[Site]]:
