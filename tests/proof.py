@@ -28,6 +28,7 @@ from markdown_cases import Build, Case, Expectation
 
 MOVED = 1e-6
 STAYED = 1e-9
+SAME = 1e-10
 SEEDS = (1, 2)
 
 _LINE = "made_at_line"
@@ -275,11 +276,12 @@ def _reading(
 
 def _run(forward: Callable[..., Any], model: nn.Module, inputs: list[Any], seed: int) -> list[Tensor]:
     """All tensors of the output. Leaves the model's state as it was."""
-    state = [(buffer, buffer.clone()) for buffer in model.buffers()]
+    state = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
     torch.manual_seed(seed)
     outputs = [tensor.double().nan_to_num() for tensor in _tensors(forward(*_copied(inputs)))]
-    for buffer, value in state:
-        buffer.copy_(value)
+    with torch.no_grad():
+        for buffer, value in state:
+            buffer.data.copy_(value)
     return outputs
 
 
@@ -366,7 +368,7 @@ def _float64() -> Generator[None]:
 
 def _differences(text: str, fixed: str, build: Build) -> Iterator[str]:
     for seed in SEEDS:
-        with _float64(), torch.no_grad():
+        with _float64():
             forward, model, inputs = _prepare(text, build, seed)
             new_forward, new_model, _ = _prepare(fixed, build, seed)
             missing, unexpected = new_model.load_state_dict(model.state_dict(), strict=False)
@@ -374,6 +376,30 @@ def _differences(text: str, fixed: str, build: Build) -> Iterator[str]:
             if missing or lost:
                 yield f"`{build.model}`: the fix changes the keys {', '.join([*missing, *lost])}"
                 return
-            distance = _distance(_run(forward, model, inputs, seed), _run(new_forward, new_model, inputs, seed))
-            if distance > STAYED:
+            before, gradients = _trained(forward, model, inputs, seed)
+            after, new_gradients = _trained(new_forward, new_model, inputs, seed)
+            distance = _distance(before, after)
+            if distance > SAME:
                 yield f"`{build.model}`: the fix moves the output by {distance:.1e} of its scale"
+                continue
+            scale = max((gradient.abs().max().item() for gradient in gradients.values()), default=1.0)
+            for name, gradient in new_gradients.items():
+                distance = (gradient - gradients[name]).abs().max().item() / max(scale, 1e-3)
+                if distance > SAME:
+                    yield f"`{build.model}`: the fix moves the gradient of {name} by {distance:.1e} of its scale"
+
+
+def _trained(
+    forward: Callable[..., Any], model: nn.Module, inputs: list[Any], seed: int
+) -> tuple[list[Tensor], dict[str, Tensor]]:
+    """The output, and the gradient of every parameter for a loss that weighs its numbers at random."""
+    outputs = _run(forward, model, inputs, seed)
+    torch.manual_seed(seed)
+    terms = [(torch.randn_like(output) * output).sum() for output in outputs if output.requires_grad]
+    parameters = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    if not terms:
+        return outputs, {}
+    gradients = torch.autograd.grad(
+        torch.stack(terms).sum(), list(parameters.values()), allow_unused=True, materialize_grads=True
+    )
+    return [output.detach() for output in outputs], dict(zip(parameters, gradients, strict=True))

@@ -16,9 +16,10 @@ from biaslens.algebra.outcome import Cancels
 from biaslens.catalogue.entry import Call, Entry, LearnableShift, Step, signature
 from biaslens.fixes.remove_bias import fix
 from biaslens.flow import Ending, Fate, Site, Verdict
-from biaslens.lint import fix_of, lint
+from biaslens.lint import lint
 from biaslens.options import Options
 from biaslens.program.ir import Equation, Layer
+from biaslens.repair import fix_of
 from biaslens.rules.rule import Fix
 from biaslens.syntax.files import Files
 from biaslens.text import Location, Source, Span
@@ -49,7 +50,8 @@ def site_of(source: Source, call: str, entry: Entry = CONV, label: str = "conv1"
     for _ in range(occurrence + 1):
         start = source.text.index(call, start + 1)
     location = Location(source.path, Span(start, start + len(call)))
-    layer = Layer(0, entry, location, label, bias=True)
+    place = [parameter.name for parameter in entry.parameters].index("bias")
+    layer = Layer(0, entry, location, label, bias=True, argument="bias", place=place)
     end = Equation((1,), "bn1", (0,), ((Cancels(NONE, "batch norm"),),), location)
     fate = Fate(Ending.CANCELLED, (end,), "", "Net", (), "batch norm")
     return Site(location, layer, Verdict.REDUNDANT, (fate,))
@@ -196,12 +198,24 @@ def test_the_place_of_a_positional_bias_comes_from_the_signature() -> None:
 
 def test_a_call_that_hides_its_arguments_gets_no_fix() -> None:
     for call in (
-        "nn.Conv2d(3, 64, 3, **options)",
         "nn.Conv2d(*sizes)",
+        "nn.Conv2d(*sizes, **options)",
         "functools.partial(nn.Conv2d, 3, 64)",
         "P(nn.Conv2d, 3, 64)",
     ):
         assert offered(f"net = {call}\n", call) is None
+
+
+def test_keywords_that_cannot_be_seen_come_behind_the_new_one() -> None:
+    for call, expected in (
+        ("nn.Conv2d(3, 64, 3, **options)", "nn.Conv2d(3, 64, 3, bias=False, **options)"),
+        ("nn.Conv2d(**options)", "nn.Conv2d(bias=False, **options)"),
+        ("nn.Conv2d(\n    3,  # in\n    **options,\n)", "nn.Conv2d(\n    3,  # in\n    bias=False,\n    **options,\n)"),
+    ):
+        made = offered(call, call)
+        assert made is not None
+        assert (made.applicability, made.reason) == ("display-only", "`**options` may carry `bias`")
+        assert Source(PATH, call).edited(made.edits) == expected
 
 
 def test_a_bias_that_hangs_on_an_expression_gets_no_fix() -> None:
@@ -223,7 +237,7 @@ def test_only_plain_redundant_sites_with_a_live_bias_get_a_fix() -> None:
     source = Source(PATH, call)
     site = site_of(source, call)
     assert fix(source, site) is not None
-    for verdict in set(Verdict) - {Verdict.REDUNDANT, Verdict.ABSORBED}:
+    for verdict in set(Verdict) - {Verdict.REDUNDANT, Verdict.ABSORBED, Verdict.IN_EVERY_USE}:
         assert fix(source, replace(site, verdict=verdict)) is None
     for change in ({"bias": False}, {"bias": None}, {"frozen": True}, {"tampered": "its bias is assigned"}):
         layer = replace(site.layer, **_any(change))
@@ -259,7 +273,7 @@ class Net(nn.Module):
         return self.bn2(self.bn1(x)), y
 """
     report = lint(Source(PATH, text), Files(), Options(select=("BL2",)))
-    offered = {finding.code: fix_of(finding, report) for finding in report.findings}
+    offered = {finding.code: fix_of(finding, report, Files()) for finding in report.findings}
     assert offered.keys() == {"BL203", "BL204"}
     assert offered["BL203"] is None
     assert offered["BL204"] is not None
@@ -318,7 +332,7 @@ def test_all_fixes_of_a_file_together_leave_no_finding() -> None:
     ]
     source = Source(PATH, "\r\n".join(lines))
     report = lint(source, Files(), Options())
-    fixes = [fix_of(finding, report) for finding in report.findings]
+    fixes = [fix_of(finding, report, Files()) for finding in report.findings]
     edits = [edit for made in fixes if made is not None for edit in made.edits]
     assert len(edits) == len(report.findings) == 3
     after = Source(PATH, source.edited(edits))
@@ -328,7 +342,7 @@ def test_all_fixes_of_a_file_together_leave_no_finding() -> None:
     reset = source.text.replace("    def forward", "        nn.init.zeros_(self.conv2.bias)\r\n    def forward")
     report = lint(Source(PATH, reset), Files(), Options())
     helper = next(f for f in report.findings if report.source.excerpt(f.location.span) == "nn.Conv2d(a, b, 3)")
-    made = fix_of(helper, report)
+    made = fix_of(helper, report, Files())
     assert made is not None, "the call makes conv1 and conv2, so the initialiser is asked"
     assert "if self.conv2.bias is not None:\r\n            nn.init" in report.source.edited(made.edits)
 
@@ -411,7 +425,7 @@ def test_an_initialiser_in_another_file_leaves_no_fix(tmp_path: Path) -> None:
         source = Source(path, text.replace("START", start))
         report = lint(source, Files({path: source.text}), Options())
         (finding,) = report.findings
-        made = fix_of(finding, report)
+        made = fix_of(finding, report, Files())
         assert made is not None
         assert bool(made.edits) is has_fix
         assert made.reason == ("" if has_fix else "`starting.py` uses it, and might fail without")

@@ -10,9 +10,10 @@ import pytest
 import torch
 from torch import nn
 
-from biaslens.lint import Report, fix_of, lint, lint_all
+from biaslens.lint import Report, lint, lint_all
 from biaslens.options import Options
 from biaslens.render.text import full
+from biaslens.repair import fix_of
 from biaslens.rounds import repaired, unrepaired
 from biaslens.rules.rule import Fix
 from biaslens.syntax.files import Files
@@ -180,7 +181,7 @@ def _fix(text: str) -> tuple[Source, Fix]:
     source = Source(PATH, text)
     report = lint(source, Files({PATH: text}), Options())
     (finding,) = report.findings
-    made = fix_of(finding, report)
+    made = fix_of(finding, report, Files())
     assert made is not None
     return source, made
 
@@ -286,7 +287,8 @@ def test_fixes_that_share_a_block_never_empty_it_together() -> None:
     source = Source(PATH, "\n".join(lines))
     report = lint(source, Files({PATH: source.text}), Options())
     assert len(report.findings) == len(names)
-    (done,) = repaired([unrepaired(report)], Files({PATH: report.source.text}), Options())
+    files = Files({PATH: report.source.text})
+    (done,) = repaired([unrepaired(report, files)], files, Options())
     assert done.count == len(names)
     assert done.report.findings == ()
     (start,) = [n for n in ast.walk(ast.parse(done.source.text)) if getattr(n, "name", "") == "start"]
@@ -307,7 +309,8 @@ def test_fixes_with_the_same_guard_write_it_once() -> None:
     )
     report = lint(Source(PATH, text), Files({PATH: text}), Options())
     assert len(report.findings) == 2
-    (done,) = repaired([unrepaired(report)], Files({PATH: report.source.text}), Options())
+    files = Files({PATH: report.source.text})
+    (done,) = repaired([unrepaired(report, files)], files, Options())
     assert done.report.findings == ()
     assert done.source.text.count("if m.bias is not None:") == 1
     assert isinstance(_built(done.source.text), nn.Module)
@@ -319,5 +322,10 @@ def test_an_initialiser_in_another_file_leaves_no_edits_when_files_are_checked_t
     text = _model("start(self)").replace("from torch.nn import init", "from starting import start")
     (tmp_path / "model.py").write_text(text)
     reports = list(lint_all([str(tmp_path / name) for name in ("model.py", "starting.py")], Files(), Options()))
-    fixes = [fix_of(finding, report) for report in reports if isinstance(report, Report) for finding in report.findings]
+    fixes = [
+        fix_of(finding, report, Files())
+        for report in reports
+        if isinstance(report, Report)
+        for finding in report.findings
+    ]
     assert [(fix.edits, fix.reason) for fix in fixes if fix] == [((), "`starting.py` uses it, and might fail without")]

@@ -11,8 +11,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from biaslens.lint import fixes_of, lint
+from biaslens.lint import lint
 from biaslens.options import Options
+from biaslens.repair import fixes_of
 from biaslens.rules.rule import Fix
 from biaslens.syntax.files import Files
 from biaslens.text import Source
@@ -115,7 +116,7 @@ HOOK = """\
 
 def _hook_fixes(text: str) -> list[Fix]:
     report = lint(Source(PATH, text), Files({PATH: text}), Options())
-    fixes = [fix for finding in report.findings for fix in fixes_of(finding, report)]
+    fixes = [fix for finding in report.findings for fix in fixes_of(finding, report, Files())]
     return [fix for fix in fixes if fix.title.endswith(" and keep loading old checkpoints")]
 
 
@@ -198,11 +199,11 @@ def test_the_hook_stands_behind_the_constructor_and_grows_by_a_line() -> None:
 def test_a_file_that_loads_weights_makes_only_the_other_fix_unsafe() -> None:
     text = PRELUDE + ATTRIBUTES + '\n\nnet = Net()\nnet.load_state_dict(torch.load("net.pth"))\n'
     report = lint(Source(PATH, text), Files({PATH: text}), Options())
-    usual, keeping = fixes_of(report.findings[0], report)
+    usual, keeping = fixes_of(report.findings[0], report, Files())
     assert (usual.applicability, keeping.applicability) == ("unsafe", "safe")
     text += 'optimizer.load_state_dict(torch.load("optimizer.pth"))\n'
     report = lint(Source(PATH, text), Files({PATH: text}), Options())
-    _, keeping = fixes_of(report.findings[0], report)
+    _, keeping = fixes_of(report.findings[0], report, Files())
     assert keeping.applicability == "unsafe"
     assert "`optimizer.load_state_dict`" in keeping.reason
 

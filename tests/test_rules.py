@@ -14,9 +14,10 @@ from biaslens.algebra.outcome import Cancels
 from biaslens.catalogue.entry import Call, Entry, LearnableShift, Step
 from biaslens.fixes.remove_bias import fix
 from biaslens.flow import Ending, Fate, Flow, Part, Site, Verdict
-from biaslens.lint import Report, fix_of, lint
+from biaslens.lint import Report, lint
 from biaslens.options import Options
 from biaslens.program.ir import Equation, Layer
+from biaslens.repair import fix_of
 from biaslens.rules.redundant import condition_of
 from biaslens.rules.registry import RULES, judge, rule_by_code, rule_of
 from biaslens.rules.rule import Rule
@@ -137,7 +138,7 @@ def test_zeros_stay_zeros_in_the_example_of_no_shift_left() -> None:
 def test_what_to_use_instead_is_the_fixed_example_and_computes_the_same(rule: Rule) -> None:
     example, instead = blocks(rule)
     report = checked(example, rule)
-    fixes = [fix_of(finding, report) for finding in report.findings]
+    fixes = [fix_of(finding, report, Files()) for finding in report.findings]
     edits = [edit for fix in fixes if fix is not None for edit in fix.edits]
     fixed = report.source.edited(edits)
     assert checked(instead, rule).findings == ()

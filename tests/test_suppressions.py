@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from biaslens.lint import Report, fix_of, lint
+from biaslens.lint import Report, lint
 from biaslens.options import Options
+from biaslens.repair import fix_of
 from biaslens.syntax.files import Files
 from biaslens.syntax.suppressions import Suppressions
 from biaslens.text import Source, Span
@@ -177,7 +178,7 @@ def removed(statement: str) -> str | None:
     if not found:
         return None
     (finding,) = found
-    fix = fix_of(finding, report)
+    fix = fix_of(finding, report, Files())
     assert fix is not None
     assert fix.applicability == "safe"
     after = report.source.edited(fix.edits)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from biaslens.flow import Ending, Site, Verdict
 from biaslens.lint import Report, lint
 from biaslens.options import Options
-from biaslens.rounds import Fixed, repaired, unrepaired
+from biaslens.rounds import Fixed, is_safe, repaired, unrepaired
+from biaslens.rules.rule import Finding, Fix
 from biaslens.syntax.files import Files
 from biaslens.text import Source
 from markdown_cases import FOLDER, Case, Expectation
@@ -22,6 +25,7 @@ VERDICTS = {
 }
 
 
+_PATH = str(FOLDER / "model.py")
 _DECISIVE = {Verdict.REDUNDANT: Ending.CANCELLED, Verdict.ABSORBED: Ending.ABSORBED}
 
 
@@ -73,14 +77,22 @@ def wrong_reasons(case: Case) -> list[str]:
 
 def after_safe_fixes(case: Case) -> Fixed:
     """The file as `check --fix` leaves it."""
-    report = _report(case)
-    (after,) = repaired([unrepaired(report)], Files(), Options())
+    return _fixed(case, wanted=is_safe)
+
+
+def after_all_fixes(case: Case) -> Fixed:
+    """The file as `check --fix --unsafe-fixes` leaves it."""
+    return _fixed(case, wanted=lambda finding, fix: True)
+
+
+def _fixed(case: Case, wanted: Callable[[Finding, Fix], bool]) -> Fixed:
+    report, files = _report(case), Files({_PATH: case.text})
+    (after,) = repaired([unrepaired(report, files)], files, Options(), wanted)
     return after
 
 
 def _report(case: Case) -> Report:
-    path = str(FOLDER / "model.py")
-    return lint(Source(path, case.text), Files({path: case.text}), Options())
+    return lint(Source(_PATH, case.text), Files({_PATH: case.text}), Options())
 
 
 def _sites_by_line(case: Case) -> dict[int, list[Site]]:

@@ -7,7 +7,7 @@ from enum import Enum
 
 from biaslens.algebra.axes import ALL, Axes, axes
 from biaslens.algebra.outcome import Cancels, Shift
-from biaslens.program.ir import Answer, Equation, Layer
+from biaslens.program.ir import Answer, Equation, Layer, Test
 from biaslens.text import Location
 
 
@@ -79,7 +79,10 @@ class Site:
 
     layer: one of the layers made there. fates: over all uses, paths and contexts, each kind of ending once per root.
     condition: what has to hold, empty for plain redundant only. condition_origin: as `Question.origin`, "" without one.
+    alternatives: the same as code; each is enough, with all its parts. Empty where it is not about arguments alone.
+    by_use: the condition is what tells the uses that were found apart.
     by_default: the condition holds, and the bias is there, by default or in a known use: it is worth a finding.
+    layers: every layer that the call makes somewhere. misses: one of them has no bias where one would have an effect.
     unshifted: it has no bias, and nothing else adds a shift between it and the activations that follow.
     parts: for each part of the bias that has no effect, while the whole has one, this site with the fates of that part.
     part: of such a site, which part it is about; its condition says when that has no effect.
@@ -94,6 +97,10 @@ class Site:
     condition_origin: str = ""
     seen_in: tuple[str, ...] = ()
     by_default: bool = True
+    alternatives: tuple[tuple[Test, ...], ...] = ()
+    by_use: bool = False
+    layers: tuple[Layer, ...] = ()
+    misses: bool = False
     unshifted: bool = False
     parts: tuple[Site, ...] = ()
     part: Part | None = None

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from biaslens.flow import Flow
 from biaslens.follow import Followed, follow, judged
 from biaslens.options import Options
-from biaslens.program.ir import Equation, Path, Program
+from biaslens.program.ir import Program
 from biaslens.program.run import World
 from biaslens.program.trace import trace
 from biaslens.rules.registry import judge
-from biaslens.rules.rule import Finding, Fix
+from biaslens.rules.rule import Finding
 from biaslens.syntax.files import Files
 from biaslens.syntax.suppressions import Suppressions
 from biaslens.text import Problem, Source
@@ -27,8 +27,8 @@ RECURSION_LIMIT = 4000
 class Report:
     """Everything said about one file. `findings` are sorted by place and concern this file only.
 
-    program: with the runs of other files that read a bias of this one by hand. users: the other files whose uses of
-    this file's layers were counted.
+    users: the other files whose uses of this file's layers were counted.
+    options: with which it was looked at. others: those uses.
     """
 
     source: Source
@@ -37,6 +37,8 @@ class Report:
     findings: tuple[Finding, ...]
     problems: tuple[Problem, ...]
     users: frozenset[str] = frozenset()
+    options: Options = field(default_factory=Options)
+    others: tuple[Use, ...] = ()
 
 
 def lint(source: Source, files: Files, options: Options) -> Report:
@@ -47,8 +49,7 @@ def lint(source: Source, files: Files, options: Options) -> Report:
 def lint_all(paths: Sequence[str], files: Files, options: Options) -> Iterator[Report | Problem]:
     """Several files, each judged by all uses of its layers that are found in any of them; in the order of the paths.
 
-    A Problem stands for a file that cannot be read. The reports hold no equations but reads of a bias, since many files
-    have too many.
+    A Problem stands for a file that cannot be read. The reports hold no equations, which many files have too many of.
     """
     world = World(files, options)
     studies: list[Study | Problem] = []
@@ -110,11 +111,10 @@ def report_of(study: Study, options: Options, others: Sequence[Use] = ()) -> Rep
     """
     try:
         flow = judged(study.program, study.followed, others)
-        comments = Suppressions(study.source)
-        findings = judge(flow, options.selects, comments, complete=not study.problems)
-        readers = {id(use.run): use.run for use in others if any(step.starts for step in use.path.equations)}
-        program = replace(study.program, runs=(*study.program.runs, *readers.values()))
-        return Report(study.source, program, flow, findings, study.problems)
+        findings = judge(flow, options.selects, Suppressions(study.source), complete=not study.problems)
+        return Report(
+            study.source, study.program, flow, findings, study.problems, options=options, others=tuple(others)
+        )
     except Exception as error:  # as above
         flow = Flow(study.source.path, (), ())
         return Report(study.source, study.program, flow, (), (*study.problems, _bug(study.source, error)))
@@ -126,43 +126,11 @@ def _bug(source: Source, error: Exception) -> Problem:
 
 
 def without_equations(whole: Study) -> tuple[Study, list[Use]]:
-    """The study of a file's own layers, and the uses of layers that other files make.
-
-    Equations that read a bias by hand stay: whether it can be removed hangs on them.
-    """
-    paths = {
-        id(path): replace(path, equations=_bias_reads(path), shapes=())
-        for run in whole.program.runs
-        for path in run.paths
-    }
+    """The study of a file's own layers, and the uses of layers that other files make."""
+    paths = {id(path): replace(path, equations=(), shapes=()) for run in whole.program.runs for path in run.paths}
     runs = {id(run): replace(run, paths=tuple(paths[id(path)] for path in run.paths)) for run in whole.program.runs}
     uses = [replace(use, run=runs[id(use.run)], path=paths[id(use.path)]) for use in whole.followed.uses]
     own = tuple(use for use in uses if use.layer.site.path == whole.source.path)
     program = replace(whole.program, runs=tuple(runs.values()))
     study = replace(whole, program=program, followed=replace(whole.followed, uses=own))
     return study, [use for use in uses if use.layer.site.path != whole.source.path]
-
-
-def _bias_reads(path: Path) -> tuple[Equation, ...]:
-    return tuple(equation for equation in path.equations if equation.starts)
-
-
-def fix_of(finding: Finding, report: Report) -> Fix | None:
-    """The repair of one finding, computed on demand (LibCST is imported here), or None where there is no fix."""
-    if finding.site is None:
-        return finding.fix
-    from biaslens.fixes.remove_bias import fix
-
-    return fix(report.source, finding.site, report.program)
-
-
-def fixes_of(finding: Finding, report: Report) -> tuple[Fix, ...]:
-    """All repairs of one finding, for a person to choose from: that of `fix_of` first.
-
-    report: with equations, as `lint` makes it.
-    """
-    from biaslens.fixes.load_hook import fix
-
-    keeping = fix(report.source, finding.site, report.program) if finding.site is not None else None
-    found = (fix_of(finding, report), keeping)
-    return tuple(made for made in found if made is not None)

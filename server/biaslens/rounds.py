@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from biaslens.lint import Report, fix_of, lint_all
+from biaslens.lint import Report, lint_all
 from biaslens.options import Options
+from biaslens.repair import Repair, edited, edits_of, faults, fix_of
 from biaslens.rules.rule import Finding, Fix
 from biaslens.syntax.files import Files
-from biaslens.text import Edit, Source, edits_between
+from biaslens.syntax.parse import parse
+from biaslens.text import Edit, Problem, Source, edits_between
 
 MAX_ROUNDS = 10
 """Fixes that overlap wait for a later round; more rounds than this are a mistake of ours."""
@@ -17,17 +19,29 @@ MAX_ROUNDS = 10
 
 @dataclass(frozen=True, slots=True)
 class Fixed:
-    """A file after its repairs: what it looks like, what is still found there, and how many findings are gone."""
+    """A file after its repairs: what it looks like, and how many findings are gone.
 
-    source: Source
+    fixes: of each finding of the report, in the same order. problems: repairs that had to be taken back.
+    """
+
     report: Report
     fixes: tuple[Fix | None, ...]
-    count: int
+    count: int = 0
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def source(self) -> Source:
+        """The file's text."""
+        return self.report.source
 
 
-def unrepaired(report: Report) -> Fixed:
-    """A file as it is, with the repair of each of its findings."""
-    return Fixed(report.source, report, tuple(fix_of(finding, report) for finding in report.findings), 0)
+def unrepaired(report: Report, files: Files) -> Fixed:
+    """A file as it is, with the repair of each of its findings.
+
+    files: what the report rests on.
+    """
+    module = parse(report.source) if report.findings else None
+    return Fixed(report, tuple(fix_of(finding, report, files, module) for finding in report.findings))
 
 
 def is_safe(_: Finding, fix: Fix) -> bool:
@@ -41,28 +55,30 @@ def repaired(
     """The files with every wanted fix applied, in the same order. Writes nothing.
 
     snapshot: what the reports of the files rest on; everything that did not change is taken from it. wanted: which
-    fixes to apply. After each round the changed files are judged anew, with the uses of their layers in other files.
-    A file that a round would break is left as it was before; no fix should do that.
+    fixes to apply. After each round the changed files are judged anew, with the uses of their layers in other files. A
+    fix that left its finding, or brought a new one, is taken back and told as a problem; no fix should do that.
     """
     states = {state.source.path: state for state in files}
     given_up: set[str] = set()
     for _ in range(MAX_ROUNDS):
         chosen = {path: _compatible(state, wanted) for path, state in states.items() if path not in given_up}
-        chosen = {path: fixes for path, fixes in chosen.items() if fixes}
+        chosen = {path: repairs for path, repairs in chosen.items() if repairs}
         if not chosen:
             break
-        texts = {path: _edited(states[path].source, fixes) for path, fixes in chosen.items()}
-        users = {user for path in chosen for user in states[path].report.users}
-        changed = snapshot.changed(texts)
-        reports = [item for item in lint_all(sorted({*chosen, *users}), changed, options) if isinstance(item, Report)]
-        after = {report.source.path: report for report in reports if report.source.path in chosen}
-        broken = {path for path in chosen if path not in after or _is_worse(after[path], states[path].report)}
-        if broken:  # the others were judged by a text that will not be
-            given_up |= broken
-            continue
+        changed, after = _judged(states, chosen, snapshot, options)
+        for path in _faulty(states, chosen, after):
+            given_up.add(path)
+            chosen[path], problems = _harmless(states[path].report, chosen[path], snapshot)
+            states[path] = replace(states[path], problems=problems)
+        if given_up & chosen.keys():  # the others were judged by a text that will not be
+            chosen = {path: repairs for path, repairs in chosen.items() if repairs}
+            changed, after = _judged(states, chosen, snapshot, options)
+            if _faulty(states, chosen, after):
+                break
         snapshot = changed
         for path, report in after.items():
-            states[path] = replace(unrepaired(report), count=states[path].count + len(chosen[path]))
+            count = states[path].count + len(chosen[path])
+            states[path] = replace(unrepaired(report, snapshot), count=count, problems=states[path].problems)
     return tuple(states[state.source.path] for state in files)
 
 
@@ -76,19 +92,20 @@ def edits_for(report: Report, files: Files, options: Options, code: str = "") ->
     def wanted(finding: Finding, fix: Fix) -> bool:
         return is_safe(finding, fix) and code in ("", finding.code)
 
-    (after,) = repaired([unrepaired(report)], files.changed({source.path: source.text}), options, wanted)
+    snapshot = files.changed({source.path: source.text})
+    (after,) = repaired([unrepaired(report, snapshot)], snapshot, options, wanted)
     return edits_between(source.text, after.source.text)
 
 
-def _compatible(state: Fixed, wanted: Callable[[Finding, Fix], bool]) -> list[Fix]:
-    """The wanted fixes in their order, without those that touch an earlier one."""
-    chosen: list[Fix] = []
+def _compatible(state: Fixed, wanted: Callable[[Finding, Fix], bool]) -> list[Repair]:
+    """The wanted repairs in their order, without those that touch an earlier one."""
+    chosen: list[Repair] = []
     taken: list[Edit] = []
     for finding, fix in zip(state.report.findings, state.fixes, strict=True):
         if fix is None or not fix.edits or fix.applicability == "display-only" or not wanted(finding, fix):
             continue
         if not any(_touch(edit, other) for edit in fix.edits for other in taken):
-            chosen.append(fix)
+            chosen.append(Repair(finding, fix))
             taken += fix.edits
     return chosen
 
@@ -97,13 +114,43 @@ def _touch(left: Edit, right: Edit) -> bool:
     return left.span.start <= right.span.end and right.span.start <= left.span.end
 
 
-def _edited(source: Source, fixes: Sequence[Fix]) -> str:
-    return source.edited({edit for fix in fixes for edit in fix.edits})
+def _judged(
+    states: Mapping[str, Fixed], chosen: Mapping[str, Sequence[Repair]], snapshot: Files, options: Options
+) -> tuple[Files, dict[str, Report]]:
+    """The files with some repairs, and what there is to say of each that changed."""
+    texts = {path: states[path].source.edited(edits_of(repairs)) for path, repairs in chosen.items()}
+    users = {user for path in chosen for user in states[path].report.users}
+    changed = snapshot.changed(texts)
+    reports = [item for item in lint_all(sorted({*chosen, *users}), changed, options) if isinstance(item, Report)]
+    return changed, {report.source.path: report for report in reports if report.source.path in chosen}
 
 
-def _is_worse(after: Report, before: Report) -> bool:
-    return _broken_parts(after) > _broken_parts(before)
+def _faulty(
+    states: Mapping[str, Fixed], chosen: Mapping[str, Sequence[Repair]], after: Mapping[str, Report]
+) -> list[str]:
+    """The files in which some repairs do not what they should."""
+    return [
+        path
+        for path, repairs in chosen.items()
+        if path not in after or faults(states[path].report, after[path], repairs)
+    ]
 
 
-def _broken_parts(report: Report) -> int:
-    return sum(problem.kind in ("syntax", "internal") for problem in report.problems)
+def _harmless(report: Report, repairs: Sequence[Repair], files: Files) -> tuple[list[Repair], tuple[Problem, ...]]:
+    """Those of a file's repairs that do together what they should, and what is to be said of the others."""
+    kept: list[Repair] = []
+    problems: list[Problem] = []
+    for repair in repairs:
+        tried = [*kept, repair]
+        wrong = faults(report, edited(report, edits_of(tried), files), tried)
+        if wrong:
+            problems.append(_taken_back(repair, wrong[0], report))
+        else:
+            kept.append(repair)
+    return kept, tuple(problems)
+
+
+def _taken_back(repair: Repair, fault: str, report: Report) -> Problem:
+    span = repair.finding.location.span
+    message = f"The fix of {repair.finding.code} here {fault}, so it was taken back; please report it with the file."
+    return Problem("internal", message, report.source.path, span)

@@ -8,7 +8,7 @@ from itertools import chain, combinations
 from typing import TypeAlias
 
 from biaslens.flow import Ending, Fate, Part, Site, Verdict
-from biaslens.program.ir import Answer, Layer, Path, Program, Run
+from biaslens.program.ir import Answer, Layer, Path, Program, Run, Test, negated
 from biaslens.text import Location
 
 MAX_FATES = 24
@@ -49,6 +49,8 @@ class _Judgement:
     condition: str = ""
     origin: str = ""
     by_default: bool = True
+    alternatives: tuple[tuple[Test, ...], ...] = ()
+    by_use: bool = False
 
 
 def sites_of(program: Program, uses: Sequence[Use]) -> tuple[Site, ...]:
@@ -132,6 +134,10 @@ def _site(program: Program, place: Location, uses: list[Use]) -> Site:
         judgement.origin,
         seen_in,
         judgement.by_default and any(use.layer.bias is not False for use in usual),
+        judgement.alternatives,
+        judgement.by_use,
+        tuple(dict.fromkeys(replace(use.layer, number=0) for use in uses)),
+        any(use.layer.bias is False and not use.cancelled for use in applied),
         bool(applied) and all(use.unshifted for use in applied),
         by_hand=tuple(dict.fromkeys(place for use in uses for place in use.by_hand)),
     )
@@ -247,27 +253,32 @@ def _conditional(alone: list[Use], contexts: list[Use]) -> _Judgement | None:
             return None
         condition = _in_words(answers)
         by_default = any(_is_default(use) for use in cancelled) or any(use.cancelled for use in contexts)
-        return _Judgement(Verdict.CONDITIONAL, condition, origin, by_default)
+        return _Judgement(Verdict.CONDITIONAL, condition, origin, by_default, _as_tests(answers))
     return None
 
 
 def _by_argument(uses: list[Use]) -> _Judgement | None:
     """An argument of the helper that makes the layer, where it alone tells the cancelled uses from all others."""
-    good = [{name: (key, text) for name, key, text in use.layer.call} for use in uses if use.cancelled]
-    bad = [{name: (key, text) for name, key, text in use.layer.call} for use in uses if not use.cancelled]
+    good = [{passed.name: passed for passed in use.layer.call} for use in uses if use.cancelled]
+    bad = [{passed.name: passed for passed in use.layer.call} for use in uses if not use.cancelled]
     if not good or not bad:
         return None
-    for name in sorted(good[0], key=lambda name: _says_little(good[0][name][1])):
+    for name in sorted(good[0], key=lambda name: _says_little(good[0][name].text)):
         if not all(name in call for call in (*good, *bad)):
             continue
         wanted = {call[name] for call in good}
         others = {call[name] for call in bad}
         if wanted & others:
             continue
-        texts = sorted(text for _, text in wanted)
-        if {text for _, text in others} == {f"{name} is None"}:
+        texts = sorted(passed.text for passed in wanted)
+        tests = sorted({passed.test for passed in wanted}, key=repr)
+        if {passed.text for passed in others} == {f"{name} is None"}:
             texts = [f"{name} is not None"]
-        return _Judgement(Verdict.CONDITIONAL, _alternatives(texts), "constructor")
+            tests = [passed.test and negated(passed.test) for passed in others]
+        alternatives = tuple((test,) for test in tests if test is not None)
+        if len(alternatives) < len(tests):
+            alternatives = ()
+        return _Judgement(Verdict.CONDITIONAL, _alternatives(texts), "constructor", True, alternatives, by_use=True)
     return None
 
 
@@ -353,6 +364,12 @@ def _distinct_choices(uses: list[Use]) -> list[dict[str, str]]:
     return [{answer.question.key: answer.choice for answer in path.answers} for path in paths.values()]
 
 
+def _as_tests(answers: Sequence[tuple[Answer, ...]]) -> tuple[tuple[Test, ...], ...]:
+    """The answers of each good path as code; nothing where one of them is no test of an argument."""
+    tests = tuple(tuple(answer.test for answer in own if answer.test is not None) for own in answers)
+    return tuple(dict.fromkeys(tests)) if list(map(len, tests)) == list(map(len, answers)) else ()
+
+
 def _answers(use: Use, keys: Sequence[str]) -> tuple[Answer, ...]:
     return tuple(answer for key in keys for answer in use.path.answers if answer.question.key == key)
 
@@ -361,8 +378,22 @@ def _silent_by_default(uses: list[Use], answers: list[tuple[Answer, ...]]) -> bo
     """Whether the uses that were not asked have a default which answers: `norm=BatchNorm2d` is never None."""
     silent = [use for use, own in zip(uses, answers, strict=True) if not own]
     asked = [use for use, own in zip(uses, answers, strict=True) if own]
+    subjects = {subject for own in answers for answer in own for subject in _subjects(answer)}
+    if asked and subjects and all(subjects <= _defaulted(use) for use in silent):
+        return True
     has_default = all(any(_is_about_default(answer) for answer in use.path.answers) for use in silent)
     return bool(asked) and has_default and all(map(_is_default, silent)) and not any(map(_is_default, asked))
+
+
+def _subjects(answer: Answer) -> set[tuple[str, str]]:
+    """The argument that an answer is about, with its function."""
+    return {(answer.test.function, answer.test.argument)} if answer.test is not None else set()
+
+
+def _defaulted(use: Use) -> set[tuple[str, str]]:
+    """The arguments that have their defaults on a path."""
+    answers = (a for a in use.path.answers if _is_about_default(a) and a.choice == "default")
+    return {subject for answer in answers for subject in _subjects(answer)}
 
 
 def _default_as_equation(use: Use, names: set[str]) -> tuple[Answer, ...]:
@@ -370,7 +401,7 @@ def _default_as_equation(use: Use, names: set[str]) -> tuple[Answer, ...]:
     for answer in use.path.answers:
         name, _, default = answer.question.text.partition("=")
         if _is_about_default(answer) and name in names:
-            return (Answer(answer.question, answer.choice, f"{name} == {default}"),)
+            return (Answer(answer.question, answer.choice, f"{name} == {default}", answer.test),)
     return ()
 
 

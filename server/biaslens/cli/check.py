@@ -127,7 +127,7 @@ def _filter(request: Request, inputs: Inputs, data: bytes, console: Console) -> 
 
 def _checked(request: Request, inputs: Inputs, console: Console) -> Iterator[Checked]:
     """Every readable file with its findings, repaired where asked; complains about the others."""
-    found = (unrepaired(report) for report in reports(inputs, request.options, console))
+    found = (unrepaired(report, inputs.files) for report in reports(inputs, request.options, console))
     if not (request.fix or request.diff):
         yield from (Checked(before, before, inputs.files.read, _was_checked(before.report)) for before in found)
         return
@@ -136,6 +136,8 @@ def _checked(request: Request, inputs: Inputs, console: Console) -> Iterator[Che
     afters = repaired(files, inputs.files, request.options, wanted)
     new = inputs.files.changed({after.source.path: after.source.text for after in afters if after.count})
     for before, after in zip(files, afters, strict=True):
+        for problem in after.problems:
+            console.complain(problem, inputs.files.read)
         read = new.read if after.count else inputs.files.read
         yield Checked(before, after, read, _was_checked(before.report))
 

@@ -1,31 +1,65 @@
-"""One argument of one call set to False, with the layout, the commas and the comments of the call kept."""
+"""One argument of one call set to a value, with the layout, the commas and the comments of the call kept."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import libcst as cst
 
-from biaslens.catalogue.entry import Entry
 from biaslens.text import Edit, Source, Span
 
 
-def with_argument_false(source: Source, span: Span, entry: Entry, argument: str) -> Edit | None:
-    """The smallest edit after which the call at `span` passes `argument=False`.
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """keyword: how a call names the argument. place: its index among the positional ones, None where it has none."""
 
-    entry: what the call constructs; its parameters say where a positional argument stands. None where the call cannot
-    be told to, or hides its arguments, or passes something else than True.
+    keyword: str
+    place: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The smallest edit of a call. callee: what is called, as written.
+
+    hidden: arguments that cannot be seen (`**options`), or "".
+    """
+
+    edit: Edit
+    callee: str
+    hidden: str = ""
+
+
+def with_argument(
+    source: Source, span: Span, argument: Argument, value: str, *, of: str, names: Sequence[str] = ()
+) -> Change | None:
+    """The change after which the call at `span` passes `value`, where it now passes the expression `of` or nothing.
+
+    names: of the class that is constructed; a call that is given one of them makes a partial.
+    None where the call cannot be told to, or hides positional arguments.
     """
     old = source.excerpt(span)
     call = _parsed(old, source.newline)
-    if call is None or not _is_plain(call, entry):
+    if call is None or not argument.keyword or not _is_plain(call, names):
         return None
-    given = _index(call, entry, argument)
-    changed = _appended(call, argument) if given is None else _flipped(call, given)
-    if changed is None:
+    if argument.place is not None and argument.place < 0:  # a partial passes it already
         return None
     module = cst.Module([], default_newline=source.newline)
     if module.code_for_node(call) != f"({old})":  # the text does not survive a round trip: leave it alone
         return None
-    return _smallest(old, module.code_for_node(changed)[1:-1], span.start)
+    given = _index(call, argument)
+    new = cst.parse_expression(value)
+    if given is None:
+        changed = _inserted(call, argument.keyword, new)
+    elif module.code_for_node(_bare(call.args[given].value)) == of:
+        changed = _replaced(call, given, new)
+    else:
+        return None
+    hidden = next(
+        (module.code_for_node(a.with_changes(comma=cst.MaybeSentinel.DEFAULT)) for a in call.args if a.star), ""
+    )
+    edit = _smallest(old, module.code_for_node(changed)[1:-1], span.start)
+    return Change(edit, module.code_for_node(call.func), hidden.strip())
 
 
 def _parsed(text: str, newline: str) -> cst.Call | None:
@@ -37,13 +71,12 @@ def _parsed(text: str, newline: str) -> cst.Call | None:
     return expression if isinstance(expression, cst.Call) and len(expression.lpar) == 1 else None
 
 
-def _is_plain(call: cst.Call, entry: Entry) -> bool:
-    """Whether the call constructs the layer itself with arguments that can all be seen."""
-    if any(argument.star for argument in call.args):
+def _is_plain(call: cst.Call, names: Sequence[str]) -> bool:
+    """Whether the call constructs the layer itself, with positional arguments that can all be seen."""
+    if any(argument.star == "*" for argument in call.args):
         return False
     if _last_name(call.func) == "partial":
         return False
-    names = {entry.label, *(spelling.rpartition(".")[2] for spelling in entry.spellings)}
     return not any(_last_name(argument.value) in names for argument in call.args)  # `f(nn.Conv2d, …)` is a partial too
 
 
@@ -57,27 +90,39 @@ def _last_name(expression: cst.BaseExpression) -> str:
             return ""
 
 
-def _index(call: cst.Call, entry: Entry, name: str) -> int | None:
-    """Which of the call's arguments is bound to the parameter called `name`, None where it is left to its default."""
+def _index(call: cst.Call, wanted: Argument) -> int | None:
+    """Which of the call's arguments is the wanted one, None where it is left to its default."""
     for index, argument in enumerate(call.args):
-        if argument.keyword is not None and argument.keyword.value == name:
+        if argument.keyword is not None and argument.keyword.value == wanted.keyword:
             return index
-    positional = [parameter.name for parameter in entry.parameters if parameter.kind == "positional"]
-    place = positional.index(name) if name in positional else len(call.args)
-    return place if place < len(call.args) and call.args[place].keyword is None else None
+    positional = sum(argument.keyword is None and not argument.star for argument in call.args)
+    return wanted.place if wanted.place is not None and wanted.place < positional else None
 
 
-def _flipped(call: cst.Call, index: int) -> cst.Call | None:
-    value = call.args[index].value
-    if not isinstance(value, cst.Name) or value.value != "True":
-        return None
+def _bare(expression: cst.BaseExpression) -> cst.BaseExpression:
+    """An expression without parentheses around it."""
+    return expression.with_changes(lpar=[], rpar=[])
+
+
+def _replaced(call: cst.Call, index: int, value: cst.BaseExpression) -> cst.Call:
     arguments = list(call.args)
-    arguments[index] = arguments[index].with_changes(value=value.with_changes(value="False"))
+    old = arguments[index].value
+    arguments[index] = arguments[index].with_changes(value=value.with_changes(lpar=old.lpar, rpar=old.rpar))
     return call.with_changes(args=arguments)
 
 
-def _appended(call: cst.Call, name: str) -> cst.Call:
-    new = cst.Arg(cst.Name("False"), cst.Name(name), _equal_sign(call))
+def _inserted(call: cst.Call, name: str, value: cst.BaseExpression) -> cst.Call:
+    """With one keyword argument more: the last one, or before `**options`."""
+    new = cst.Arg(value, cst.Name(name), _equal_sign(call))
+    place = next((index for index, argument in enumerate(call.args) if argument.star == "**"), None)
+    if place is None:
+        return _appended(call, new)
+    gap = _line_break(call) if place else None
+    new = new.with_changes(comma=cst.Comma(whitespace_after=gap or cst.SimpleWhitespace(" ")))
+    return call.with_changes(args=[*call.args[:place], new, *call.args[place:]])
+
+
+def _appended(call: cst.Call, new: cst.Arg) -> cst.Call:
     if not call.args:
         return call.with_changes(args=[new])
     last = call.args[-1]

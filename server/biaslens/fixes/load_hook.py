@@ -19,7 +19,7 @@ from biaslens.algebra.outcome import Term
 from biaslens.fixes import remove_bias
 from biaslens.fixes.holders import Holder, holder_of
 from biaslens.fixes.layout import indent_of, indent_unit, lines_of
-from biaslens.flow import Ending, Site
+from biaslens.flow import Ending, Site, Verdict
 from biaslens.follow import follow
 from biaslens.program.ir import Layer, Path, Program
 from biaslens.rules.rule import Fix
@@ -38,7 +38,9 @@ def fix(source: Source, site: Site, program: Program) -> Fix | None:
     None where there is no such fix, or where the running mean of one batch norm, held by the same class, does not
     contain just this bias on every path.
     """
-    plain = remove_bias.fix(source, site, program, keeps_checkpoints=True)
+    if site.verdict is not Verdict.REDUNDANT:
+        return None
+    plain = remove_bias.fix(source, site, keeps_checkpoints=True)
     uses = _uses(site, program)
     norm = _norm(uses)
     if plain is None or not plain.edits or norm is None or norm.site.path != source.path:

@@ -36,7 +36,7 @@ class Analysis:
     """What a session asks of the lower levels, so that a test can put something else in its place."""
 
     lint: Callable[[Source, Files, Options], Report]
-    fixes_of: Callable[[Finding, Report], tuple[Fix, ...]]
+    fixes_of: Callable[[Finding, Report, Files], tuple[Fix, ...]]
     hover: Callable[[Report, int, Files], Hover | None]
     edits_for: Callable[[Report, Files, Options, str], tuple[Edit, ...]]
 
@@ -142,16 +142,19 @@ class Session:
             await asyncio.wait([pending.future])
         return None
 
-    async def fixes_of(self, finding: Finding, report: Report) -> tuple[Fix, ...]:
-        """The repairs of a finding of that report to choose from, the usual one first.
+    async def fixes_of(self, finding: Finding, checked: Checked) -> tuple[Fix, ...]:
+        """The repairs of a finding of that result to choose from, the usual one first.
 
-        They are remembered as long as nobody asks about another report.
+        They are remembered as long as nobody asks about another result.
         """
+        report, files = checked.report, checked.files
+        if report is None:
+            return ()
         known = self._fixes.get(report.source.path)
         if known is None or known[0] is not report:
             known = self._fixes[report.source.path] = (report, {})
         if id(finding) not in known[1]:
-            known[1][id(finding)] = await self._ask(lambda: self._load().fixes_of(finding, report)) or ()
+            known[1][id(finding)] = await self._ask(lambda: self._load().fixes_of(finding, report, files)) or ()
         return known[1][id(finding)]
 
     async def all_safe_fixes(self, checked: Checked, code: str) -> tuple[Edit, ...]:
@@ -249,7 +252,8 @@ class _Check:
 def installed_analysis() -> Analysis:
     """The real analysis. Imported late: the client's first request is answered before it."""
     from biaslens.explain import hover
-    from biaslens.lint import fixes_of, lint
+    from biaslens.lint import lint
+    from biaslens.repair import fixes_of
     from biaslens.rounds import edits_for
 
     return Analysis(lint, fixes_of, hover, edits_for)

@@ -10,6 +10,7 @@ from biaslens.algebra.axes import Shape
 from biaslens.program import calls, classes, expressions, modules, names, tensors
 from biaslens.program.conditions import key_of, settle, show
 from biaslens.program.iteration import container_kind, item
+from biaslens.program.questions import test_of_choice
 from biaslens.program.run import PathEnds, Run
 from biaslens.program.values import (
     WHOLE,
@@ -382,7 +383,8 @@ def choose(
     choices = [(repr(entry), f"{key.text} == {entry!r}") for entry in entries]
     if may_be_none:
         choices.insert(0, ("default", f"{key.text} is none of {', '.join(map(repr, entries))}"))
-    chosen = run.decide(("key", key.key), key.text, key.origin, scope.module.location(node), choices)
+    tests = {repr(entry): test for entry in entries if (test := test_of_choice(key.key, entry)) is not None}
+    chosen = run.decide(("key", key.key), key.text, key.origin, scope.module.location(node), choices, tests)
     for entry in entries:
         if repr(entry) == chosen:
             run.known[key.key] = entry

@@ -133,7 +133,15 @@ def call_function(run: Run, function: FunctionValue, arguments: Arguments, node:
     first = next(iter(variables.values()), None)
     receiver = first if function.owner else function.scope.receiver
     owner = function.owner or function.scope.owner
-    scope = Scope(function.scope.module, variables, parent, owner, receiver, arguments=dict(variables))
+    scope = Scope(
+        function.scope.module,
+        variables,
+        parent,
+        owner,
+        receiver,
+        arguments=dict(variables),
+        function=function.qualified,
+    )
     run.used.add(function.qualified)
     run.depth += 1
     try:

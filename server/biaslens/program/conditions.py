@@ -11,6 +11,7 @@ from collections.abc import Hashable, Mapping
 from typing import Any
 
 from biaslens.algebra.sizes import Size, number, same_size
+from biaslens.program.questions import tests_of
 from biaslens.program.run import Run
 from biaslens.program.sizing import as_size, is_remainder
 from biaslens.program.values import (
@@ -74,7 +75,7 @@ def holds(run: Run, scope: Scope, value: Value, node: ast.expr, *, fails: bool =
     choices = [("yes", first), ("no", second)]
     if positive if fails else _is_false_by_default(run, key):
         choices.reverse()
-    answer = run.decide(key, run.world.text(node), origin, scope.module.location(node), choices) == "yes"
+    answer = run.decide(key, run.world.text(node), origin, scope.module.location(node), choices, tests_of(key)) == "yes"
     learn(run, key, answer)
     return answer if positive else not answer
 
@@ -98,6 +99,8 @@ def learn(run: Run, key: Hashable, answer: bool) -> None:
         case ("==" | "is", subject, ("constant", _, constant)) if answer:
             run.known[subject] = constant
             _learn_rank(run, subject, constant)
+        case ("==" | "is", subject, ("external", str(name))) if answer:
+            run.known[subject] = External(name)
         case ("is", subject, ("constant", _, None)):
             run.known[("not none", subject)] = True
         case ("and", *parts) if answer:

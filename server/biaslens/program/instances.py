@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from biaslens.catalogue.entry import Entry, Parameter
 from biaslens.catalogue.lookup import bind, find
 from biaslens.program import calls, classes, expressions, mappings, modules
-from biaslens.program.conditions import settle, truth
+from biaslens.program.conditions import holds, settle, truth
 from biaslens.program.run import PathEnds, Run
 from biaslens.program.values import (
     Arguments,
@@ -36,6 +36,8 @@ def construct(run: Run, scope: Scope, cls: ClassValue, arguments: Arguments, nod
         _initialise_instance(run, scope, instance, cls, arguments, node)
     finally:
         run.constructing -= builds_parts
+    if instance.layer is not None and instance.layer.handed_on:
+        _find_argument(instance.layer, cls, arguments, node)
     distrust(run, instance)
     return instance
 
@@ -115,25 +117,47 @@ def _layer(run: Run, scope: Scope, instance: Instance, entry: Entry, arguments: 
     if bound is None:
         raise PathEnds
     argument = _argument(scope, entry, node)
+    keyword = entry.shift.argument if entry.shift is not None else ""
+    place = _place(entry.parameters, keyword, arguments, node)
     outer = instance.location
-    if outer is not None and outer != site and _is_handed_through(scope, node, argument):
-        site, argument = outer, None
+    handed_on = outer is not None and outer != site and _is_handed_through(scope, node, argument)
+    if outer is not None and handed_on:
+        keyword = argument.id if isinstance(argument, ast.Name) else keyword
+        site, argument, place = outer, None, None
     shift: bool | None = False
     if entry.shift is not None:
-        switches = [truth(run, bound.get(name, True)) for name in (entry.shift.argument, entry.shift.also) if name]
+        switches = [
+            _has_shift(run, scope, bound.get(name, True), argument)
+            for name in (entry.shift.argument, entry.shift.also)
+            if name
+        ]
         shift = False if False in switches else None if None in switches else True
+    maker = _maker(scope)
     state = LayerState(
         entry,
         bound,
         site,
         len(run.layers),
         shift,
-        call=_call_arguments(scope),
+        call=maker.arguments,
+        function=maker.function,
+        argument=keyword,
+        place=place,
+        handed_on=handed_on,
         inside_another=run.constructing > 0,
     )
     if argument is not None:
         state.text = scope.module.excerpt(argument)
     return state
+
+
+def _has_shift(run: Run, scope: Scope, value: Value, argument: ast.expr | None) -> bool | None:
+    """Whether an argument is true. A comparison is asked about: `norm == nn.InstanceNorm2d` also tells the norm."""
+    match settle(run, value):
+        case Unknown(key=("==" | "is", *_), origin="constructor") as comparison if argument is not None:
+            return holds(run, scope, comparison, argument)
+        case settled:
+            return truth(run, settled)
 
 
 def _argument(scope: Scope, entry: Entry, node: ast.AST) -> ast.expr | None:
@@ -150,12 +174,38 @@ def _argument(scope: Scope, entry: Entry, node: ast.AST) -> ast.expr | None:
     return node.args[index] if index < len(node.args) and _calls_directly(node) else None
 
 
-def _call_arguments(scope: Scope) -> dict[str, Value]:
-    """The arguments of the function that runs: a helper's layers may differ by nothing else."""
+def _place(parameters: Sequence[Parameter], name: str, arguments: Arguments, node: ast.AST) -> int | None:
+    """Which positional argument of a call is bound to a parameter: others stand before it in a partial, and `self` in
+    `Conv2d.__init__(self, ...)`."""
+    names = [parameter.name for parameter in parameters if parameter.kind == "positional"]
+    if name not in names or not isinstance(node, ast.Call) or any(isinstance(a, ast.Starred) for a in node.args):
+        return None
+    return names.index(name) + len(node.args) - len(arguments.positional)
+
+
+def _find_argument(layer: LayerState, cls: ClassValue, arguments: Arguments, node: ast.AST) -> None:
+    """Effect: says how the call of a class of the source can tell its layer whether to have a shift.
+
+    So far `layer.argument` is what the last `__init__` before torch's calls it.
+    """
+    initialiser = classes.find(cls, "__init__")
+    if initialiser is None or not isinstance(initialiser[1], FunctionValue):
+        return
+    parameters = initialiser[1].node.args
+    names = [parameter.arg for parameter in (*parameters.posonlyargs, *parameters.args)][1:]
+    if layer.argument in names:
+        own = [Parameter(name) for name in names]
+        layer.place = _place(own, layer.argument, arguments, node)
+    elif parameters.kwarg is None and layer.argument not in (parameter.arg for parameter in parameters.kwonlyargs):
+        layer.argument = ""
+
+
+def _maker(scope: Scope) -> Scope:
+    """The scope of the function that runs: a helper's layers may differ by nothing but its arguments."""
     current: Scope | None = scope
     while current is not None and not current.arguments:
         current = current.parent
-    return current.arguments if current is not None else {}
+    return current if current is not None else scope
 
 
 def _calls_directly(node: ast.Call) -> bool:

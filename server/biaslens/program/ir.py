@@ -5,6 +5,7 @@ After this no one sees syntax; before it no one knows what a bias is.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from biaslens.algebra.axes import Shape
@@ -18,15 +19,60 @@ Var = int
 
 
 @dataclass(frozen=True, slots=True)
+class Test:
+    """What holds of an argument, as code could ask: `norm == 'bn'`.
+
+    function: whose argument it is, as `path:offset:name`. argument: its name, perhaps with attributes (`config.norm`).
+    relation: "true", "false", "is", "is not", "==", "!=", "in" or "not in". values: what it is compared with.
+    is_bool: the argument has a bool by default, or is given one.
+    """
+
+    function: str
+    argument: str
+    relation: str
+    values: tuple[str | int | float | bool | None, ...] = ()
+    is_bool: bool = False
+
+
+def negated(test: Test) -> Test:
+    """What holds where the test does not."""
+    return Test(test.function, test.argument, _OPPOSITE[test.relation], test.values, test.is_bool)
+
+
+_OPPOSITE: Mapping[str, str] = {"true": "false", "is": "is not", "==": "!=", "in": "not in"} | {
+    "false": "true",
+    "is not": "is",
+    "!=": "==",
+    "not in": "in",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """An argument of the function that made a layer.
+
+    key: equal for equal values. text: the value as a condition, "norm is None". test: the same as code.
+    """
+
+    name: str
+    key: str
+    text: str
+    test: Test | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Layer:
     """A submodule with a learnable shift, or a norm, as one constructor call made it.
 
     site: the constructor call that a person would edit. number: tells the layers of one path apart.
+    argument: the keyword by which that call can say whether there is a shift, or "" where it cannot. place: the index
+    among the call's positional arguments with the same meaning, None where there is none. handed_on: classes of the
+    source take the argument and hand it on to torch's.
     label: the name by which the model holds it, such as `bn1` or `layers.0`.
     bias: True, False, or None where the source does not tell whether it has its shift.
     bias_text: the source of the argument that decides it, or "".
     frozen: its shift was put out of training on purpose (`requires_grad = False`).
-    call: the arguments of the function that made it: name, a key for the value, and the value as a condition.
+    call: the arguments of the function that made it.
     inner: what is known of biases inside of it, where its inner steps are not followed; else "".
     tampered: why the layer's own shift cannot be trusted ("its bias is assigned"), or "".
     """
@@ -40,7 +86,10 @@ class Layer:
     frozen: bool = False
     tampered: str = ""
     parameters: Size | None = None
-    call: tuple[tuple[str, str, str], ...] = ()
+    call: tuple[Passed, ...] = ()
+    argument: str = ""
+    place: int | None = None
+    handed_on: bool = False
     inner: str = ""
 
 
@@ -92,11 +141,15 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How a path answers a question; `text` says the answer as a condition: "norm is None"."""
+    """How a path answers a question; `text` says the answer as a condition: "norm is None".
+
+    test: the same as code, where it is about an argument.
+    """
 
     question: Question
     choice: str
     text: str
+    test: Test | None = None
 
 
 @dataclass(frozen=True, slots=True)

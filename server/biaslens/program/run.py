@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from biaslens.algebra.axes import Shape
@@ -12,7 +13,7 @@ from biaslens.algebra.outcome import unknown
 from biaslens.algebra.sizes import Size
 from biaslens.catalogue.entry import Mode, Result, Step
 from biaslens.options import Options
-from biaslens.program.ir import Answer, Equation, Question, Var
+from biaslens.program.ir import Answer, Equation, Question, Test, Var
 from biaslens.program.values import (
     ClassValue,
     Facts,
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 MAX_DEPTH = 60
 """Interpreted calls inside each other; more is a recursion that no model has."""
 
+
+NO_TESTS: Mapping[str, Test] = MappingProxyType({})
 
 MAX_ASIDE = 2_000
 """What a decorator may cost."""
@@ -205,11 +208,17 @@ class Run:
     # --- questions --------------------------------------------------------------------------------------------------
 
     def decide(
-        self, key: Hashable, text: str, origin: str, location: Location, choices: Sequence[tuple[str, str]]
+        self,
+        key: Hashable,
+        text: str,
+        origin: str,
+        location: Location,
+        choices: Sequence[tuple[str, str]],
+        tests: Mapping[str, Test] = NO_TESTS,
     ) -> str:
         """The answer to a question: the same one every time within a run.
 
-        choices: (choice, the condition in words), the default one first.
+        choices: (choice, the condition in words), the default one first. tests: the same as code, by choice.
         """
         name = repr(key)
         if name in self.answers:
@@ -219,7 +228,7 @@ class Run:
         if choice not in words:
             choice = choices[0][0]
         question = Question(name, text, origin, location)
-        self.answers[name] = Answer(question, choice, words[choice])
+        self.answers[name] = Answer(question, choice, words[choice], tests.get(choice))
         self.choices[name] = tuple(choice for choice, _ in choices)
         return choice
 

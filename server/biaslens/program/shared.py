@@ -11,8 +11,8 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from biaslens.program import names
-from biaslens.program.ir import Answer
-from biaslens.program.run import BudgetExceeded, PathEnds, Run, World
+from biaslens.program.ir import Answer, Test
+from biaslens.program.run import NO_TESTS, BudgetExceeded, PathEnds, Run, World
 from biaslens.program.values import Unknown, Value
 from biaslens.syntax.parse import Module
 from biaslens.text import Location
@@ -90,10 +90,16 @@ class ModuleRun(Run):
             self._note(about)
 
     def decide(
-        self, key: Hashable, text: str, origin: str, location: Location, choices: Sequence[tuple[str, str]]
+        self,
+        key: Hashable,
+        text: str,
+        origin: str,
+        location: Location,
+        choices: Sequence[tuple[str, str]],
+        tests: Mapping[str, Test] = NO_TESTS,
     ) -> str:
         """As any run does; the question belongs to what is being evaluated."""
-        choice = super().decide(key, text, origin, location, choices)
+        choice = super().decide(key, text, origin, location, choices, tests)
         self.world.questions_of_modules.add(repr(key))
         if self._open:
             self._open[-1].questions[repr(key)] = self.answers[repr(key)]

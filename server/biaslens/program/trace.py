@@ -10,9 +10,10 @@ from biaslens.catalogue.lookup import find
 from biaslens.program import calls, classes, instances, module_methods, modules, names, statements, tensors
 from biaslens.program.conditions import condition, key_of, settle, truth
 from biaslens.program.decisions import explore, guarded
-from biaslens.program.ir import Answer, Layer, Path, Program
+from biaslens.program.ir import Answer, Layer, Passed, Path, Program
 from biaslens.program.ir import Run as Followed
 from biaslens.program.iteration import CONTAINERS
+from biaslens.program.questions import test_of_argument, tests_of_default
 from biaslens.program.run import ModuleState, PathEnds, Run, World
 from biaslens.program.shared import module_run
 from biaslens.program.sizing import as_size
@@ -298,10 +299,13 @@ def _root_argument(run: Run, scope: Scope, function: FunctionValue, parameter: a
     shown = run.world.text(_default_of(function, name))
     where = function.scope.module.location(parameter)
     words = [("default", f"the default `{name}={shown}`"), ("other", f"another `{name}` than `{shown}`")]
-    if isinstance(default, bool):
+    if default is None:
+        words[1] = ("other", f"{name} is not None")
+    elif isinstance(default, bool):
         words = [("default", f"{name} is {str(default).lower()}"), ("other", f"{name} is {str(not default).lower()}")]
     kind = "default" if origin == "constructor" else "forward"
-    choice = run.decide(("default", function.qualified, name), f"{name}={shown}", kind, where, words)
+    tests = tests_of_default(function, name, default)
+    choice = run.decide(("default", function.qualified, name), f"{name}={shown}", kind, where, words, tests)
     if choice == "default":
         return default
     if isinstance(default, bool):
@@ -342,12 +346,15 @@ def _frozen(run: Run, state: LayerState) -> Layer:
         entry=state.entry,
         site=state.site,
         label=state.entry.label if not state.label or state.label.isdigit() else state.label,
-        bias=state.shift,
+        bias=_has_shift(run, state),
         bias_text=state.text,
         frozen=state.frozen_shift,
         tampered=state.tampered,
         parameters=parameters,
         call=tuple(_call(run, state)),
+        argument=state.argument,
+        place=state.place,
+        handed_on=state.handed_on,
         inner=state.entry.inner(_plain(run, state)) if state.entry.inner is not None else "",
     )
 
@@ -357,11 +364,21 @@ def _plain(run: Run, state: LayerState) -> dict[str, object]:
     return {name: settle(run, value) for name, value in state.arguments.items()}
 
 
-def _call(run: Run, state: LayerState) -> Iterator[tuple[str, str, str]]:
+def _has_shift(run: Run, state: LayerState) -> bool | None:
+    """Whether the layer has its shift, by all that the run knows in the end."""
+    shift = state.entry.shift
+    if shift is None or state.shift is not None:
+        return state.shift
+    switches = [truth(run, state.arguments.get(name, True)) for name in (shift.argument, shift.also) if name]
+    return False if False in switches else None if None in switches else True
+
+
+def _call(run: Run, state: LayerState) -> Iterator[Passed]:
     """The arguments with which the layer's function was called, with all that the run knows of them in the end."""
     for name, argument in state.call.items():
         value = settle(run, argument)
         answer = truth(run, value) if isinstance(value, Unknown) else None
         value = value if answer is None else answer
         if value is None or isinstance(value, (bool, str, int, float, ClassValue, External, FunctionValue)):
-            yield name, repr(key_of(run, value)), condition(name, value)
+            test = test_of_argument(state.function, name, value)
+            yield Passed(name, repr(key_of(run, value)), condition(name, value), test)

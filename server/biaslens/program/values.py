@@ -102,7 +102,7 @@ class Imported:
 class Scope:
     """The variables of one running function, class body or comprehension.
 
-    module: whose globals lie behind it. arguments: those with which a function was called.
+    module: whose globals lie behind it. arguments: those with which a function was called; function: its full name.
     owner: the class whose method runs (for `super()`); receiver: its `self`.
     """
 
@@ -113,6 +113,7 @@ class Scope:
     receiver: Value = None
     outer_names: dict[str, Scope | None] = field(default_factory=dict)
     arguments: dict[str, Value] = field(default_factory=dict)
+    function: str = ""
     yielded: list[Value] | None = None
 
 
@@ -194,7 +195,8 @@ class LayerState:
 
     shift: whether it has its learnable shift; None if the source does not tell.
     text: the argument that decides that, as written.
-    call: the arguments of the function that makes it.
+    argument, place, handed_on: how the call at `site` can say it, as in `ir.Layer`.
+    call: the arguments of the function that makes it; function: its full name.
     inside_another: a class that the entry uses makes it.
     """
 
@@ -209,6 +211,10 @@ class LayerState:
     eval_mode: bool = False
     label: str = ""
     call: dict[str, Value] = field(default_factory=dict)
+    function: str = ""
+    argument: str = ""
+    place: int | None = None
+    handed_on: bool = False
     inside_another: bool = False
 
 

@@ -19,8 +19,8 @@ def finding_object(finding: Finding, fix: Fix | None, read: Read) -> JsonObject:
     """One finding. Rows and columns are 1-based, columns count code points, `filename` is absolute.
 
     condition: non-empty for every verdict but plain redundant. part: which part of the bias the finding is about, null
-    for all of it. trail: from the layer to what cancels its bias, takes it over or reads it. absorbed_by: only where
-    later biases take it over. A finding about a comment has no verdict.
+    for all of it. fix: with the reason why it is not safe. trail: from the layer to what cancels its bias, takes it
+    over or reads it. absorbed_by: only where later biases take it over. A finding about a comment has no verdict.
     """
     site = finding.site
     fate = site.deciding if site else None
@@ -94,7 +94,7 @@ def _fix(fix: Fix | None, path: str, read: Read) -> JsonObject | None:
     if fix is None:
         return None
     edits = [{"content": edit.text, **_ends(Location(path, edit.span), read)} for edit in fix.edits]
-    return {"applicability": fix.applicability, "message": fix.title, "edits": edits}
+    return {"applicability": fix.applicability, "message": fix.title, "reason": fix.reason or None, "edits": edits}
 
 
 def _ends(location: Location, read: Read) -> JsonObject:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import os
 import tokenize
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,9 @@ from biaslens.text import Problem, Source
 
 MAX_BYTES = 20_000_000
 """Larger files are not models."""
+
+MAX_BESIDE = 200
+"""Folders with more Python files than this are not looked through."""
 
 
 class Files:
@@ -24,6 +28,7 @@ class Files:
         self._buffers = dict(buffers or {})
         self._read: dict[str, Source | Problem] = {}
         self._exists: dict[str, bool] = {}
+        self._folders: dict[str, tuple[str, ...]] = {}
 
     def read(self, path: str) -> Source | Problem:
         """The text of a file, or why it cannot be read. Never raises."""
@@ -44,6 +49,15 @@ class Files:
         files._read = {path: found for path, found in self._read.items() if path not in texts}
         files._exists = {path: found for path, found in self._exists.items() if path not in texts}
         return files
+
+    def beside(self, path: str) -> tuple[str, ...]:
+        """The Python files in the folder of a file, itself included, sorted; nothing where they are very many."""
+        folder = os.path.dirname(path)
+        if folder not in self._folders:
+            buffers = (os.path.basename(other) for other in self._buffers if os.path.dirname(other) == folder)
+            found = sorted({*_python_files_in(folder), *(name for name in buffers if name.endswith(".py"))})
+            self._folders[folder] = tuple(os.path.join(folder, name) for name in found if len(found) <= MAX_BESIDE)
+        return self._folders[folder]
 
     @property
     def reads(self) -> frozenset[str]:
@@ -74,6 +88,15 @@ def _read(path: str) -> Source | Problem:
         return Problem("unreadable", f"It cannot be read: {error.strerror or error}.", path)
     except ValueError as error:
         return Problem("unreadable", f"It cannot be read: {error}.", path)
+
+
+def _python_files_in(folder: str) -> list[str]:
+    """The names of the files; nothing else is read, such as a pipe that would be waited for."""
+    try:
+        with os.scandir(folder or os.curdir) as entries:
+            return [entry.name for entry in entries if entry.name.endswith(".py") and entry.is_file()]
+    except (OSError, ValueError):
+        return []
 
 
 def _is_file(path: str) -> bool:

@@ -38,7 +38,7 @@ def register(server: LanguageServer, session: Session) -> None:
         quick = fix_all.is_asked_for(types.CodeActionKind.QuickFix, params.context)
         at_hand = _at_hand(checked, params, session) if quick else []
         for finding, diagnostic in at_hand:
-            fixes = await session.fixes_of(finding, checked.report)
+            fixes = await session.fixes_of(finding, checked)
             usable = [fix for fix in fixes if fix.edits and fix.applicability != "display-only"]
             actions += [
                 code_action(fix, diagnostic, document, session.client, preferred=fix is fixes[0]) for fix in usable

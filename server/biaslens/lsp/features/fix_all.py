@@ -79,7 +79,7 @@ def is_asked_for(kind: str, context: types.CodeActionContext) -> bool:
 async def _have_safe_fixes(findings: Sequence[Finding], count: int, checked: Checked, session: Session) -> bool:
     assert checked.report is not None
     for finding in findings:
-        fixes = await session.fixes_of(finding, checked.report)
+        fixes = await session.fixes_of(finding, checked)
         count -= bool(fixes) and bool(fixes[0].edits) and fixes[0].applicability == "safe"
         if not count:
             return True
