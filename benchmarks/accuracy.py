@@ -94,10 +94,10 @@ def follow(root: str, file: str) -> tuple[Study | None, list[Use], float]:
 
 
 def look(root: str, file: str, own: Study, others: Sequence[Use], seconds: float) -> Looked:
-    """What the tool says about a file, given all uses of its layers."""
+    """What the tool says about a file, given all uses of its layers; as in the truth, without parts of biases."""
     report = report_of(own, Options(), others)
     source, files = own.source, _world(root).files
-    found = {finding.location: finding for finding in report.findings}
+    found = {f.location: f for f in report.findings if f.site is not None and f.site.part is None}
     said: list[Said] = []
     for site in affine_sites(report.flow):
         row, column = row_and_column(site.location, files.read)

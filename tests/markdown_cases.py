@@ -32,6 +32,10 @@ line says what must be found there, whether or not the layer has a bias at prese
 | `# unused` | the layer is never applied | neither its bias nor its weight matters |
 | `# unknown` | we cannot tell | anything |
 
+A comment may go on with a part of the bias that has no effect, while the whole has one: `# needed; no effect:
+bias.chunk(3)[1]`, or `; no effect if norm is None: …`. Torch then perturbs that part alone: it has no effect in any
+run, or under a condition in each `build`, and it has one in an `otherwise`.
+
 A run is "- build `expression` on `inputs`", "- otherwise …" for the other side of a condition, or "- eval …" in eval
 mode. Inputs are shapes (a tuple of integers) or any expressions; several are separated by commas. An expression may
 name a method: "- build `Net().features` on `(4, 3, 9, 9)`". A block that opens with "```python fixed" holds the same
@@ -52,17 +56,22 @@ FOLDER = Path(__file__).parent / "cases"
 _BLOCK = re.compile(r"^```python( fixed)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _RUN = re.compile(r"^- (build|otherwise|eval) `(.+?)` on `(.+)`$", re.MULTILINE)
 _WORDS = "redundant if|redundant in every use|redundant|absorbed|needed|returned|unused|unknown"
-_EXPECTATION = re.compile(rf"#\s+({_WORDS})(?::\s+(.+))?$")
+_EXPECTATION = re.compile(rf"#\s+({_WORDS})(?::\s+([^;]+))?(?:;\s+no effect(?: if ([^:]+))?:\s+(.+))?$")
 _NEED_A_NAME = ("redundant", "redundant if", "absorbed")
 _NEED_BOTH_SIDES = ("redundant if", "redundant in every use")
 
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What must be found on a line. text: the norm, the reader or the condition, or ""."""
+    """What must be found on a line. text: the norm, the reader or the condition, or "".
+
+    part: the code that selects a part of the bias which has no effect, or ""; part_condition: when, or "".
+    """
 
     word: str
     text: str = ""
+    part: str = ""
+    part_condition: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +114,11 @@ def read_cases(markdown: str, theme: str) -> Iterator[Case]:
 def expectations_of(text: str) -> dict[int, Expectation]:
     """The expectations in a file's comments, by one-based line."""
     found = ((number, _EXPECTATION.search(line)) for number, line in enumerate(text.split("\n"), 1))
-    return {number: Expectation(match[1], (match[2] or "").strip()) for number, match in found if match}
+    return {
+        number: Expectation(match[1], (match[2] or "").strip(), (match[4] or "").strip(), match[3] or "")
+        for number, match in found
+        if match
+    }
 
 
 def _read_case(name: str, body: str) -> Case:

@@ -15,8 +15,9 @@ import math
 import sys
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+from types import MappingProxyType
 from typing import Any
 from unittest.mock import patch
 
@@ -43,21 +44,29 @@ class Reading(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One layer of one run: the line of the file that made it, and what became of its bias."""
+    """One layer of one run: the line of the file that made it, and what became of its bias, and of a part of it."""
 
     line: int
     name: str
     is_norm: bool
     reading: Reading
+    part: Reading | None = None
 
 
 def contradictions(case: Case) -> list[str]:
     """Where torch does not agree with what the case expects, in sentences; empty for a true case."""
-    runs = [(build, measure(case.text, build)) for build in case.builds]
+    parts = {line: expectation.part for line, expectation in case.expectations.items() if expectation.part}
+    runs = [(build, measure(case.text, build, parts)) for build in case.builds]
     found = [
         f"line {line}: `{expectation.word}` is expected, but {complaint}"
         for line, expectation in case.expectations.items()
         for complaint in (*_complaints(expectation, _readings_at(line, runs)), *_not_absorbed(case, line, expectation))
+    ]
+    found += [
+        f"line {line}: `{parts[line]}` should be {'read' if has_one else 'cancelled'}, torch says {_words(readings)}"
+        for line in parts
+        for has_one, readings in _readings_of_part(line, case.expectations[line].part_condition, runs)
+        if set(readings) != {Reading.READ if has_one else Reading.CANCELLED}
     ]
     silent = {layer.line for _, layers in runs for layer in layers if not layer.is_norm} - set(case.expectations)
     return found + [f"line {line}: it makes a layer, and nothing is expected" for line in sorted(silent)]
@@ -74,9 +83,12 @@ def changes_by_fix(case: Case) -> list[str]:
     ]
 
 
-def measure(text: str, build: Build) -> list[Measured]:
-    """Builds a model from a file and measures the bias of every layer that the file's lines made."""
-    rounds = [_measure_once(text, build, seed) for seed in SEEDS]
+def measure(text: str, build: Build, parts: Mapping[int, str] = MappingProxyType({})) -> list[Measured]:
+    """Builds a model from a file and measures the bias of every layer that the file's lines made.
+
+    parts: by line, the code that selects a part of the bias, which is perturbed by itself as well.
+    """
+    rounds = [_measure_once(text, build, seed, parts) for seed in SEEDS]
     return [_agree(readings) for readings in zip(*rounds, strict=True)]
 
 
@@ -178,6 +190,15 @@ def _readings_at(line: int, runs: list[tuple[Build, list[Measured]]]) -> dict[st
     return readings
 
 
+def _readings_of_part(
+    line: int, condition: str, runs: list[tuple[Build, list[Measured]]]
+) -> Iterator[tuple[bool, list[Reading]]]:
+    """The readings of a part of a bias where it should have no effect; under a condition also where it should."""
+    for has_one in (False, True) if condition else (False,):
+        builds = [layers for build, layers in runs if (build.kind == "otherwise" and bool(condition)) is has_one]
+        yield has_one, [m.part for layers in builds for m in layers if m.line == line and m.part is not None]
+
+
 def _words(readings: list[Reading]) -> str:
     return " and ".join(sorted({reading.value for reading in readings})) or "nothing"
 
@@ -185,17 +206,22 @@ def _words(readings: list[Reading]) -> str:
 def _agree(readings: tuple[Measured, ...]) -> Measured:
     """A bias is cancelled only if it is in every round."""
     order = (Reading.READ, Reading.UNREACHED, Reading.CANCELLED)
-    return min(readings, key=lambda measured: order.index(measured.reading))
+    parts = [measured.part for measured in readings if measured.part is not None]
+    whole = min(readings, key=lambda measured: order.index(measured.reading))
+    return replace(whole, part=min(parts, key=order.index, default=None))
 
 
-def _measure_once(text: str, build: Build, seed: int) -> list[Measured]:
+def _measure_once(text: str, build: Build, seed: int, parts: Mapping[int, str]) -> list[Measured]:
     with _float64(), _lines_recorded(), torch.no_grad():
         forward, model, inputs = _prepare(text, build, seed)
         layers = [(name, layer) for name, layer in model.named_modules() if _LINE in vars(layer) and _has_shift(layer)]
-        return [
-            Measured(vars(layer)[_LINE], name, _is_norm(layer), _reading(forward, model, inputs, layer, seed))
-            for name, layer in layers
-        ]
+        measured: list[Measured] = []
+        for name, layer in layers:
+            line = vars(layer)[_LINE]
+            reading = _reading(forward, model, inputs, layer, seed)
+            part = _reading(forward, model, inputs, layer, seed, parts[line]) if line in parts else None
+            measured.append(Measured(line, name, _is_norm(layer), reading, part))
+        return measured
 
 
 def _prepare(text: str, build: Build, seed: int) -> tuple[Callable[..., Any], nn.Module, list[Any]]:
@@ -232,9 +258,11 @@ def _randomise(model: nn.Module) -> None:
             buffer.copy_(torch.rand_like(buffer) + 0.5)
 
 
-def _reading(forward: Callable[..., Any], model: nn.Module, inputs: list[Any], layer: nn.Module, seed: int) -> Reading:
+def _reading(
+    forward: Callable[..., Any], model: nn.Module, inputs: list[Any], layer: nn.Module, seed: int, part: str = "bias"
+) -> Reading:
     before = _run(forward, model, inputs, seed)
-    with _bias_of(layer) as bias, _perturbed([bias]):
+    with _bias_of(layer) as bias, _perturbed([eval(part, {"bias": bias})]):
         by_bias = _distance(before, _run(forward, model, inputs, seed))
     if by_bias > MOVED:
         return Reading.READ

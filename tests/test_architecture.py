@@ -20,7 +20,7 @@ LEVELS = (
     ("__init__", "text", "options", "algebra"),
     ("catalogue", "syntax"),
     ("program",),
-    ("flow", "follow", "verdicts", "absorption", "unshifted"),
+    ("flow", "follow", "parts", "verdicts", "absorption", "unshifted"),
     ("fixes", "rules"),
     ("explain",),
     ("lint", "rounds"),

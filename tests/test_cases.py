@@ -8,7 +8,14 @@ import pytest
 
 from markdown_cases import Case, Expectation, all_cases, read_cases
 from proof import changes_by_fix, contradictions
-from verdicts import after_safe_fixes, expected_verdicts, found_verdicts, wrong_reasons
+from verdicts import (
+    after_safe_fixes,
+    expected_parts,
+    expected_verdicts,
+    found_parts,
+    found_verdicts,
+    wrong_reasons,
+)
 
 CASES = all_cases()
 WITH_FIX = [case for case in CASES if case.fixed is not None]
@@ -62,6 +69,11 @@ def test_the_analysis_gives_the_expected_verdicts(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
+def test_the_analysis_finds_the_parts_without_effect_and_no_others(case: Case) -> None:
+    assert found_parts(case) == expected_parts(case)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
 def test_the_analysis_names_the_reason(case: Case) -> None:
     assert wrong_reasons(case) == []
 
@@ -100,6 +112,31 @@ def test_a_case_that_torch_contradicts_is_refused(before: str, after: str, compl
     assert before in SAMPLE
     (false_case,) = read_cases(SAMPLE.replace(before, after, 1), "sample")
     assert any(complaint in text for text in contradictions(false_case)), contradictions(false_case)
+
+
+FUSED = """
+## One layer for all
+Why.
+```python
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.qkv = nn.Linear(4, 12)  # needed; no effect: bias.chunk(3)[1]
+
+    def forward(self, x):
+        q, k, v = self.qkv(x).chunk(3, dim=-1)
+        return F.softmax(q @ k.transpose(1, 2), dim=-1) @ v
+```
+- build `Net()` on `(3, 5, 4)`
+"""
+
+
+@pytest.mark.parametrize("wrong", ["bias.chunk(3)[0]", "bias.chunk(3)[2]", "bias[4:9]", "bias[3:8]", "bias"])
+def test_a_part_that_torch_reads_is_refused(wrong: str) -> None:
+    (true_case,) = read_cases(FUSED, "sample")
+    assert contradictions(true_case) == []
+    (false_case,) = read_cases(FUSED.replace("bias.chunk(3)[1]", wrong), "sample")
+    assert any("should be cancelled, torch says read" in text for text in contradictions(false_case))
 
 
 @pytest.mark.parametrize(

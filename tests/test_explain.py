@@ -137,6 +137,31 @@ def test_what_goes_into_a_layer_with_layers_inside_is_not_followed() -> None:
     assert "(the inner steps of a recurrent layer are not followed)" in said("self.frames = nn.L", INNER_LAYERS)[0]
 
 
+FUSED = """\
+class Attention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.qkv = nn.Linear(16, 48)
+
+    def forward(self, x):
+        q, k, v = self.qkv(x).chunk(3, dim=-1)
+        return F.softmax(q @ k.transpose(-2, -1), dim=-1) @ v
+"""
+
+
+def test_a_part_without_effect_follows_what_is_said_of_the_whole() -> None:
+    lines = said("self.qkv = nn.L", FUSED)
+    assert lines[0].startswith("The bias of `qkv` is needed.")
+    place = lines.index(
+        "A third of the bias of `qkv` (`bias.chunk(3)[1]`) has no effect: the softmax over dim -1 gives the same "
+        "weights whatever this part is."
+    )
+    assert "`chunk` (line" in lines[place + 1]
+    assert "softmax(q·(k + b)) = softmax(q·k + q·b) = softmax(q·k)" in lines[place + 2]
+    assert "nothing to repair" in lines[place + 3]
+    assert not any("no effect" in line for line in said("self.qkv = nn.L", FUSED.replace("48)", "48, bias=False)")))
+
+
 def test_an_operation_of_einops_is_one_step_of_the_way() -> None:
     text = "from einops import rearrange\n" + INNER_LAYERS
     here = line_of("self.scores(x)", text)

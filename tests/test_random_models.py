@@ -58,6 +58,42 @@ def test_torch_contradicts_the_claim_that_every_bias_is_redundant(family: str) -
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+def test_torch_contradicts_no_part(family: str) -> None:
+    found = [(model, line, codes) for model in _sample(family) for line, codes in _parts(model).items()]
+    assert [
+        f"line {line} has no effect in {code}, but torch says {reading.value}:\n{model.text}"
+        for model, line, codes in found
+        for code in codes
+        for reading in _readings_of_part(model, line, code)
+        if reading is Reading.READ
+    ] == []
+
+
+def _parts(model: RandomModel) -> dict[int, set[str]]:
+    """The parts that are said to have no effect, by line; those without a condition."""
+    path = str(FOLDER / "model.py")
+    report = lint(Source(path, model.text), Files({path: model.text}), Options())
+    found: dict[int, set[str]] = {}
+    for site in report.flow.sites:
+        line = report.source.line_and_column(site.location.span.start)[0] + 1
+        for about in site.parts:
+            if about.part is not None and about.part.code and not about.condition:
+                found.setdefault(line, set()).add(about.part.code)
+    return found
+
+
+def _readings_of_part(model: RandomModel, line: int, code: str) -> set[Reading]:
+    found: set[Reading] = set()
+    for build in model.builds:
+        try:
+            layers = measure(model.text, build, {line: code})
+        except Exception:  # as in `_readings`
+            continue
+        found |= {layer.part for layer in layers if layer.part is not None}
+    return found
+
+
+@pytest.mark.parametrize("family", FAMILIES)
 def test_the_sample_has_biases_of_both_kinds(family: str) -> None:
     found = {verdict for model in _sample(family) for verdicts in _verdicts(model).values() for verdict in verdicts}
     claimed = {Verdict.CONDITIONAL} if family == "python" else {Verdict.REDUNDANT}

@@ -12,10 +12,12 @@ import proof
 from biaslens.algebra.axes import all_but, axes
 from biaslens.algebra.outcome import Cancels
 from biaslens.catalogue.entry import Call, Entry, LearnableShift, Step
-from biaslens.flow import Ending, Fate, Flow, Site, Verdict
+from biaslens.fixes.remove_bias import fix
+from biaslens.flow import Ending, Fate, Flow, Part, Site, Verdict
 from biaslens.lint import Report, fix_of, lint
 from biaslens.options import Options
 from biaslens.program.ir import Equation, Layer
+from biaslens.rules.redundant import condition_of
 from biaslens.rules.registry import RULES, judge, rule_by_code, rule_of
 from biaslens.rules.rule import Rule
 from biaslens.syntax.files import Files
@@ -43,6 +45,7 @@ MODELS = {
     "BL105": Build("build", "Attention()", "(4, 7, 16)"),
     "BL106": Build("build", "TokenMixing()", "(4, 10, 16)"),
     "BL201": Build("build", "Bottleneck()", "(4, 16)"),
+    "BL202": Build("build", "Tagger()", "(4, 10, 16)"),
     "BL203": Build("build", "Tokens()", "(4, 7, 16)"),
     "BL204": Build("build", "FeedForward()", "(4, 7, 16)"),
     "BL301": Build("build", "FeedForward()", "(4, 7, 16)"),
@@ -55,6 +58,8 @@ ABSORBERS = {"BL201": "up", "BL204": "up"}
 
 every_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
 every_layer_rule = pytest.mark.parametrize("rule", LAYER_RULES, ids=lambda rule: rule.code)
+SINGLE = [rule for rule in LAYER_RULES if rule.code != "BL202"]
+every_rule_of_one_bias = pytest.mark.parametrize("rule", SINGLE, ids=lambda rule: rule.code)
 
 
 def blocks(rule: Rule) -> list[str]:
@@ -98,9 +103,10 @@ def test_the_example_fires_exactly_where_it_says(rule: Rule) -> None:
     assert lines == [number for number, line in enumerate(text.splitlines()) if line.endswith("# error")] != []
     assert {finding.code for finding in found} == {rule.code}
     assert {finding.severity for finding in found} == {"warning" if rule.default else "hint"}
+    assert checked(blocks(rule)[1], rule).findings == ()
 
 
-@every_layer_rule
+@every_rule_of_one_bias
 def test_torch_agrees_with_the_example(rule: Rule) -> None:
     text, build = blocks(rule)[0], MODELS[rule.code]
     expected = {number for number, line in enumerate(text.splitlines(), 1) if line.endswith("# error")}
@@ -127,7 +133,7 @@ def test_zeros_stay_zeros_in_the_example_of_no_shift_left() -> None:
     assert proof.output(instead, zeros).abs().max() > 0
 
 
-@every_rule
+@pytest.mark.parametrize("rule", [rule for rule in RULES if rule.code != "BL202"], ids=lambda rule: rule.code)
 def test_what_to_use_instead_is_the_fixed_example_and_computes_the_same(rule: Rule) -> None:
     example, instead = blocks(rule)
     report = checked(example, rule)
@@ -226,6 +232,24 @@ def test_a_verdict_by_use_is_information_and_names_the_uses() -> None:
     assert [(severity, "in every use found (`Net`, `Other`):" in text) for _, severity, text in found] == [
         ("information", True)
     ]
+
+
+def test_a_part_is_information_with_its_code_and_has_no_fix() -> None:
+    whole = site("softmax", "", verdict=Verdict.NEEDED, condition="relu reads it")
+    part = replace(whole, condition="", part=Part("a third", "bias.chunk(3)[1]"))
+    because = "the softmax over dim -1 gives the same weights whatever this part is"
+    message = f"A third of the bias of `conv1` (`bias.chunk(3)[1]`) has no effect: {because}."
+    assert judged(whole) == []
+    assert judged(replace(whole, parts=(part,))) == [("BL105", "information", message)]
+    (finding,) = judge(Flow(PATH, (replace(whole, parts=(part,)),), ()), Options().selects)
+    assert not finding.unnecessary
+    later = replace(part, condition="norm is None")
+    assert judged(replace(whole, parts=(later,)))[0][2] == f"{message[:-1]}, when norm is None."
+    assert condition_of(part) == "only for bias.chunk(3)[1]"
+    assert condition_of(later) == "only for bias.chunk(3)[1] and norm is None"
+    for quiet in (replace(part.layer, bias=False), replace(part.layer, frozen=True)):
+        assert judged(replace(whole, parts=(replace(part, layer=quiet),))) == []
+    assert fix(Source(PATH, " " * 60), part) is None
 
 
 def test_an_assumption_is_stated() -> None:

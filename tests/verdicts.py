@@ -35,6 +35,31 @@ def expected_verdicts(case: Case) -> dict[str, set[str]]:
     return {_quoted(case, line): {VERDICTS[e.word].value} for line, e in case.expectations.items()}
 
 
+def found_parts(case: Case) -> dict[str, set[str]]:
+    """The parts of biases that have no effect, as code, by source line; only lines with one."""
+    found = {
+        line: {
+            _described(about.part.code, about.condition)
+            for site in sites
+            for about in site.parts
+            if about.part is not None
+        }
+        for line, sites in _sites_by_line(case).items()
+    }
+    return {_quoted(case, line): parts for line, parts in found.items() if parts}
+
+
+def expected_parts(case: Case) -> dict[str, set[str]]:
+    """What `found_parts` has to be."""
+    return {
+        _quoted(case, line): {_described(e.part, e.part_condition)} for line, e in case.expectations.items() if e.part
+    }
+
+
+def _described(code: str, condition: str) -> str:
+    return f"{code} if {condition}" if condition else code
+
+
 def wrong_reasons(case: Case) -> list[str]:
     """Where the analysis names another norm, reader or condition than the case, in sentences."""
     sites = _sites_by_line(case)

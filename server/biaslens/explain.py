@@ -9,8 +9,9 @@ from typing import Protocol, TypeAlias
 from urllib.parse import quote
 
 from biaslens.algebra.outcome import Cancels
+from biaslens.catalogue.entry import ADDED_TWICE, KEY_CANCELLED
 from biaslens.flow import Ending, Fate, Flow, NormUse, Site, Verdict
-from biaslens.program.ir import Equation
+from biaslens.program.ir import Equation, Layer
 from biaslens.rules.absorbed import absorbing
 from biaslens.rules.absorbed import statement as absorbed_statement
 from biaslens.rules.redundant import bias_argument, canceller, named, reason, statement, when
@@ -74,7 +75,13 @@ def hover(report: Explained, offset: int, files: Files | None = None) -> Hover |
     span, subjects = found
     lines: list[_Line] = []
     if len(subjects) == 1:
-        lines += _about_site(subjects[0]) if isinstance(subjects[0], Site) else _about_norm(subjects[0], report.flow)
+        match subjects[0]:
+            case Site() as site:
+                lines += _about_site(site)
+            case NormUse() as norm:
+                lines += _about_norm(norm, report.flow)
+            case Layer() as layer:
+                lines += _about_compound(layer)
     else:
         sites = [subject for subject in subjects if isinstance(subject, Site)]
         lines += [(_verdict(site),) for site in sites[:_LISTED]]
@@ -85,11 +92,12 @@ def hover(report: Explained, offset: int, files: Files | None = None) -> Hover |
     return Hover(markdown, plain, span)
 
 
-def _under_cursor(flow: Flow, path: str, offset: int) -> tuple[Span, list[Site | NormUse]] | None:
+def _under_cursor(flow: Flow, path: str, offset: int) -> tuple[Span, list[Site | NormUse | Layer]] | None:
     """The innermost call around the cursor and what it makes or applies: layers before norms."""
-    places: list[tuple[Location, Site | NormUse]] = []
+    places: list[tuple[Location, Site | NormUse | Layer]] = []
     for site in flow.affine_sites:
         places += [(place, site) for place in dict.fromkeys((site.location, *_calls(site)))]
+    places += [(layer.site, layer) for layer in flow.compounds]
     for norm in flow.norms:
         places += [(place, norm) for place in dict.fromkeys((norm.location, *norm.calls))]
     around = [(place.span, s) for place, s in places if place.path == path and place.span.contains(offset)]
@@ -161,6 +169,20 @@ def _about_kept(site: Site, fate: Fate | None) -> Iterator[_Line]:
     if site.first_cancelled is not None:
         others = canceller(site.first_cancelled)
         yield (f"On another way {others} cancels it; one use that needs the bias is enough to keep it.",)
+    for part in site.parts:
+        yield from _about_part(part)
+
+
+def _about_part(site: Site) -> Iterator[_Line]:
+    """A part of the bias that has no effect, with its own way."""
+    fate = site.first_cancelled
+    if fate is None or site.layer.bias is False:
+        return
+    yield (statement(site, fate),)
+    yield from _trail(fate)
+    yield (f"`{_formula(site, fate)}`",)
+    yield ("No argument of the layer leaves out only a part of its bias, so there is nothing to repair.",)
+    yield from _paper(fate.cancelled_by)
 
 
 def _verdict(site: Site) -> str:
@@ -215,6 +237,23 @@ def _trail(fate: Fate) -> Iterator[_Line]:
         line.append(" → " if number else "")
         line.append("…" if step is None else _Link(f"`{step.label}`", step.location))
     yield tuple(line)
+
+
+# --- a layer with layers inside --------------------------------------------------------------------------------------
+
+
+def _about_compound(layer: Layer) -> Iterator[_Line]:
+    """What is known of the biases inside of a layer whose steps are not followed."""
+    name = named(layer)
+    if layer.inner == KEY_CANCELLED:
+        yield (f"**A third of `in_proj_bias` of {name} (`in_proj_bias.chunk(3)[1]`, for the keys) has no effect.**",)
+        yield ("`softmax(q·(k + b)) = softmax(q·k + q·b) = softmax(q·k)`: no value of it changes the weights.",)
+        yield ("No argument of the layer leaves out only that part, so there is nothing to repair.",)
+        yield from _paper("softmax")
+    else:
+        where = "" if layer.inner == ADDED_TWICE else " in two of three gates"
+        yield (f"**The two biases of {name} are added to each other{where}.**",)
+        yield ("`(b_ih + d) + (b_hh − d) = b_ih + b_hh`: one would do there, but `bias=False` leaves out both.",)
 
 
 # --- the mathematics -------------------------------------------------------------------------------------------------

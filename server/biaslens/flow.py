@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from biaslens.algebra.axes import ALL, Axes, axes
@@ -59,6 +59,19 @@ class Fate:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """Some entries of a bias, where its shift is taken apart along the axis it varies along: the keys of a `qkv`.
+
+    share: how much of the bias that is, "a third". code: what selects it, "bias.chunk(3)[1]", or "" if it is too long.
+    detail: what has to be the same where one model goes several ways, for this to be the same part.
+    """
+
+    share: str
+    code: str
+    detail: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """One constructor call of a layer with a bias (or that could have one), with its verdict.
 
@@ -66,6 +79,8 @@ class Site:
     condition: what has to hold, empty for plain redundant only. condition_origin: as `Question.origin`, "" without one.
     by_default: the condition holds, and the bias is there, by default or in a known use: it is worth a finding.
     unshifted: it has no bias, and nothing else adds a shift between it and the activations that follow.
+    parts: for each part of the bias that has no effect, while the whole has one, this site with the fates of that part.
+    part: of such a site, which part it is about; its condition says when that has no effect.
     """
 
     location: Location
@@ -77,6 +92,8 @@ class Site:
     seen_in: tuple[str, ...] = ()
     by_default: bool = True
     unshifted: bool = False
+    parts: tuple[Site, ...] = ()
+    part: Part | None = None
 
     @property
     def first_absorbed(self) -> Fate | None:
@@ -90,7 +107,9 @@ class Site:
 
     @property
     def deciding(self) -> Fate | None:
-        """The fate that the verdict rests on."""
+        """The fate that the verdict rests on, or of a part the one that cancels it."""
+        if self.part is not None:
+            return self.first_cancelled
         match self.verdict:
             case Verdict.ABSORBED:
                 return self.first_absorbed
@@ -124,11 +143,15 @@ class NormUse:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """All sites of one file, and all norms that its program uses, by location."""
+    """All sites of one file, and all norms that its program uses, by location.
+
+    compounds: the layers made in the file whose inner steps are not followed, but of whose biases something is known.
+    """
 
     path: str
     sites: tuple[Site, ...]
     norms: tuple[NormUse, ...]
+    compounds: tuple[Layer, ...] = ()
 
     @property
     def affine_sites(self) -> tuple[Site, ...]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from biaslens.absorption import with_absorption
 from biaslens.algebra.outcome import Cancelled, Cancels, Carried, Outcome, Read, Shift, apply, combine
-from biaslens.flow import Ending, Fate, Flow, NormUse, own_axes
+from biaslens.flow import Ending, Fate, Flow, NormUse, Part, own_axes
+from biaslens.parts import splits_of
 from biaslens.program.ir import Equation, Layer, Path, Program, Run, Var
 from biaslens.text import Location
 from biaslens.unshifted import unshifted_layers
@@ -28,7 +29,17 @@ def judged(program: Program, followed: Followed, others: Sequence[Use] = ()) -> 
     others: uses of its layers that were found in other files.
     """
     own = [use for use in followed.uses if use.layer.site.path == program.path]
-    return Flow(program.path, sites_of(program, [*own, *others]), followed.norms)
+    return Flow(program.path, sites_of(program, [*own, *others]), followed.norms, _compounds(program))
+
+
+def _compounds(program: Program) -> tuple[Layer, ...]:
+    """The layers of which the same is known in all that a constructor call makes, one for each call."""
+    made = [
+        layer for run in program.runs for path in run.paths for layer in path.layers if layer.entry.inner is not None
+    ]
+    found = {layer.site: layer for layer in reversed(made) if layer.site.path == program.path}
+    sure = [layer for layer in found.values() if layer.inner]
+    return tuple(one for one in sure if all(other.inner == one.inner for other in made if other.site == one.site))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,26 +77,69 @@ _Environment = dict[Var, dict[int, _Carrying]]
 
 def _uses(run: Run, path: Path) -> Iterator[Use]:
     """For every affine layer of a path, how the uses of its bias end."""
-    fates: dict[int, list[Fate]] = {layer.number: [] for layer in path.layers if layer.entry.shift is not None}
-    environment: _Environment = {}
-    used: set[int] = set()
-    for index, equation in enumerate(path.equations):
-        for number in _carried(equation, environment):
-            if not _is_needed(fates[number]):
-                fates[number] += _step(run, path, index, equation, number, environment)
-        if equation.layer in fates and equation.results:
-            used.add(equation.layer)
-            fate = _start(run, path, equation, environment)
-            fates[equation.layer] += [fate] if fate else []
-    for var in path.outputs:
-        for number, carrying in environment.get(var, {}).items():
-            fates[number].append(_fate(run, path, carrying.trail, Ending.RETURNED, "it is returned"))
+    numbers = [layer.number for layer in path.layers if layer.entry.shift is not None]
+    fates = _fates(run, path, numbers)
+    parts = _parts(run, path, fates)
     unshifted = unshifted_layers(path)
     for number, ends in fates.items():
         layer = path.layers[number]
         if layer.tampered:  # then nothing that was seen of its own shift says anything
             ends[:] = [Fate(Ending.UNKNOWN, (), layer.tampered, run.name, path.answers)]
-        yield Use(run, path, layer, _distinct(ends), unshifted=number in unshifted)
+            parts.pop(number, None)
+        whole, apart = _distinct(ends), tuple(parts.get(number, ()))
+        yield Use(run, path, layer, whole, parts=apart, unshifted=number in unshifted)
+
+
+def _fates(run: Run, path: Path, numbers: Sequence[int]) -> dict[int, list[Fate]]:
+    """How the shifts of some layers end on a path."""
+    fates: dict[int, list[Fate]] = {number: [] for number in numbers}
+    environment: _Environment = {}
+    for index, equation in enumerate(path.equations):
+        for number in _carried(equation, environment):
+            if not _is_needed(fates[number]):
+                fates[number] += _step(run, path, index, equation, number, environment)
+        if equation.layer in fates and equation.results:
+            fate = _start(run, path, equation, environment)
+            fates[equation.layer] += [fate] if fate else []
+    for var in path.outputs:
+        for number, carrying in environment.get(var, {}).items():
+            fates[number].append(_fate(run, path, carrying.trail, Ending.RETURNED, "it is returned"))
+    return fates
+
+
+def _parts(run: Run, path: Path, fates: Mapping[int, Sequence[Fate]]) -> dict[int, list[tuple[Part, tuple[Fate, ...]]]]:
+    """The parts of biases that are cancelled wherever they go, while the whole is not."""
+    numbers = [
+        number
+        for number, ends in fates.items()
+        if path.layers[number].entry.role == "affine" and any(fate.ending is not Ending.CANCELLED for fate in ends)
+    ]
+    found: dict[int, list[tuple[Part, tuple[Fate, ...]]]] = {}
+    for number, split in splits_of(path, numbers):
+        ends = _cancellations(run, path, number, split.without)
+        if ends:
+            found.setdefault(number, []).append((split.part, _distinct(ends)))
+    return found
+
+
+def _cancellations(run: Run, path: Path, number: int, without: frozenset[Var]) -> list[Fate]:
+    """How a part of one shift ends on a path where it is cancelled wherever it goes; nothing where it is not.
+
+    without: variables that it does not reach.
+    """
+    fates: list[Fate] = []
+    environment: _Environment = {}
+    for index, equation in enumerate(path.equations):
+        if environment and not environment.keys().isdisjoint(equation.operands):
+            fates += _step(run, path, index, equation, number, environment)
+            for var in without.intersection(equation.results):
+                environment.pop(var, None)
+        if equation.layer == number and equation.results:
+            fate = _start(run, path, equation, environment)
+            fates += [fate] if fate else []
+        if any(fate.ending is not Ending.CANCELLED for fate in fates):
+            return []
+    return fates if environment.keys().isdisjoint(path.outputs) else []
 
 
 def _is_needed(fates: Sequence[Fate]) -> bool:

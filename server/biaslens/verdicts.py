@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, combinations
 from typing import TypeAlias
 
-from biaslens.flow import Ending, Fate, Site, Verdict
+from biaslens.flow import Ending, Fate, Part, Site, Verdict
 from biaslens.program.ir import Answer, Layer, Path, Program, Run
 from biaslens.text import Location
 
@@ -22,6 +22,7 @@ MAX_OPEN = 3
 class Use:
     """What became of one layer on one path; `fates` is empty where it is never applied.
 
+    parts: those parts of its bias that are cancelled wherever they go, while the whole is not.
     absorbed: its fates where later biases take it over; empty where they do not do so in every use.
     unshifted: as `Site.unshifted`, on this path.
     """
@@ -30,6 +31,7 @@ class Use:
     path: Path
     layer: Layer
     fates: tuple[Fate, ...]
+    parts: tuple[tuple[Part, tuple[Fate, ...]], ...] = ()
     absorbed: tuple[Fate, ...] = ()
     unshifted: bool = False
 
@@ -52,7 +54,54 @@ def sites_of(program: Program, uses: Sequence[Use]) -> tuple[Site, ...]:
     by_place: dict[Location, list[Use]] = {}
     for use in uses:
         by_place.setdefault(use.layer.site, []).append(use)
-    return tuple(_site(program, place, group) for place, group in sorted(by_place.items(), key=lambda pair: pair[0]))
+    return tuple(
+        _with_parts(program, _site(program, place, group), group)
+        for place, group in sorted(by_place.items(), key=lambda pair: pair[0])
+    )
+
+
+def _with_parts(program: Program, site: Site, uses: list[Use]) -> Site:
+    """The site with those parts of its bias that have no effect in any use, though the whole may have one."""
+    if site.verdict not in (Verdict.NEEDED, Verdict.UNKNOWN):
+        return site
+    found: list[Site] = []
+    for part in dict.fromkeys(part for use in uses for part, _ in use.parts):
+        of_part = [replace(use, fates=_fates_of(part, use), absorbed=()) for use in uses]
+        alone = _site(program, site.location, of_part)
+        if alone.verdict not in (Verdict.REDUNDANT, Verdict.CONDITIONAL) or not alone.by_default:
+            continue
+        if alone.verdict is Verdict.CONDITIONAL and not _seen_both_ways(of_part):
+            continue
+        if _is_one(part, uses):
+            found.append(replace(alone, verdict=site.verdict, part=part))
+    return replace(site, parts=tuple(found))
+
+
+def _seen_both_ways(uses: list[Use]) -> bool:
+    """Whether all that is asked wherever a shift is cancelled has been answered in several ways.
+
+    Where the other side failed, for want of a second answer, a condition that leaves it out would promise too much.
+    """
+    for definition in {use.run.definition for use in uses}:
+        group = [use for use in uses if use.run.definition == definition]
+        answers = {(a.question.key, a.choice) for use in group for path in use.run.paths for a in path.answers}
+        good = [{a.question.key: a.question.origin for a in use.path.answers} for use in group if use.cancelled]
+        always = [key for key in (good[0] if good else ()) if all(key in asked for asked in good)]
+        decided = [key for key in always if good[0][key] not in ("data", "mode")]
+        if any(sum(key == asked for asked, _ in answers) < 2 for key in decided):
+            return False
+    return True
+
+
+def _is_one(part: Part, uses: list[Use]) -> bool:
+    """Whether a part has the same entries wherever one model may use it: `view(-1, 3, n)` says not which `n`."""
+    details = {(use.run.definition, same.detail) for use in uses for same, _ in use.parts if same == part}
+    return len(details) == len({definition for definition, _ in details})
+
+
+def _fates_of(part: Part, use: Use) -> tuple[Fate, ...]:
+    """What becomes of a part of a bias: where it is not cancelled, or not taken apart, what becomes of the whole."""
+    return dict(use.parts).get(part, use.fates)
 
 
 def _site(program: Program, place: Location, uses: list[Use]) -> Site:

@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import Final, TypeAlias
 
 from biaslens.algebra.axes import ALL, NONE, Axes, Shape
+from biaslens.algebra.sizes import Size
 
 Image: TypeAlias = Hashable
 """Names a linear map of the bias; equal images are equal maps. See `Term`."""
@@ -127,6 +128,15 @@ class Cancels:
 
 
 @dataclass(frozen=True, slots=True)
+class Take:
+    """Of an axis, the `count` entries from `first` on are kept, in their order."""
+
+    axis: int
+    first: Size
+    count: Size
+
+
+@dataclass(frozen=True, slots=True)
 class Carries:
     """The shift comes out again.
 
@@ -141,6 +151,8 @@ class Carries:
     averages: axes along which another tensor's weights, which sum to one, take an average: a shift that is constant
         along them gains nothing.
     masks: some entries are replaced by a very negative number. keeps_mask: fine on masked scores.
+    takes: what is kept of axes of which a part is taken, as far as that is known.
+    splits: entries keep their order, and an axis that moves to several is split into these, the slowest first.
     """
 
     constant_along: Axes = NONE
@@ -154,6 +166,8 @@ class Carries:
     scale: Fraction | None = Fraction(1)
     masks: bool = False
     keeps_mask: bool = True
+    takes: tuple[Take, ...] = ()
+    splits: bool = False
 
 
 Effect: TypeAlias = Reads | Cancels | Carries

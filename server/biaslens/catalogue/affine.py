@@ -10,7 +10,7 @@ from biaslens.algebra.outcome import Carries, Reads, reads, unknown, weighs
 from biaslens.algebra.sizes import Size, number
 from biaslens.catalogue.entry import Argument, Call, LearnableShift, Operand, Step
 from biaslens.catalogue.shapes import DEEP, at_least, broadcast, spans, with_rank
-from biaslens.catalogue.steps import Unclear, as_size, opaque, row, single, spread, tensor, whole
+from biaslens.catalogue.steps import as_size, row, single, spread, tensor, whole
 from biaslens.catalogue.windows import slid, spatial, touched
 
 _INDEXED = reads("its values are used as indices")
@@ -247,13 +247,6 @@ def embedding_bag(call: Call) -> Step:
     return single(call, Shape.of(None, call.size("embedding_dim")), known)
 
 
-def unfollowed(call: Call) -> Step:
-    """A layer with several inner maps, which is not followed."""
-    if not call.operands:
-        raise Unclear("it has no input")
-    return opaque(call, "the inner steps of a recurrent layer are not followed")
-
-
 _BIAS = "bias"
 _CONV = (
     "kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True, padding_mode='zeros', device=None, dtype=None)"
@@ -394,21 +387,5 @@ ROWS = (
         "sparse=False)",
         embedding,
         "i, y | i 2 3 | 5 4",
-    ),
-    *(
-        row(
-            f"nn.{name}({parameters})",
-            unfollowed,
-            sample,
-            inputs=inputs,
-            role="layer",
-        )
-        for name, parameters, inputs, sample in (
-            ("LSTM", "*args, **kwargs", "input, hx=None", "4, 6 | 3 2 4"),
-            ("GRU", "*args, **kwargs", "input, hx=None", "4, 6 | 3 2 4"),
-            ("RNN", "*args, **kwargs", "input, hx=None", "4, 6 | 3 2 4"),
-            ("LSTMCell", "input_size, hidden_size, bias=True, device=None, dtype=None", "input, hx=None", "4, 6 | 2 4"),
-            ("GRUCell", "input_size, hidden_size, bias=True, device=None, dtype=None", "input, hx=None", "4, 6 | 2 4"),
-        )
     ),
 )

@@ -112,7 +112,9 @@ class _Plan:
             if parts and [self._wide(right[place]) for place in targets] != [parts]:
                 mixed.append(axis)
         stays = len(left) == len(right) and all((axis,) == targets for axis, targets in moves)
-        return Carries(moves=() if stays else tuple(moves), mixes=axes_from(mixed))
+        apart = all(len(targets) == len(self._wide(group)) for (_, targets), group in zip(moves, left, strict=True))
+        splits = apart and bool(mixed) and not self.pattern.new and not self.pattern.gone
+        return Carries(moves=() if stays else tuple(moves), mixes=axes_from(mixed), splits=splits)
 
     @property
     def reduced_axes(self) -> list[int]:

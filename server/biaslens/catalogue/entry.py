@@ -155,6 +155,14 @@ class LearnableShift:
     also: str = ""
 
 
+Inner: TypeAlias = Callable[[Mapping[str, object]], str]
+"""From the constructor's arguments by name to what is known of biases inside of a layer, in one of the words below."""
+
+ADDED_TWICE: Final = "its two biases are added to each other"
+ADDED_IN_GATES: Final = "its two biases are added to each other in two of three gates"
+KEY_CANCELLED: Final = "the softmax cancels the bias of its keys"
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One layer or operation of torch.
@@ -165,6 +173,7 @@ class Entry:
     samples: calls from which the tests measure the row, such as "x, 2 | 4 6 8": the arguments between the parentheses
         (of the constructor for a layer), then the shape of each tensor. Tensors are called x, y, z, w; masks m;
         indices i.
+    inner: of a layer whose inner steps are not followed: what is known of its biases all the same.
     """
 
     name: str
@@ -175,6 +184,7 @@ class Entry:
     inputs: tuple[Parameter, ...] = ()
     shift: LearnableShift | None = None
     samples: tuple[str, ...] = ()
+    inner: Inner | None = None
 
     @property
     def label(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from biaslens.algebra.axes import ALL, Shape, axes, axes_from
-from biaslens.algebra.outcome import Carries, Effect, reads, unknown
+from biaslens.algebra.outcome import Carries, Effect, Take, reads, unknown
 from biaslens.algebra.sizes import Size, number
 from biaslens.catalogue.entry import Argument, Call, Operand, Result, Step, Unknowable
 from biaslens.catalogue.shapes import DEEP, Moves, at_least, without
@@ -64,6 +64,7 @@ def _ranked(call: Call, x: Operand, shape: Shape, items: tuple[Argument, ...]) -
     sizes: list[Size | None] = []
     places: list[tuple[int, int | None]] = []
     mixed: list[int] = []
+    takes: list[Take] = []
     axis = -(shape.rank or 0)
     for item in items:
         if item is None:
@@ -72,6 +73,7 @@ def _ranked(call: Call, x: Operand, shape: Shape, items: tuple[Argument, ...]) -
         kept, size, identical = _item(item, shape.size(axis))
         if not identical:
             mixed.append(axis)
+            takes += _taken(axis, item, kept, size, shape.size(axis))
         places.append((axis, len(sizes) if kept else None))
         if kept:
             sizes.append(size)
@@ -80,7 +82,7 @@ def _ranked(call: Call, x: Operand, shape: Shape, items: tuple[Argument, ...]) -
     moves = tuple(
         (old, () if new is None else (new - count,)) for old, new in places if new is None or new - count != old
     )
-    effect = Carries(moves=moves, mixes=axes_from(mixed))
+    effect = Carries(moves=moves, mixes=axes_from(mixed), takes=tuple(takes))
     return _part(call, x, Shape.of(*sizes), effect, shape)
 
 
@@ -88,6 +90,7 @@ def _open(call: Call, x: Operand, shape: Shape, front: tuple[Argument, ...], bac
     """The rank is not known: items in front count from the front, those behind an ellipsis from the back."""
     moves: list[tuple[int, tuple[int, ...]]] = []
     mixed: list[int] = []
+    takes: list[Take] = []
     behind: list[Size | None] = []
     old = -sum(item is not None for item in back)
     new = -sum(item is None or _item(item, None)[0] for item in back)
@@ -102,6 +105,7 @@ def _open(call: Call, x: Operand, shape: Shape, front: tuple[Argument, ...], bac
             kept, size, identical = _item(item, shape.size(old))
             moves.append((old, (new,) if kept else ()))
             mixed += [] if identical else [old]
+            takes += [] if identical else _taken(old, item, kept, size, shape.size(old))
             behind += [size] if kept else []
             old, new = old + 1, new + kept
     place_, target = 0, 0
@@ -119,7 +123,8 @@ def _open(call: Call, x: Operand, shape: Shape, front: tuple[Argument, ...], bac
     known = max(0, shape.at_least - place_) if not back else 0
     trailing = shape.sizes[max(0, len(shape.sizes) - known) :] if not back else tuple(behind)
     after = Shape(None, trailing, token, least)
-    return _part(call, x, after, Carries(moves=tuple(moves) if not same else (), mixes=axes_from(mixed)), shape)
+    effect = Carries(moves=tuple(moves) if not same else (), mixes=axes_from(mixed), takes=tuple(takes))
+    return _part(call, x, after, effect, shape)
 
 
 def _part(call: Call, x: Operand, after: Shape, effect: Effect, refined: Shape) -> Step:
@@ -164,6 +169,21 @@ def _length(start: Argument, stop: Argument, step: Argument, size: Size | None) 
     return last - first if inside else None
 
 
+def _taken(axis: int, item: Argument, kept: bool, count: Size | None, size: Size | None) -> tuple[Take, ...]:
+    """What an int or a slice without a step keeps of an axis, where that is known."""
+    if isinstance(item, slice):
+        part = cast("slice[Argument, Argument, Argument]", item)
+        start, count = (0 if part.start is None else part.start), count if part.step is None else None
+    else:
+        start, count = item, None if kept else number(1)
+    first = as_size(start)
+    if first is not None and _negative(first):
+        first = size + first if size is not None else None
+    if first is None or count is None or not _at_most(number(0), first):
+        return ()
+    return (Take(axis, first, count),)
+
+
 def _negative(size: Size) -> bool:
     return bool(size.terms) and all(factor < 0 for _, factor in size.terms)
 
@@ -179,8 +199,10 @@ def narrow(call: Call) -> Step:
     """`x.narrow(dim, start, length)`."""
     x = tensor(call)
     axis = axis_of(call, x)
-    after = x.shape.with_size(axis, as_size(call["length"]))
-    return single(call, after, {x.index: Carries(mixes=axes(axis))}, view=True)
+    length = as_size(call["length"])
+    takes = _taken(axis, slice(call["start"], None), True, length, x.shape.size(axis))
+    after = x.shape.with_size(axis, length)
+    return single(call, after, {x.index: Carries(mixes=axes(axis), takes=takes)}, view=True)
 
 
 def select(call: Call) -> Step:
@@ -188,7 +210,8 @@ def select(call: Call) -> Step:
     x = tensor(call)
     axis = axis_of(call, x)
     after, moves = without(x.shape, (axis,))
-    return single(call, after, {x.index: Carries(moves=moves, mixes=axes(axis))}, view=True)
+    takes = _taken(axis, call["index"], False, None, x.shape.size(axis))
+    return single(call, after, {x.index: Carries(moves=moves, mixes=axes(axis), takes=takes)}, view=True)
 
 
 def unbind(call: Call) -> Step:
@@ -200,8 +223,11 @@ def unbind(call: Call) -> Step:
     if count is None or count > _MANY:
         raise Unclear("how many parts it has is not known")
     after, moves = without(x.shape, (axis,))
-    effect = Carries(moves=moves, mixes=axes(axis))
-    return _parts(call, x, [after] * count, effect)
+    results = [
+        Result(after, effects(call, {x.index: Carries(moves=moves, mixes=axes(axis), takes=takes)}))
+        for takes in ((Take(axis, number(place), number(1)),) for place in range(count))
+    ]
+    return Step(tuple(results), sequence=True, view=True)
 
 
 def chunk(call: Call) -> Step:
@@ -219,7 +245,7 @@ def chunk(call: Call) -> Step:
         lengths = [number(size.value // count + (i < size.value % count)) for i in range(count)]
     else:
         lengths = [_share(size, count)] * count
-    return _parts(call, x, [x.shape.with_size(axis, length) for length in lengths], Carries(mixes=axes(axis)))
+    return _parts(call, x, axis, lengths)
 
 
 def _share(size: Size | None, count: int) -> Size | None:
@@ -241,17 +267,23 @@ def split(call: Call) -> Step:
         count = share.value if share is not None else None
         if count is None and size is not None and size.value is not None and (plain := whole(wanted)):
             widths = [number(min(plain, size.value - at)) for at in range(0, size.value, plain)]
-            return _parts(call, x, [x.shape.with_size(axis, w) for w in widths], Carries(mixes=axes(axis)))
+            return _parts(call, x, axis, widths)
         if count is None or not 0 < count <= _MANY:
             raise Unclear("how many parts it has is not known")
         parts = (width,) * count
-    lengths = [as_size(part) for part in parts]
-    return _parts(call, x, [x.shape.with_size(axis, length) for length in lengths], Carries(mixes=axes(axis)))
+    return _parts(call, x, axis, [as_size(part) for part in parts])
 
 
-def _parts(call: Call, x: Operand, shapes: list[Shape], effect: Effect) -> Step:
-    results = tuple(Result(shape, effects(call, {x.index: effect})) for shape in shapes)
-    return Step(results, sequence=True, view=True)
+def _parts(call: Call, x: Operand, axis: int, lengths: Sequence[Size | None]) -> Step:
+    """Parts of some lengths, one behind the other."""
+    results: list[Result] = []
+    first: Size | None = number(0)
+    for length in lengths:
+        takes = () if first is None or length is None else (Take(axis, first, length),)
+        effect = Carries(mixes=axes(axis), takes=takes)
+        results.append(Result(x.shape.with_size(axis, length), effects(call, {x.index: effect})))
+        first = None if first is None or length is None else first + length
+    return Step(tuple(results), sequence=True, view=True)
 
 
 _MANY = 64

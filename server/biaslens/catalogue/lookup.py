@@ -17,6 +17,7 @@ from biaslens.catalogue import (
     norms,
     pooling,
     products,
+    recurrent,
     reductions,
     reshaping,
 )
@@ -32,6 +33,7 @@ ROWS: tuple[Entry, ...] = (
     *indexing.ROWS,
     *reductions.ROWS,
     *products.ROWS,
+    *recurrent.ROWS,
     *einops.ROWS,
     *creation.ROWS,
     *losses.ROWS,

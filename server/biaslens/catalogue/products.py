@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from biaslens.algebra.axes import ALL, NONE, Axes, Shape, all_but, axes, axes_from
 from biaslens.algebra.outcome import CARRIES, Cancels, Carries, Effect, reads
 from biaslens.algebra.sizes import Size
-from biaslens.catalogue.entry import Call, Operand, Rule, Step
+from biaslens.catalogue.entry import KEY_CANCELLED, Call, Operand, Rule, Step
 from biaslens.catalogue.shapes import Moves, aligned, at_least, broadcast, with_rank
 from biaslens.catalogue.steps import Unclear, listed, row, single, tensor
 
@@ -263,6 +264,12 @@ def _value_effect(call: Call) -> Effect:
     return Carries(mixes=mixes, averages=axes(-2), moves=moves, gains=every, keeps_mask=False)
 
 
+def key_bias(arguments: Mapping[str, object]) -> str:
+    """Whether the keys' part of `in_proj_bias` meets nothing but the softmax: no key beside those of the input."""
+    plain = all(arguments.get(name) is False for name in ("add_bias_kv", "add_zero_attn"))
+    return KEY_CANCELLED if plain and arguments.get("bias") is True else ""
+
+
 def unfollowed_attention(call: Call) -> Step:
     """Layers of attention: their inner projections are not followed."""
     raise Unclear("the inner steps of an attention layer are not followed")
@@ -320,5 +327,6 @@ ROWS = (
         inputs="query, key, value, key_padding_mask=None, need_weights=True, attn_mask=None, "
         "average_attn_weights=True, is_causal=False",
         role="layer",
+        inner=key_bias,
     ),
 )

@@ -196,7 +196,7 @@ def regrouped(operand: Shape, after: Shape) -> Carries:
             mixed += sources
     if all((source,) == targets for source, targets in moves):
         moves = [] if len(scatters) == 0 and operand.rank == after.rank else moves
-    return Carries(moves=tuple(moves), scatters=tuple(scatters), mixes=axes_from(mixed))
+    return Carries(moves=tuple(moves), scatters=tuple(scatters), mixes=axes_from(mixed), splits=bool(mixed))
 
 
 def _regrouped_open(operand: Shape, after: Shape) -> Carries:
@@ -215,7 +215,7 @@ def _regrouped_open(operand: Shape, after: Shape) -> Carries:
         old, new = old[: len(old) - cut[0]], new[: len(new) - cut[1]]
     behind = {axis for axis, _ in moves}
     scatters = tuple((axis, tuple(new)) for axis in range(-DEEP, 0) if axis not in behind)
-    return Carries(moves=tuple(moves), scatters=scatters, mixes=axes_from(mixed))
+    return Carries(moves=tuple(moves), scatters=scatters, mixes=axes_from(mixed), splits=bool(mixed))
 
 
 def _groups(operand: Shape, after: Shape, old: list[int], new: list[int]) -> list[tuple[list[int], list[int]]]:

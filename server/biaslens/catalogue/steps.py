@@ -12,6 +12,7 @@ from biaslens.catalogue.entry import (
     Argument,
     Call,
     Entry,
+    Inner,
     LearnableShift,
     Operand,
     Result,
@@ -40,6 +41,7 @@ def row(
     inputs: str = "",
     role: str = "function",
     shift: LearnableShift | None = None,
+    inner: Inner | None = None,
 ) -> Entry:
     """One row of the catalogue.
 
@@ -56,6 +58,7 @@ def row(
         inputs=signature(f"forward({inputs})")[1] if inputs else (),
         shift=shift,
         samples=samples,
+        inner=inner,
     )
 
 

@@ -27,6 +27,7 @@ class Layer:
     bias_text: the source of the argument that decides it, or "".
     frozen: its shift was put out of training on purpose (`requires_grad = False`).
     call: the arguments of the function that made it: name, a key for the value, and the value as a condition.
+    inner: what is known of biases inside of it, where its inner steps are not followed; else "".
     tampered: why the layer's own shift cannot be trusted ("its bias is assigned"), or "".
     """
 
@@ -40,6 +41,7 @@ class Layer:
     tampered: str = ""
     parameters: Size | None = None
     call: tuple[tuple[str, str, str], ...] = ()
+    inner: str = ""
 
 
 @dataclass(frozen=True, slots=True)

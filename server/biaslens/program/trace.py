@@ -348,7 +348,13 @@ def _frozen(run: Run, state: LayerState) -> Layer:
         tampered=state.tampered,
         parameters=parameters,
         call=tuple(_call(run, state)),
+        inner=state.entry.inner(_plain(run, state)) if state.entry.inner is not None else "",
     )
+
+
+def _plain(run: Run, state: LayerState) -> dict[str, object]:
+    """The arguments of a layer's constructor, with all that the run knows of them in the end."""
+    return {name: settle(run, value) for name, value in state.arguments.items()}
 
 
 def _call(run: Run, state: LayerState) -> Iterator[tuple[str, str, str]]:

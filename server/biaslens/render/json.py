@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from biaslens.flow import Ending, Site
@@ -18,11 +19,11 @@ JsonObject = dict[str, Any]
 def finding_object(finding: Finding, fix: Fix | None, read: Read) -> JsonObject:
     """One finding. Rows and columns are 1-based, columns count code points, `filename` is absolute.
 
-    condition: non-empty for every verdict but plain redundant. trail: from the layer to what cancels its bias, takes it
-    over or reads it. absorbed_by: only where later biases take it over. A finding about a comment has no verdict.
+    condition: non-empty for every verdict but plain redundant. part: which part of the bias the finding is about, null
+    for all of it. trail: from the layer to what cancels its bias, takes it over or reads it. absorbed_by: only where
+    later biases take it over. A finding about a comment has no verdict.
     """
     site = finding.site
-    fate = site.deciding if site else None
     return {
         "code": finding.code,
         "name": finding.name,
@@ -32,10 +33,18 @@ def finding_object(finding: Finding, fix: Fix | None, read: Read) -> JsonObject:
         **_ends(finding.location, read),
         "fix": _fix(fix, finding.location.path, read),
         "url": finding.url,
-        "verdict": site.verdict.value if site else None,
-        "condition": condition_of(site) if site else "",
-        "cancelled_by": _cancelled_by(site, read) if site else None,
-        **({"absorbed_by": takers} if site and (takers := [_layer(layer, read) for layer in absorbers(site)]) else {}),
+        **(_judgement(site, read) if site else _NO_JUDGEMENT),
+    }
+
+
+def _judgement(site: Site, read: Read) -> JsonObject:
+    fate = site.deciding
+    return {
+        "verdict": site.verdict.value,
+        "condition": condition_of(site),
+        "part": _part(site),
+        "cancelled_by": _cancelled_by(site, read),
+        **({"absorbed_by": takers} if (takers := [_layer(layer, read) for layer in absorbers(site)]) else {}),
         "trail": [
             {"text": str(equation), "location": _place(equation.location, read)}
             for equation in (fate.trail if fate else ())
@@ -43,8 +52,20 @@ def finding_object(finding: Finding, fix: Fix | None, read: Read) -> JsonObject:
     }
 
 
+_NO_JUDGEMENT: Mapping[str, object] = {
+    "verdict": None,
+    "condition": "",
+    "part": None,
+    "cancelled_by": None,
+    "trail": [],
+}
+
+
 def site_object(site: Site, reason: str, read: Read) -> JsonObject:
-    """One affine layer with its verdict. bias: true, false, or null where the source does not tell."""
+    """One affine layer with its verdict. bias: true, false, or null where the source does not tell.
+
+    parts: those of its bias that have no effect, while the whole has one.
+    """
     return {
         "filename": site.location.path,
         **_ends(site.location, read),
@@ -54,8 +75,16 @@ def site_object(site: Site, reason: str, read: Read) -> JsonObject:
         "bias_argument": site.layer.bias_text or None,
         "verdict": site.verdict.value,
         "condition": condition_of(site),
+        "parts": [
+            {"part": _part(part), "condition": condition_of(part), "cancelled_by": _cancelled_by(part, read)}
+            for part in site.parts
+        ],
         "reason": reason,
     }
+
+
+def _part(site: Site) -> str | None:
+    return None if site.part is None else site.part.code or site.part.share
 
 
 def _cancelled_by(site: Site, read: Read) -> JsonObject | None:

@@ -56,7 +56,18 @@ def reason(site: Site) -> str:
             return ", ".join(part for part in (by, where) if part)
         case _:
             keeps = site.first_reading
-            return site.condition or (keeps.reason or keeps.ending.value if keeps else "")
+            why = site.condition or (keeps.reason or keeps.ending.value if keeps else "")
+            return "; ".join([why, *map(_part, site.parts)])
+
+
+def _part(site: Site) -> str:
+    """What is said beside the verdict: but softmax cancels a third of it (bias.chunk(3)[1])."""
+    fate, part = site.first_cancelled, site.part
+    if fate is None or part is None:
+        return ""
+    code = f" ({part.code})" if part.code else ""
+    condition = f", {when(site.condition)}" if site.condition else ""
+    return f"but {part.share} of it{code} is cancelled by {cancelled_by(fate)}{condition}"
 
 
 def cancelled_by(fate: Fate) -> str:

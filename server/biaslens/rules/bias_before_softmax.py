@@ -3,7 +3,8 @@
 ## What it finds
 
 A layer whose bias adds the same number to all entries over which a softmax is taken: the *key* bias of attention, and
-the bias of a `Linear(d, 1)` score that is softmaxed over positions.
+the bias of a `Linear(d, 1)` score that is softmaxed over positions. Where one layer makes queries, keys and values
+together (`Linear(d, 3 * d)`), the part of its bias that becomes the keys: as information, since it cannot be left out.
 
 ## Why
 
@@ -51,15 +52,14 @@ class Attention(nn.Module):
 ## When it does not apply
 
 Something reads the keys or scores before the softmax: rotary position embeddings, a norm on the keys, cosine or
-linear or sigmoid attention, a tanh soft cap, an attention sink, `add_zero_attn` or `add_bias_kv`. One layer makes
-queries, keys and values together (`Linear(d, 3 * d)`): its bias has no part that could be left out. The raw scores
-are used elsewhere.
+linear or sigmoid attention, a tanh soft cap, an attention sink, `add_zero_attn` or `add_bias_kv`. The raw scores are
+used elsewhere. Of one layer for queries, keys and values the rest of the bias has an effect.
 
 ## Fix safety
 
 Safe: the model computes the same function, in training and in evaluation. The parameter leaves the `state_dict`, so
 the fix is marked unsafe in a file that loads weights, or that reads this `.bias` without asking whether it is None;
-where such a read would crash, no fix is offered.
+where such a read would crash, no fix is offered. There is none for a part of a bias.
 
 ## The proof in three lines
 

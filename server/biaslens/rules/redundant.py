@@ -16,8 +16,8 @@ _REPORTED = (Verdict.REDUNDANT, Verdict.CONDITIONAL, Verdict.IN_EVERY_USE)
 
 
 def findings(flow: Flow, rule: Rule) -> Iterator[Finding]:
-    """One finding for each site of the flow's own file whose bias the rule's mechanism cancels."""
-    for site in flow.sites:
+    """One finding for each site of the flow's own file whose bias, or a part of it, the rule's mechanism cancels."""
+    for site in (about for whole in flow.sites for about in (whole, *whole.parts)):
         fate = site.first_cancelled
         if fate is not None and fate.cancelled_by == rule.mechanism and is_reported(site, flow.path):
             yield Finding(
@@ -29,12 +29,15 @@ def findings(flow: Flow, rule: Rule) -> Iterator[Finding]:
                 site=site,
                 related=((place_of(fate), f"{canceller(fate)} cancels it here"),),
                 url=rule.url,
+                unnecessary=site.part is None,
             )
 
 
 def is_reported(site: Site, path: str, role: str = "affine") -> bool:
     """Whether a rule may speak of this site: it stands in the file, has a live bias, and nothing found needs it."""
-    if site.verdict not in _REPORTED or (site.verdict is Verdict.CONDITIONAL and not site.condition):
+    if site.verdict not in _REPORTED and site.part is None:
+        return False
+    if site.verdict is Verdict.CONDITIONAL and not site.condition:
         return False
     return is_live(site, path, role)
 
@@ -60,10 +63,12 @@ def bias_argument(layer: Layer) -> str:
 def condition_of(site: Site) -> str:
     """What has to hold for the verdict; "" for a bias that is redundant as the code stands."""
     parts = [site.condition]
-    if not site.condition and site.verdict is not Verdict.REDUNDANT:
+    if site.part is not None:
+        parts = [f"only for {site.part.code or 'a part of it'}", site.condition]
+    elif not site.condition and site.verdict is not Verdict.REDUNDANT:
         parts = [f"as used in {', '.join(site.seen_in)}" if site.seen_in else site.verdict.value]
     argument = bias_argument(site.layer)
-    if argument and site.verdict in _REPORTED:
+    if argument and (site.verdict in _REPORTED or site.part is not None):
         parts.append(f"{argument} is true")
     return " and ".join(part for part in parts if part)
 
@@ -78,6 +83,12 @@ def statement(site: Site, fate: Fate) -> str:
     elif argument:
         where = f" where `{argument}` gives it one"
     limits = f", {fate.assumption}" if fate.assumption else ""
+    if site.part is not None:
+        which = f"{site.part.share} of the bias of {named(site.layer)}"
+        code = f" (`{site.part.code}`)" if site.part.code else ""
+        condition = f", {when(site.condition)}" if site.condition else ""
+        because = reason(fate, "this part")
+        return f"{which[0].upper()}{which[1:]}{code} has no effect{where}: {because}{limits}{condition}."
     condition = f", {when(site.condition)}" if site.verdict is Verdict.CONDITIONAL else ""
     noun = shift_of(site.layer)
     return f"The {noun} of {named(site.layer)} has no effect{where}: {reason(fate, f'the {noun}')}{limits}{condition}."
@@ -94,7 +105,8 @@ def when(condition: str) -> str:
 
 
 def reason(fate: Fate, bias: str = "the bias") -> str:
-    """Why the bias has no effect, as a clause in the user's names; `bias` says which: "a bias" that is not there."""
+    """Why the bias has no effect, as a clause in the user's names; `bias` says which: "a bias" that is not there yet,
+    or "this part" of one."""
     name, noun = canceller(fate), bias.partition(" ")[2]
     match fate.cancelled_by:
         case "batch norm":

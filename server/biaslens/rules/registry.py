@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from biaslens.flow import Flow
 from biaslens.rules import (
+    bias_added_twice,
     bias_before_affine,
     bias_before_batch_norm,
     bias_before_centering,
@@ -29,6 +30,7 @@ RULES: tuple[Rule, ...] = (
     bias_before_softmax.RULE,
     bias_before_layer_norm.RULE,
     bias_before_affine.RULE,
+    bias_added_twice.RULE,
     norm_shift_before_norm.RULE,
     norm_shift_before_affine.RULE,
     no_shift_left.RULE,
