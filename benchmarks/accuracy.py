@@ -97,7 +97,8 @@ def look(root: str, file: str, own: Study, others: Sequence[Use], seconds: float
     """What the tool says about a file, given all uses of its layers; as in the truth, without parts of biases."""
     report = report_of(own, Options(), others)
     source, files = own.source, _world(root).files
-    found = {f.location: f for f in report.findings if f.site is not None and f.site.part is None}
+    about_wholes = (f for f in report.findings if f.site is None or f.site.part is None)
+    found = {finding.location: finding for finding in about_wholes}
     said: list[Said] = []
     for site in affine_sites(report.flow):
         row, column = row_and_column(site.location, files.read)

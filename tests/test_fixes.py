@@ -328,7 +328,9 @@ def test_all_fixes_of_a_file_together_leave_no_finding() -> None:
     reset = source.text.replace("    def forward", "        nn.init.zeros_(self.conv2.bias)\r\n    def forward")
     report = lint(Source(PATH, reset), Files(), Options())
     helper = next(f for f in report.findings if report.source.excerpt(f.location.span) == "nn.Conv2d(a, b, 3)")
-    assert fix_of(helper, report) is None
+    made = fix_of(helper, report)
+    assert made is not None, "the call makes conv1 and conv2, so the initialiser is asked"
+    assert "if self.conv2.bias is not None:\r\n            nn.init" in report.source.edited(made.edits)
 
 
 # --- hazards ---------------------------------------------------------------------------------------------------------
@@ -344,27 +346,23 @@ class Net(nn.Module):
 
 
 def _hazard(body: str) -> tuple[str, str]:
-    """Applicability and reason of the fix where `body` initialises the model; ("none", "") without a fix."""
+    """Applicability and reason of the fix where `body` initialises the model."""
     made = offered(MODEL.format("\n".join(" " * 12 + line for line in body.splitlines())), "nn.Conv2d(3, 64, 3)")
-    return (made.applicability, made.reason) if made else ("none", "")
+    assert made is not None
+    assert bool(made.edits) == (made.applicability != "display-only")
+    return made.applicability, made.reason
 
 
-def test_an_initialiser_that_would_crash_leaves_no_fix() -> None:
-    for body in (
-        "nn.init.zeros_(self.conv1.bias)",
-        "init.constant_(m.bias, 0)",
-        "m.bias.data.zero_()",
-        "if isinstance(m, nn.Conv2d):\n    m.bias.data.zero_()",
-        "if isinstance(m, (nn.Conv2d, nn.Linear)):\n    nn.init.zeros_(m.bias)",
-        "if isinstance(m, Block):\n    m.bias.data.zero_()",
-        "if hasattr(m, 'bias'):\n    m.bias.data.zero_()",
-        "if other.bias is not None:\n    m.bias.data.zero_()",
-        "name = m.__class__.__name__\nif name.find('Conv') != -1:\n    m.bias.data.fill_(0)",
-        "if m.bias is None:\n    m.bias.data.zero_()",
-        "if isinstance(m, nn.Linear):\n    pass\nelse:\n    m.bias.data.zero_()",
-        "m.bias += 1",
+def test_a_use_that_would_crash_leaves_no_edits_and_says_why() -> None:
+    for body, use in (
+        ("print(len(m.bias))", "m.bias"),
+        ("for value in m.bias:\n    print(value)", "m.bias"),
+        ("size = self.conv1.bias.numel()", "self.conv1.bias"),
+        ("if m.bias.sum() > 0:\n    m.bias.data.zero_()", "m.bias"),
+        ("total += m.bias", "m.bias"),
+        ("self.fc.bias.data.copy_(m.bias + 1)", "m.bias"),
     ):
-        assert _hazard(body) == ("none", ""), body
+        assert _hazard(body) == ("display-only", f"`{use}` would fail without it"), body
 
 
 def test_a_guarded_initialiser_leaves_the_fix_safe() -> None:
@@ -413,7 +411,10 @@ def test_an_initialiser_in_another_file_leaves_no_fix(tmp_path: Path) -> None:
         source = Source(path, text.replace("START", start))
         report = lint(source, Files({path: source.text}), Options())
         (finding,) = report.findings
-        assert (fix_of(finding, report) is not None) is has_fix
+        made = fix_of(finding, report)
+        assert made is not None
+        assert bool(made.edits) is has_fix
+        assert made.reason == ("" if has_fix else "`starting.py` uses it, and might fail without")
 
 
 def test_a_bare_read_of_the_bias_makes_the_fix_unsafe() -> None:
@@ -436,8 +437,10 @@ def test_a_file_that_loads_weights_makes_the_fix_unsafe_and_says_so() -> None:
 
 def test_a_read_in_a_statement_that_does_not_parse_leaves_no_fix() -> None:
     call = "nn.Conv2d(3, 64, 3)"
-    assert offered(f"net = {call}\ndef f(m):\n    m.bias.zero_(\n", call) is None
-    assert offered(f"net = {call}\ndef f(m):\n    m.weight.zero_(\n", call) is not None
+    for name, has_fix in (("bias", False), ("weight", True)):
+        made = offered(f"net = {call}\ndef f(m):\n    m.{name}.zero_(\n", call)
+        assert made is not None
+        assert bool(made.edits) is has_fix
 
 
 def _without_bias(tree: ast.AST) -> str:

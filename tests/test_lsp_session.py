@@ -162,7 +162,7 @@ async def test_a_failing_hover_or_fix_is_no_answer_and_one_entry_in_the_log(ques
         elif question == "all fixes":
             assert await fixture.session.all_safe_fixes(checked, "") == ()
         else:
-            assert await fixture.session.fix_of(checked.findings[0], checked.report) is None
+            assert await fixture.session.fixes_of(checked.findings[0], checked.report) == ()
     assert len(fixture.logged) == 1
 
 

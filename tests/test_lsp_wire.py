@@ -126,7 +126,7 @@ async def test_the_same_diagnostics_are_answered_by_unchanged(editor: Editor, ur
 async def test_the_quick_fix_makes_the_diagnostic_go(editor: Editor, uri: str) -> None:
     text = editor.open(uri, MODEL)
     shown = await editor.diagnostics(uri)
-    (fix,) = await editor.fixes(uri, shown[0].range, shown, only=["quickfix"])
+    fix, *_ = await editor.fixes(uri, shown[0].range, shown, only=["quickfix"])
     assert fix.kind == types.CodeActionKind.QuickFix
     assert fix.is_preferred is True
     assert list(fix.diagnostics or ()) == shown
@@ -140,12 +140,40 @@ async def test_the_quick_fix_makes_the_diagnostic_go(editor: Editor, uri: str) -
     assert await editor.diagnostics(uri) == []
 
 
+async def test_another_quick_fix_keeps_old_checkpoints_loading(editor: Editor, uri: str) -> None:
+    text = editor.open(uri, MODEL)
+    shown = await editor.diagnostics(uri)
+    usual, other = await editor.fixes(uri, shown[0].range, shown)
+    assert usual.title == "Remove the bias of `conv`"
+    assert other.title == "Remove the bias of `conv` and keep loading old checkpoints"
+    assert other.is_preferred is None
+    assert other.edit is not None
+    editor.apply(other.edit)
+    assert "nn.Conv2d(3, 64, 3, bias=False)" in text.content
+    assert text.content.count("state_dict.pop(bias)") == 1
+    assert await editor.diagnostics(uri) == []
+
+
+async def test_one_quick_fix_removes_the_bias_and_all_that_sets_it(editor: Editor, uri: str) -> None:
+    loop = "        for m in self.children():\n            if m is not self.bn:\n                m.bias.data.zero_()\n"
+    behind = "\n    def forward"
+    text = editor.open(uri, MODEL.replace(behind, f"        nn.init.zeros_(self.conv.bias)\n{loop}{behind}"))
+    shown = await editor.diagnostics(uri)
+    fix, *_ = await editor.fixes(uri, shown[0].range, shown)
+    assert fix.edit is not None
+    editor.apply(fix.edit)
+    guarded = loop.replace("m.bias.data", "if m.bias is not None:\n                    m.bias.data")
+    without = MODEL.replace(CALL, "nn.Conv2d(3, 64, 3, bias=False)")
+    assert text.content == without.replace(behind, guarded + behind)
+
+
 async def test_an_editor_that_names_no_diagnostics_gets_the_fixes_of_its_range(editor: Editor, uri: str) -> None:
     text = editor.open(uri, MODEL + OTHER)
     first, second = await editor.diagnostics(uri)
-    (fix,) = await editor.fixes(uri, types.Range(second.range.start, second.range.start), [])
+    fix, *_ = await editor.fixes(uri, types.Range(second.range.start, second.range.start), [])
     assert list(fix.diagnostics or ()) == [second]
-    assert len(await editor.fixes(uri, types.Range(first.range.start, second.range.end), [])) == 2
+    actions = await editor.fixes(uri, types.Range(first.range.start, second.range.end), [])
+    assert [list(action.diagnostics or ()) for action in actions] == [[first], [first], [second], [second]]
     end = text.position(len(text.content))
     assert await editor.fixes(uri, types.Range(end, end), []) == []
 
@@ -154,11 +182,11 @@ async def test_only_the_diagnostics_that_the_editor_names_are_fixed(editor: Edit
     editor.open(uri, MODEL + OTHER)
     first, second = await editor.diagnostics(uri)
     whole = types.Range(first.range.start, second.range.end)
-    (fix,) = await editor.fixes(uri, whole, [second])
+    fix, *_ = await editor.fixes(uri, whole, [second])
     assert list(fix.diagnostics or ()) == [second]
     bytes_for_units = types.Range(first.range.start, types.Position(first.range.end.line, 99))
     blurred = types.Diagnostic(range=bytes_for_units, message=first.message, source="biaslens", code="BL101")
-    (fix,) = await editor.fixes(uri, whole, [blurred])
+    fix, *_ = await editor.fixes(uri, whole, [blurred])
     assert list(fix.diagnostics or ()) == [first]
     foreign = types.Diagnostic(range=first.range, message="line too long", source="other", code="BL101")
     assert await editor.fixes(uri, whole, [foreign]) == []
@@ -169,7 +197,7 @@ async def test_of_two_on_one_line_the_one_that_is_named_is_fixed(editor: Editor,
     text = editor.open(uri, f"import torch.nn as nn\n\nnet = nn.Sequential({pairs})\n")
     first, second = await editor.diagnostics(uri)
     assert first.range.start.line == second.range.start.line
-    (fix,) = await editor.fixes(uri, second.range, [second])
+    fix, *_ = await editor.fixes(uri, second.range, [second])
     assert fix.edit is not None
     editor.apply(fix.edit)
     assert text.content.count("nn.Conv2d(8, 16, 3, bias=False)") == 1
@@ -177,7 +205,7 @@ async def test_of_two_on_one_line_the_one_that_is_named_is_fixed(editor: Editor,
 
 
 @pytest.mark.parametrize(
-    ("only", "count"), [(None, 1), ([""], 1), (["quickfix"], 1), (["source"], 0), (["refactor"], 0)]
+    ("only", "count"), [(None, 2), ([""], 2), (["quickfix"], 2), (["source"], 0), (["refactor"], 0)]
 )
 async def test_only_the_kinds_asked_for_are_answered(
     editor: Editor, uri: str, only: list[str] | None, count: int
@@ -217,7 +245,7 @@ async def test_columns_after_other_scripts_are_counted_in_the_editors_units(edit
     text = editor.open(uri, wide)
     (shown,) = await editor.diagnostics(uri)
     assert text.excerpt(shown.range) == CALL
-    (fix,) = await editor.fixes(uri, shown.range, [shown])
+    fix, *_ = await editor.fixes(uri, shown.range, [shown])
     assert fix.edit is not None
     editor.apply(fix.edit)
     assert text.content == wide.replace(CALL, "nn.Conv2d(3, 64, 3, bias=False)")
@@ -239,7 +267,7 @@ async def test_every_kind_of_line_end_is_understood_and_kept(editor: Editor, uri
     text = editor.open(uri, content)
     (shown,) = await editor.diagnostics(uri)
     assert text.excerpt(shown.range) == CALL
-    (fix,) = await editor.fixes(uri, shown.range, [shown])
+    fix, *_ = await editor.fixes(uri, shown.range, [shown])
     assert fix.edit is not None
     editor.apply(fix.edit)
     assert text.content == content.replace(CALL, "nn.Conv2d(3, 64, 3, bias=False)")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from biaslens.algebra.axes import ALL, Axes, axes
-from biaslens.algebra.outcome import Cancels
+from biaslens.algebra.outcome import Cancels, Shift
 from biaslens.program.ir import Answer, Equation, Layer
 from biaslens.text import Location
 
@@ -40,7 +40,8 @@ class Fate:
     trail: the equations from the layer's own to the one where it ends, both included. cancelled_by: what cancels it in
     the algebra's words ("batch norm", …), else "". norm: the layer that cancels it, where it is one, or whose bias
     absorbs it.
-    reason: what reads it, or what we could not follow. root: the entry from which it was seen.
+    reason: what reads it, or what we could not follow. root: the entry from which it was seen. shift: what of the bias
+    arrives where it is cancelled, None where several operands bring it.
     """
 
     ending: Ending
@@ -51,6 +52,7 @@ class Fate:
     cancelled_by: str = ""
     assumption: str = ""
     norm: Layer | None = None
+    shift: Shift | None = field(default=None, compare=False)
 
     @property
     def end(self) -> Equation | None:
@@ -81,6 +83,7 @@ class Site:
     unshifted: it has no bias, and nothing else adds a shift between it and the activations that follow.
     parts: for each part of the bias that has no effect, while the whole has one, this site with the fates of that part.
     part: of such a site, which part it is about; its condition says when that has no effect.
+    by_hand: where code takes the bias itself, `layer.bias`, whatever it does with it; also in other files.
     """
 
     location: Location
@@ -94,6 +97,7 @@ class Site:
     unshifted: bool = False
     parts: tuple[Site, ...] = ()
     part: Part | None = None
+    by_hand: tuple[Location, ...] = ()
 
     @property
     def first_absorbed(self) -> Fate | None:

@@ -81,13 +81,24 @@ def _uses(run: Run, path: Path) -> Iterator[Use]:
     fates = _fates(run, path, numbers)
     parts = _parts(run, path, fates)
     unshifted = unshifted_layers(path)
+    by_hand = _taken_by_hand(path)
     for number, ends in fates.items():
         layer = path.layers[number]
         if layer.tampered:  # then nothing that was seen of its own shift says anything
             ends[:] = [Fate(Ending.UNKNOWN, (), layer.tampered, run.name, path.answers)]
             parts.pop(number, None)
         whole, apart = _distinct(ends), tuple(parts.get(number, ()))
-        yield Use(run, path, layer, whole, parts=apart, unshifted=number in unshifted)
+        places = by_hand.get(number, ())
+        yield Use(run, path, layer, whole, parts=apart, unshifted=number in unshifted, by_hand=places)
+
+
+def _taken_by_hand(path: Path) -> dict[int, tuple[Location, ...]]:
+    """Where code takes the bias of a layer itself, `layer.bias`."""
+    found: dict[int, tuple[Location, ...]] = {}
+    for equation in path.equations:
+        if equation.starts and equation.layer is not None and equation.location not in found.get(equation.layer, ()):
+            found[equation.layer] = (*found.get(equation.layer, ()), equation.location)
+    return found
 
 
 def _fates(run: Run, path: Path, numbers: Sequence[int]) -> dict[int, list[Fate]]:
@@ -177,7 +188,11 @@ def _step(
             case Cancelled(by, assumption):
                 norm = path.layers[equation.layer] if equation.layer is not None else None
                 equations = trail.equations()
-                yield Fate(Ending.CANCELLED, equations, "", run.name, path.answers, by, assumption, norm)
+                arriving = [
+                    held[number].shift for var in equation.operands if number in (held := environment.get(var, {}))
+                ]
+                shift = arriving[0] if len(arriving) == 1 else None
+                yield Fate(Ending.CANCELLED, equations, "", run.name, path.answers, by, assumption, norm, shift)
             case Read(why, known):
                 yield _fate(run, path, trail, Ending.READ if known else Ending.UNKNOWN, why)
 

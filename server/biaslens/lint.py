@@ -154,3 +154,15 @@ def fix_of(finding: Finding, report: Report) -> Fix | None:
     from biaslens.fixes.remove_bias import fix
 
     return fix(report.source, finding.site, report.program)
+
+
+def fixes_of(finding: Finding, report: Report) -> tuple[Fix, ...]:
+    """All repairs of one finding, for a person to choose from: that of `fix_of` first.
+
+    report: with equations, as `lint` makes it.
+    """
+    from biaslens.fixes.load_hook import fix
+
+    keeping = fix(report.source, finding.site, report.program) if finding.site is not None else None
+    found = (fix_of(finding, report), keeping)
+    return tuple(made for made in found if made is not None)

@@ -25,6 +25,7 @@ class Use:
     parts: those parts of its bias that are cancelled wherever they go, while the whole is not.
     absorbed: its fates where later biases take it over; empty where they do not do so in every use.
     unshifted: as `Site.unshifted`, on this path.
+    by_hand: where code takes the bias itself, `layer.bias`, whatever it does with it.
     """
 
     run: Run
@@ -34,6 +35,7 @@ class Use:
     parts: tuple[tuple[Part, tuple[Fate, ...]], ...] = ()
     absorbed: tuple[Fate, ...] = ()
     unshifted: bool = False
+    by_hand: tuple[Location, ...] = ()
 
     @property
     def cancelled(self) -> bool:
@@ -131,6 +133,7 @@ def _site(program: Program, place: Location, uses: list[Use]) -> Site:
         seen_in,
         judgement.by_default and any(use.layer.bias is not False for use in usual),
         bool(applied) and all(use.unshifted for use in applied),
+        by_hand=tuple(dict.fromkeys(place for use in uses for place in use.by_hand)),
     )
 
 

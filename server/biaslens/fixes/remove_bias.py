@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from os.path import basename
+
 from biaslens.fixes.call import with_argument_false
 from biaslens.fixes.hazards import Hazard, hazard
 from biaslens.flow import Site, Verdict
@@ -10,13 +13,15 @@ from biaslens.rules.rule import Fix
 from biaslens.text import Source
 
 
-def fix(source: Source, site: Site, program: Program | None = None) -> Fix | None:
+def fix(source: Source, site: Site, program: Program | None = None, *, keeps_checkpoints: bool = False) -> Fix | None:
     """Edits of `source`, the file the site stands in, after which its layer has no bias.
 
     program: tells under which other names the call's layers are held, where it makes several.
+    keeps_checkpoints: the caller takes care of stored biases.
     None where no edit is one that we would stand for: the verdict is neither plain redundant nor absorbed, the norm has
-    no argument for its β alone, the bias hangs on an expression, the call hides its arguments (`*args`, `**kwargs`,
-    `functools.partial`), or code would crash without the bias: in this file, or in an initialiser of another one.
+    no argument for its β alone, the bias hangs on an expression, or the call hides its arguments (`*args`, `**kwargs`,
+    `functools.partial`). No edits, but a reason,
+    where code would crash without the bias: in this file, or in an initialiser of another one.
     """
     layer = site.layer
     shift = layer.entry.shift
@@ -24,29 +29,24 @@ def fix(source: Source, site: Site, program: Program | None = None) -> Fix | Non
         return None
     if layer.bias is not True or layer.frozen or (layer.entry.role == "norm" and shift.argument != "bias"):
         return None
-    if layer.tampered or site.location.path != source.path or _is_used_elsewhere(site, program):
+    if layer.tampered or site.location.path != source.path:
         return None
     edit = with_argument_false(source, site.location.span, layer.entry, shift.argument)
     if edit is None:
         return None
-    danger = hazard(source, layer, _labels(site, program))
-    if danger.crashes:
-        return None
     name = layer.label or layer.entry.label
-    return Fix(f"Remove the bias of `{name}`", (edit,), *_safety(danger, site, f"{name}.{shift.attribute}"))
-
-
-def _is_used_elsewhere(site: Site, program: Program | None) -> bool:
-    """Whether code of another file reads the bias by hand; whether it asks for None first is not looked up."""
-    paths = [path for run in program.runs for path in run.paths] if program else []
-    return any(
-        equation.starts
-        and equation.layer is not None
-        and path.layers[equation.layer].site == site.location
-        and equation.location.path != site.location.path
-        for path in paths
-        for equation in path.equations
-    )
+    title = f"Remove the bias of `{name}`"
+    elsewhere = next((place.path for place in site.by_hand if place.path != source.path), None)
+    if elsewhere is not None:
+        return Fix(title, (), "display-only", f"`{basename(elsewhere)}` uses it, and might fail without")
+    danger = hazard(source, layer, _labels(site, program), site.location.span)
+    if danger.crashes:
+        return Fix(title, (), "display-only", f"`{danger.reads}` would fail without it")
+    if danger.companions:
+        title += " and its initialisation"
+    if keeps_checkpoints:
+        danger = replace(danger, loads="")
+    return Fix(title, (edit, *danger.companions), *_safety(danger, site, f"{name}.{shift.attribute}"))
 
 
 def _labels(site: Site, program: Program | None) -> frozenset[str]:

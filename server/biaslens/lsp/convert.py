@@ -75,14 +75,19 @@ def diagnostic(
     )
 
 
-def code_action(fix: Fix, shown: types.Diagnostic, document: Document, client: Client) -> types.CodeAction:
-    """A quick fix. Only a safe one is preferred, because editors apply preferred fixes by one key."""
+def code_action(
+    fix: Fix, shown: types.Diagnostic, document: Document, client: Client, *, preferred: bool = True
+) -> types.CodeAction:
+    """A quick fix. Only a safe one is preferred, because editors apply preferred fixes by one key.
+
+    preferred: it is the usual one of several.
+    """
     safe = fix.applicability == "safe"
     return types.CodeAction(
         title=fix.title if safe or not fix.reason else f"{fix.title} (unsafe: {fix.reason.rstrip('.')})",
         kind=types.CodeActionKind.QuickFix,
         diagnostics=[shown],
-        is_preferred=True if safe else None,
+        is_preferred=True if safe and preferred else None,
         edit=workspace_edit(fix.edits, document, client),
     )
 

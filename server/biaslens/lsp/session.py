@@ -36,7 +36,7 @@ class Analysis:
     """What a session asks of the lower levels, so that a test can put something else in its place."""
 
     lint: Callable[[Source, Files, Options], Report]
-    fix_of: Callable[[Finding, Report], Fix | None]
+    fixes_of: Callable[[Finding, Report], tuple[Fix, ...]]
     hover: Callable[[Report, int, Files], Hover | None]
     edits_for: Callable[[Report, Files, Options, str], tuple[Edit, ...]]
 
@@ -103,7 +103,7 @@ class Session:
         self._log = log
         self._logged: set[str] = set()
         self._results: dict[str, Checked] = {}
-        self._fixes: dict[str, tuple[Report, dict[int, Fix | None]]] = {}
+        self._fixes: dict[str, tuple[Report, dict[int, tuple[Fix, ...]]]] = {}
         self._pending: dict[str, _Check] = {}
         self._clock = 0
         self._changed: dict[str, int] = {}
@@ -142,13 +142,16 @@ class Session:
             await asyncio.wait([pending.future])
         return None
 
-    async def fix_of(self, finding: Finding, report: Report) -> Fix | None:
-        """The repair of a finding of that report, if there is one; remembered as long as nobody asks about another."""
+    async def fixes_of(self, finding: Finding, report: Report) -> tuple[Fix, ...]:
+        """The repairs of a finding of that report to choose from, the usual one first.
+
+        They are remembered as long as nobody asks about another report.
+        """
         known = self._fixes.get(report.source.path)
         if known is None or known[0] is not report:
             known = self._fixes[report.source.path] = (report, {})
         if id(finding) not in known[1]:
-            known[1][id(finding)] = await self._ask(lambda: self._load().fix_of(finding, report))
+            known[1][id(finding)] = await self._ask(lambda: self._load().fixes_of(finding, report)) or ()
         return known[1][id(finding)]
 
     async def all_safe_fixes(self, checked: Checked, code: str) -> tuple[Edit, ...]:
@@ -246,10 +249,10 @@ class _Check:
 def installed_analysis() -> Analysis:
     """The real analysis. Imported late: the client's first request is answered before it."""
     from biaslens.explain import hover
-    from biaslens.lint import fix_of, lint
+    from biaslens.lint import fixes_of, lint
     from biaslens.rounds import edits_for
 
-    return Analysis(lint, fix_of, hover, edits_for)
+    return Analysis(lint, fixes_of, hover, edits_for)
 
 
 def _check(

@@ -98,6 +98,8 @@ def _notes(finding: Finding, fix: Fix | None, read: Read) -> list[tuple[str, str
         notes.append(("where", printable(site.condition)))
     if fix is None:
         notes.append(("help", f"no automatic fix; `biaslens explain {finding.code}` tells more"))
+    elif not fix.edits:
+        notes.append(("help", printable(f"no automatic fix: {fix.reason}")))
     else:
         reason = f": {fix.reason}" if fix.reason else ""
         safety = "" if fix.applicability == "safe" else f" ({fix.applicability}{reason})"

@@ -23,7 +23,7 @@ KINDS = (types.CodeActionKind.QuickFix, fix_all.KIND)
 
 
 def register(server: LanguageServer, session: Session) -> None:
-    """Offers each fix that has an edit, for the version of the text that the client has."""
+    """Offers all fixes that have edits, for the version of the text that the client has."""
     if not session.client.literals:
         return
 
@@ -38,9 +38,11 @@ def register(server: LanguageServer, session: Session) -> None:
         quick = fix_all.is_asked_for(types.CodeActionKind.QuickFix, params.context)
         at_hand = _at_hand(checked, params, session) if quick else []
         for finding, diagnostic in at_hand:
-            fix = await session.fix_of(finding, checked.report)
-            if fix is not None and fix.edits and fix.applicability != "display-only":
-                actions.append(code_action(fix, diagnostic, document, session.client))
+            fixes = await session.fixes_of(finding, checked.report)
+            usable = [fix for fix in fixes if fix.edits and fix.applicability != "display-only"]
+            actions += [
+                code_action(fix, diagnostic, document, session.client, preferred=fix is fixes[0]) for fix in usable
+            ]
         actions += [action for pair in at_hand for action in await _ignoring(*pair, checked, session)]
         actions += await fix_all.offered(checked, at_hand, params.context, session)
         return actions if session.documents.get(document.path) is document else []

@@ -79,8 +79,8 @@ def is_asked_for(kind: str, context: types.CodeActionContext) -> bool:
 async def _have_safe_fixes(findings: Sequence[Finding], count: int, checked: Checked, session: Session) -> bool:
     assert checked.report is not None
     for finding in findings:
-        fix = await session.fix_of(finding, checked.report)
-        count -= fix is not None and bool(fix.edits) and fix.applicability == "safe"
+        fixes = await session.fixes_of(finding, checked.report)
+        count -= bool(fixes) and bool(fixes[0].edits) and fixes[0].applicability == "safe"
         if not count:
             return True
     return False
