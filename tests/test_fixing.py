@@ -169,6 +169,18 @@ def test_fixes_that_touch_each_other_take_another_round(folder: Path) -> None:
     assert (folder / "model.py").read_text() == text.replace(CALL, FIXED_CALL, 1).replace(", BL105", "")
 
 
+def test_a_useless_comment_is_told_in_every_format(folder: Path) -> None:
+    (folder / "model.py").write_text(f"{FIXED.rstrip()}  # biaslens: ignore[BL101]\n")
+    assert run("check").code == 0
+    full = run("check", "--select", "BL901")
+    assert full.code == 1
+    assert full.out.startswith("model.py:3:75: BL901 [*] `BL101` silences nothing here.")
+    assert full.out.endswith("Found 1 finding in 1 file (1 fixable with `--fix`).\n")
+    (finding,) = run("check", "--select", "BL901", "--output-format", "json").json
+    assert (finding["verdict"], finding["condition"], finding["cancelled_by"], finding["trail"]) == (None, "", None, [])
+    assert finding["fix"]["applicability"] == "safe"
+
+
 # --- several files ---------------------------------------------------------------------------------------------------
 
 PROJECTION = """\

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from biaslens.flow import Ending, Site
@@ -23,7 +24,6 @@ def finding_object(finding: Finding, fix: Fix | None, read: Read) -> JsonObject:
     over or reads it. absorbed_by: only where later biases take it over. A finding about a comment has no verdict.
     """
     site = finding.site
-    fate = site.deciding if site else None
     return {
         "code": finding.code,
         "name": finding.name,
@@ -33,16 +33,32 @@ def finding_object(finding: Finding, fix: Fix | None, read: Read) -> JsonObject:
         **_ends(finding.location, read),
         "fix": _fix(fix, finding.location.path, read),
         "url": finding.url,
-        "verdict": site.verdict.value if site else None,
-        "condition": condition_of(site) if site else "",
-        "part": _part(site) if site else None,
-        "cancelled_by": _cancelled_by(site, read) if site else None,
-        **({"absorbed_by": takers} if site and (takers := [_layer(layer, read) for layer in absorbers(site)]) else {}),
+        **(_judgement(site, read) if site else _NO_JUDGEMENT),
+    }
+
+
+def _judgement(site: Site, read: Read) -> JsonObject:
+    fate = site.deciding
+    return {
+        "verdict": site.verdict.value,
+        "condition": condition_of(site),
+        "part": _part(site),
+        "cancelled_by": _cancelled_by(site, read),
+        **({"absorbed_by": takers} if (takers := [_layer(layer, read) for layer in absorbers(site)]) else {}),
         "trail": [
             {"text": str(equation), "location": _place(equation.location, read)}
             for equation in (fate.trail if fate else ())
         ],
     }
+
+
+_NO_JUDGEMENT: Mapping[str, object] = {
+    "verdict": None,
+    "condition": "",
+    "part": None,
+    "cancelled_by": None,
+    "trail": [],
+}
 
 
 def site_object(site: Site, reason: str, read: Read) -> JsonObject:
