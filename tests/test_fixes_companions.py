@@ -329,3 +329,15 @@ def test_an_initialiser_in_another_file_leaves_no_edits_when_files_are_checked_t
         for finding in report.findings
     ]
     assert [(fix.edits, fix.reason) for fix in fixes if fix] == [((), "`starting.py` uses it, and might fail without")]
+
+
+def test_a_script_that_lists_the_parameters_of_a_model_leaves_the_fix_as_it_is(tmp_path: Path) -> None:
+    script = "from model import Net\nnet = Net()\nnumbers = [p.sum() for p in net.parameters()]\nnet.state_dict()\n"
+    (tmp_path / "train.py").write_text(script)
+    (tmp_path / "model.py").write_text(_model("pass"))
+    files = Files()
+    reports = lint_all([str(tmp_path / name) for name in ("model.py", "train.py")], files, Options())
+    fixes = [
+        fix_of(found, report, files) for report in reports if isinstance(report, Report) for found in report.findings
+    ]
+    assert [fix.applicability for fix in fixes if fix] == ["safe"]

@@ -93,10 +93,12 @@ def _uses(run: Run, path: Path) -> Iterator[Use]:
 
 
 def _taken_by_hand(path: Path) -> dict[int, tuple[Location, ...]]:
-    """Where code takes the bias of a layer itself, `layer.bias`."""
+    """Where code takes the bias of a layer itself, `layer.bias`; not where it lists all that there are."""
     found: dict[int, tuple[Location, ...]] = {}
     for equation in path.equations:
-        if equation.starts and equation.layer is not None and equation.location not in found.get(equation.layer, ()):
+        if not equation.starts or equation.listed or equation.layer is None:
+            continue
+        if equation.location not in found.get(equation.layer, ()):
             found[equation.layer] = (*found.get(equation.layer, ()), equation.location)
     return found
 

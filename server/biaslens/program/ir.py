@@ -98,7 +98,8 @@ class Equation:
     """One step of a run, such as `v3 = max_pool2d(v2, 2)`.
 
     effects: for each result, for each operand. layer: the layer that is applied, whose shift starts in the result.
-    starts: True where the result *is* the layer's bias itself (`self.conv.bias` read in forward).
+    starts: True where the result *is* the layer's bias itself (`self.conv.bias` read in forward). listed: it is one of
+    several that a method gives which lists what there is, such as `parameters()`.
     location: the call in the source; settings: its other arguments, as text.
     """
 
@@ -111,6 +112,7 @@ class Equation:
     layer: int | None = None
     starts: bool = False
     settings: str = ""
+    listed: bool = False
 
     def __str__(self) -> str:
         results = ", ".join(f"v{var}" for var in self.results)

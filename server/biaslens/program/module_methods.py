@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from dataclasses import replace
 
 from biaslens.program import calls, classes, expressions, instances, mappings, modules
 from biaslens.program.conditions import settle, show
@@ -320,7 +321,9 @@ def _named_parameters(run: Run, scope: Scope, owner: Instance, node: ast.AST) ->
     for path, module in _named(owner, ""):
         if module.layer is not None:
             for attribute_name in ("weight", "bias"):
+                first = len(run.equations)
                 value = modules.attribute(run, scope, module, attribute_name, node)
+                run.equations[first:] = [replace(equation, listed=True) for equation in run.equations[first:]]
                 if isinstance(value, Tensor):
                     found.append((f"{path}.{attribute_name}" if path else attribute_name, value))
     return found
