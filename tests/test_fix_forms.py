@@ -374,6 +374,7 @@ def test_a_default_that_decides_makes_the_fix_unsafe() -> None:
         ("net/train.py", "from net.model import (\n    Net,\n)\ntorch.load(x)\n", True),
         ("train.py", "from net import Net\nNet.from_pretrained(x)\n", True),
         ("train.py", "import net\ntorch.hub.load(x)\n", True),
+        ("train.py", "from net.model import Net\ntorch.load(x)\n", True),
         ("net/train.py", "from . import data\ntorch.load(x)\n", False),
         ("net/train.py", "import models\ntorch.load(x)\n", False),
         ("net/train.py", "from . import model\nmodel.Net().train()\n", False),
@@ -396,6 +397,39 @@ def test_a_neighbour_that_loads_weights_makes_the_fix_unsafe(
     assert fix is not None
     assert fix.applicability == ("unsafe" if is_loader else "safe")
     assert fix.reason.startswith("`train.py` imports this file and loads weights (`") is is_loader
+
+
+WEIGHTS_INIT = "def weights_init(m):\n    if isinstance(m, nn.Conv2d):\n        nn.init.zeros_(m.bias.data)\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "applicability", "reason"),
+    [
+        (
+            "import importlib\nimportlib.import_module(name)\ntorch.load(x)\n",
+            "unsafe",
+            "may import this file and loads",
+        ),
+        ("import importlib\nimportlib.import_module('json')\ntorch.load(x)\n", "safe", ""),
+        (f"from net.model import Net\n{WEIGHTS_INIT}", "display-only", "imports this file, and `m.bias` would fail"),
+        (f"net = __import__(name)\n{WEIGHTS_INIT}", "unsafe", "may import this file, and `m.bias` would fail"),
+        (f"from net.model import Net\n{WEIGHTS_INIT.replace('Conv2d', 'Linear')}", "safe", ""),
+        (f"import other\n{WEIGHTS_INIT}", "safe", ""),
+    ],
+)
+def test_a_training_script_that_would_fail_without_the_bias_is_heeded(
+    tmp_path: Path, text: str, applicability: str, reason: str
+) -> None:
+    model = tmp_path / "net" / "model.py"
+    model.parent.mkdir()
+    model.write_text(PRELUDE + block("x=1", "self.conv = nn.Conv2d(channels, 8, 3)\nself.norm = nn.BatchNorm2d(8)"))
+    (tmp_path / "train.py").write_text(text)
+    files = Files()
+    report = report_of(model.read_text(), files, str(model))
+    fix = fix_of(report.findings[0], report, files)
+    assert fix is not None
+    assert (fix.applicability, bool(fix.edits)) == (applicability, applicability != "display-only")
+    assert reason in fix.reason
 
 
 # --- promises --------------------------------------------------------------------------------------------------------

@@ -134,13 +134,18 @@ def _site(program: Program, place: Location, uses: list[Use]) -> Site:
         judgement.origin,
         seen_in,
         judgement.by_default and any(use.layer.bias is not False for use in usual),
-        judgement.alternatives,
-        judgement.by_use,
-        tuple(dict.fromkeys(replace(use.layer, number=0) for use in uses)),
-        any(use.layer.bias is False and not use.cancelled for use in applied),
-        bool(applied) and all(use.unshifted for use in applied),
+        alternatives=judgement.alternatives,
+        by_use=judgement.by_use,
+        layers=tuple(dict.fromkeys(replace(use.layer, number=0) for use in uses)),
+        misses=any(use.layer.bias is False and _has_an_effect(use) for use in applied),
+        unshifted=bool(applied) and all(use.unshifted for use in applied),
         by_hand=tuple(dict.fromkeys(place for use in uses for place in use.by_hand)),
     )
+
+
+def _has_an_effect(use: Use) -> bool:
+    """Whether a bias of the layer changes something, for all that is known; of what could not be followed it is not."""
+    return any(fate.ending in (Ending.READ, Ending.RETURNED) for fate in use.fates)
 
 
 def _is_usual(use: Use, home: str | None) -> bool:

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 from biaslens.fixes.accesses import unguarded_accesses
 from biaslens.fixes.companions import Unfit, companions
+from biaslens.fixes.neighbours import LOADS
 from biaslens.program.ir import Layer
 from biaslens.syntax.parse import parse
 from biaslens.text import Edit, Source, Span
-
-_LOADS = re.compile(r"\b(?:load_state_dict(?:_from_url)?|from_pretrained|model_zoo|torch\.(?:hub|load))\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ def hazard(source: Source, layer: Layer, labels: frozenset[str], call: Span) -> 
     labels: all names by which models hold the layers that the same call makes.
     A statement that does not parse counts as a use if it mentions the attribute.
     """
-    found = _LOADS.search(source.text)
+    found = LOADS.search(source.text)
     loads = found.group() if found else ""
     attribute = layer.entry.shift.attribute if layer.entry.shift else "bias"
     mention = re.compile(rf"\.\s*{attribute}\b|['\"]{attribute}['\"]")

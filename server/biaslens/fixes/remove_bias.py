@@ -9,7 +9,7 @@ from os.path import basename
 from biaslens.fixes.call import Argument, Change, with_argument
 from biaslens.fixes.conditional import unless
 from biaslens.fixes.hazards import Hazard, hazard
-from biaslens.fixes.neighbours import loader_near
+from biaslens.fixes.neighbours import initialiser_near, loader_near
 from biaslens.fixes.surroundings import Surroundings
 from biaslens.flow import Ending, Site, Verdict
 from biaslens.program.ir import Layer
@@ -58,8 +58,13 @@ def fix(
     danger = hazard(source, site.layer, labels, site.location.span)
     if danger.crashes:
         return Fix(plan.title, (), "display-only", f"`{danger.reads}` would fail without it")
+    near = initialiser_near(source.path, site.layer, labels, files) if files is not None else None
+    if near is not None and not near.may:
+        return Fix(plan.title, (), "display-only", f"{near.imports}, and `{near.by}` would fail there without it")
     title = f"{plan.title} and its initialisation" if danger.companions else plan.title
     doubts = [*_doubts(change, plan, danger, surroundings, site)]
+    if near is not None:
+        doubts.append(("unsafe", f"{near.imports}, and `{near.by}` would fail there without it"))
     if not keeps_checkpoints:
         doubts += _doubts_of_checkpoints(danger, site, source, files)
     applicability, reason = min(doubts, default=("safe", ""), key=lambda doubt: _SAFETY.index(doubt[0]))
@@ -164,7 +169,7 @@ def _doubts_of_checkpoints(
         return
     loader = loader_near(source.path, files) if files is not None else None
     if loader is not None:
-        text = f"`{loader.file}` imports this file and loads weights (`{loader.by}`), and they may hold `{parameter}`"
+        text = f"{loader.imports} and loads weights (`{loader.by}`), and they may hold `{parameter}`"
         yield "unsafe", text
 
 
