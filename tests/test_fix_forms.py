@@ -405,14 +405,15 @@ WEIGHTS_INIT = "def weights_init(m):\n    if isinstance(m, nn.Conv2d):\n        
 @pytest.mark.parametrize(
     ("text", "applicability", "reason"),
     [
-        (
-            "import importlib\nimportlib.import_module(name)\ntorch.load(x)\n",
-            "unsafe",
-            "may import this file and loads",
-        ),
+        ("folders = ['net']\nimport_module(name)\ntorch.load(x)\n", "unsafe", "may import this file and loads"),
+        ("import_module(name)\ntorch.load(x)\n", "safe", ""),
         ("import importlib\nimportlib.import_module('json')\ntorch.load(x)\n", "safe", ""),
         (f"from net.model import Net\n{WEIGHTS_INIT}", "display-only", "imports this file, and `m.bias` would fail"),
-        (f"net = __import__(name)\n{WEIGHTS_INIT}", "unsafe", "may import this file, and `m.bias` would fail"),
+        (
+            f"net = __import__('net' + name)\nother = __import__(name)\n{WEIGHTS_INIT}",
+            "unsafe",
+            "may import this file, and `m.bias` would fail",
+        ),
         (f"from net.model import Net\n{WEIGHTS_INIT.replace('Conv2d', 'Linear')}", "safe", ""),
         (f"import other\n{WEIGHTS_INIT}", "safe", ""),
     ],

@@ -59,7 +59,7 @@ def initialiser_near(path: str, layer: Layer, labels: frozenset[str], files: Fil
 
 def _importers(path: str, files: Files) -> Iterator[tuple[Source, bool]]:
     """The files in the same folder and in the one above that import a file; True for those that may, by a name that is
-    known when they run.
+    known when they run: they name the package as a string, mostly to find its modules.
 
     Importing the package that the file belongs to counts, since most packages hand their modules' names on.
     """
@@ -75,11 +75,12 @@ def _importers(path: str, files: Files) -> Iterator[tuple[Source, bool]]:
                 continue
             if any(name in source.text for name in names) and not names.isdisjoint(_imported(source.text)):
                 yield source, False
-            elif _IMPORT_BY_NAME.search(source.text):
+            elif _IMPORT_BY_NAME.search(source.text) and not names.isdisjoint(_QUOTED.findall(source.text)):
                 yield source, True
 
 
 _IMPORT_BY_NAME = re.compile(r"\b(?:import_module|__import__)\(\s*(?![rb]?['\"])")
+_QUOTED = re.compile(r"['\"](\w+)['\"]")
 _IMPORT = re.compile(
     r"^[ \t]*(?:from[ \t]+(?P<module>[\w.]+)[ \t]+import[ \t]+(?P<names>\([^)]*\)|[^\n(]*)"
     r"|import[ \t]+(?P<modules>[^\n]*))",
