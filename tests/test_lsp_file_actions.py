@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
-import pytest_asyncio
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from editor import Editor
-from test_lsp_wire import CALL, MODEL, OTHER, PROFILES
+from test_lsp_wire import CALL, MODEL, OTHER
 
 REPAIRS = ["Remove the bias of `conv`", "Remove the bias of `conv` and keep loading old checkpoints"]
 FIX_ALL = "source.fixAll.biaslens"
@@ -23,20 +19,6 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.filterwarnings("error::pytest_lsp.LspSpecificationWarning"),
 ]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=PROFILES)
-async def editor(request: pytest.FixtureRequest) -> AsyncIterator[Editor]:
-    editor = await Editor.start(request.param)
-    yield editor
-    assert editor.client.messages == [], "nobody wants a popup"
-    assert [entry.message for entry in editor.client.log_messages] == []
-    await editor.stop()
-
-
-@pytest.fixture
-def uri(tmp_path: Path) -> str:
-    return (tmp_path / "my model.py").as_uri()
 
 
 def resolves(editor: Editor) -> bool:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from lsprotocol import types
 
 from editor import Editor
-
-PROFILES = ("vscode_139", "vscode_139 without pull", "nvim_0.11", "nvim_0.7", "eglot", "ale")
 
 MODEL = """\
 import torch.nn as nn
@@ -34,20 +30,6 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.filterwarnings("error::pytest_lsp.LspSpecificationWarning"),
 ]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=PROFILES)
-async def editor(request: pytest.FixtureRequest) -> AsyncIterator[Editor]:
-    editor = await Editor.start(request.param)
-    yield editor
-    assert editor.client.messages == [], "nobody wants a popup"
-    assert [entry.message for entry in editor.client.log_messages] == []
-    await editor.stop()
-
-
-@pytest.fixture
-def uri(tmp_path: Path) -> str:
-    return (tmp_path / "my model.py").as_uri()
 
 
 async def test_a_redundant_bias_is_shown_where_it_is_constructed(editor: Editor, uri: str) -> None:

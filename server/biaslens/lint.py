@@ -27,8 +27,7 @@ RECURSION_LIMIT = 4000
 class Report:
     """Everything said about one file. `findings` are sorted by place and concern this file only.
 
-    users: the other files whose uses of this file's layers were counted.
-    options: with which it was looked at. others: those uses.
+    options: with which it was looked at. others: uses of its layers in other files.
     """
 
     source: Source
@@ -36,9 +35,13 @@ class Report:
     flow: Flow
     findings: tuple[Finding, ...]
     problems: tuple[Problem, ...]
-    users: frozenset[str] = frozenset()
     options: Options = field(default_factory=Options)
     others: tuple[Use, ...] = ()
+
+    @property
+    def users(self) -> frozenset[str]:
+        """The other files whose uses of this file's layers were counted."""
+        return frozenset(use.run.location.path for use in self.others)
 
 
 def lint(source: Source, files: Files, options: Options) -> Report:
@@ -54,7 +57,6 @@ def lint_all(paths: Sequence[str], files: Files, options: Options) -> Iterator[R
     world = World(files, options)
     studies: list[Study | Problem] = []
     others: dict[str, list[Use]] = {}
-    users: dict[str, set[str]] = {}
     for path in paths:
         source = files.read(path)
         if isinstance(source, Problem):
@@ -64,15 +66,13 @@ def lint_all(paths: Sequence[str], files: Files, options: Options) -> Iterator[R
         studies.append(own)
         for use in elsewhere:
             others.setdefault(use.layer.site.path, []).append(use)
-            users.setdefault(use.layer.site.path, set()).add(path)
         if world.size > MAX_MODULES:
             world = World(files, options)
     for item in studies:
         if isinstance(item, Problem):
             yield item
         else:
-            path = item.source.path
-            yield replace(report_of(item, options, others.get(path, ())), users=frozenset(users.get(path, ())))
+            yield report_of(item, options, others.get(item.source.path, ()))
 
 
 MAX_MODULES = 600

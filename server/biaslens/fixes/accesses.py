@@ -43,9 +43,9 @@ class Access:
 
 def is_initialiser(function: ast.expr) -> bool:
     """Whether a function sets the tensor that it gets: `nn.init.zeros_`, or `init.constant` of early versions."""
-    name = _last_name(function)
+    name = last_name(function)
     if _LEGACY_INITIALISER.fullmatch(name):
-        return isinstance(function, ast.Attribute) and _last_name(function.value) == "init"
+        return isinstance(function, ast.Attribute) and last_name(function.value) == "init"
     return name.endswith("_") and not name.endswith("__")
 
 
@@ -130,16 +130,17 @@ def _takes_none(access: ast.Attribute, outside: tuple[ast.AST, ...]) -> bool:
     """Whether the access is the bias of a functional form, which may be None: `F.conv2d(x, conv.weight, conv.bias)`."""
     match outside:
         case (*_, ast.Call(func=function, args=arguments)) if access in arguments[2:4]:
-            return _FUNCTIONAL.fullmatch(_last_name(function)) is not None
+            return _FUNCTIONAL.fullmatch(last_name(function)) is not None
         case (*_, ast.Call(func=function), ast.keyword(arg="bias")):
-            return _FUNCTIONAL.fullmatch(_last_name(function)) is not None
+            return _FUNCTIONAL.fullmatch(last_name(function)) is not None
         case _:
             return False
 
 
 def _wants_a_value(function: ast.expr) -> bool:
-    return is_initialiser(function) or _WANTS_A_VALUE.fullmatch(_last_name(function)) is not None
+    return is_initialiser(function) or _WANTS_A_VALUE.fullmatch(last_name(function)) is not None
 
 
-def _last_name(expression: ast.expr) -> str:
+def last_name(expression: ast.expr) -> str:
+    """The name at the end of a dotted one, "" for anything else."""
     return expression.attr if isinstance(expression, ast.Attribute) else getattr(expression, "id", "")

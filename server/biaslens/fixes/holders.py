@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from biaslens.fixes.accesses import last_name
 from biaslens.syntax.parse import Module
 from biaslens.text import Span
 
@@ -95,7 +96,7 @@ def _key(statement: ast.stmt, call: ast.AST, definition: ast.ClassDef) -> str | 
         case ast.Expr(
             value=ast.Call(func=ast.Attribute(value=ast.Call(func=ast.Name("super")), attr="__init__")) as own
         ):
-            is_list = [_last_name(base) for base in definition.bases] == ["Sequential"]
+            is_list = [last_name(base) for base in definition.bases] == ["Sequential"]
             return _in_list(own.args, call) if is_list else None
         case _:
             return None
@@ -106,15 +107,13 @@ def _place(value: ast.expr, call: ast.AST) -> str | None:
     if value is call:
         return ""
     match value:
-        case ast.Call(func=function, args=[ast.List(elements)], keywords=[]) if _last_name(function) == "ModuleList":
+        case ast.Call(func=function, args=[ast.List(elements)], keywords=[]) if last_name(function) == "ModuleList":
             return _in_list(elements, call)
-        case ast.Call(func=function, args=[ast.Dict(keys, values)], keywords=[]) if (
-            _last_name(function) == "ModuleDict"
-        ):
+        case ast.Call(func=function, args=[ast.Dict(keys, values)], keywords=[]) if last_name(function) == "ModuleDict":
             return _in_pairs(list(zip(keys, values, strict=True)), call)
-        case ast.Call(func=function, args=arguments, keywords=[]) if _last_name(function) == "Sequential":
+        case ast.Call(func=function, args=arguments, keywords=[]) if last_name(function) == "Sequential":
             match arguments:
-                case [ast.Call(func=inner, args=[ast.List(elements)])] if _last_name(inner) == "OrderedDict":
+                case [ast.Call(func=inner, args=[ast.List(elements)])] if last_name(inner) == "OrderedDict":
                     pairs = [(e.elts[0], e.elts[1]) for e in elements if isinstance(e, ast.Tuple) and len(e.elts) == 2]
                     return _in_pairs(pairs, call) if len(pairs) == len(elements) else None
                 case _:
@@ -156,7 +155,7 @@ def _stays(module: Module, key: str, definition: ast.ClassDef) -> bool:
     family = [definition]
     for node in classes:
         names = {member.name for member in family}
-        if any(_last_name(base) in names for base in node.bases):
+        if any(last_name(base) in names for base in node.bases):
             family.append(node)
     nodes = [node for member in family for node in ast.walk(member)]
     puts = [node for node in nodes if _puts(node, name)]
@@ -181,7 +180,3 @@ def _changes(node: ast.AST, name: str) -> bool:
             return attribute == name
         case _:
             return False
-
-
-def _last_name(expression: ast.expr) -> str:
-    return expression.attr if isinstance(expression, ast.Attribute) else getattr(expression, "id", "")

@@ -1,0 +1,29 @@
+"""Fixtures of several test files."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from editor import Editor
+
+PROFILES = ("vscode_139", "vscode_139 without pull", "nvim_0.11", "nvim_0.7", "eglot", "ale")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=PROFILES)
+async def editor(request: pytest.FixtureRequest) -> AsyncIterator[Editor]:
+    """Each recorded editor with a server of its own, which it may keep for the tests of a file."""
+    editor = await Editor.start(request.param)
+    yield editor
+    assert editor.client.messages == [], "nobody wants a popup"
+    assert [entry.message for entry in editor.client.log_messages] == []
+    await editor.stop()
+
+
+@pytest.fixture
+def uri(tmp_path: Path) -> str:
+    """The address of a file that need not exist."""
+    return (tmp_path / "my model.py").as_uri()
