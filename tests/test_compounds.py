@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from biaslens.catalogue.entry import ADDED_IN_GATES, ADDED_TWICE, KEY_CANCELLED
-from biaslens.explain import hover
+from biaslens.explain.hover import hover
 from biaslens.lint import Report, lint
 from biaslens.options import Options
 from biaslens.syntax.files import Files

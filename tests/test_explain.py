@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from biaslens.explain import Hover, hover
+from biaslens.explain.hover import Hover, hover
 from biaslens.lint import Report, lint
 from biaslens.options import Options
 from biaslens.syntax.files import Files

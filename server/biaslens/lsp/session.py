@@ -22,7 +22,7 @@ from biaslens.syntax.suppressions import Suppressions
 from biaslens.text import Edit, Source, Span
 
 if TYPE_CHECKING:
-    from biaslens.explain import Hover
+    from biaslens.explain.hover import Hover
     from biaslens.lint import Report
     from biaslens.lsp.kept import LastGood
     from biaslens.rules.rule import Finding, Fix
@@ -251,7 +251,7 @@ class _Check:
 
 def installed_analysis() -> Analysis:
     """The real analysis. Imported late: the client's first request is answered before it."""
-    from biaslens.explain import hover
+    from biaslens.explain.hover import hover
     from biaslens.lint import lint
     from biaslens.repair import fixes_of
     from biaslens.rounds import edits_for

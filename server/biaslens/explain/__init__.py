@@ -1,0 +1,1 @@
+"""Sentences, formulas and pictures about verdicts, for somebody who asks why."""
