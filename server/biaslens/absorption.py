@@ -194,7 +194,7 @@ def _stamp(path: Path, equation: Equation, place: int, position: int, shift: Shi
     """Names what an equation does to a shift: equal for equal maps, so that uses of one layer can be compared."""
     if equation.layer is not None and path.layers[equation.layer].entry.shift is not None:
         return ("layer", equation.layer, place, position)
-    if path.operation(equation) not in REARRANGING:
+    if equation.operation not in REARRANGING:
         return ("result", equation.results, place, position)
     effect, after = equation.effects[place][position], path.shapes[equation.results[place]]
     assert effect is not None
@@ -223,7 +223,7 @@ def _stays_fixed(path: Path, equation: Equation, place: int, position: int, shif
         return True
     if equation.layer is not None and path.layers[equation.layer].entry.shift is not None:
         return len(equation.operands) == 1 and _within_own(outcome.shift, equation, path)
-    return path.operation(equation) in REARRANGING and all(isinstance(other, Carries) for other in effects)
+    return equation.operation in REARRANGING and all(isinstance(other, Carries) for other in effects)
 
 
 # --- absorbers -------------------------------------------------------------------------------------------------------

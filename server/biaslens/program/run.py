@@ -337,6 +337,7 @@ class Run:
         location: Location,
         *,
         layer: LayerState | None = None,
+        operation: str = "",
         settings: str = "",
     ) -> list[Tensor]:
         """Records one step and returns its result tensors."""
@@ -353,6 +354,7 @@ class Run:
                 location=location,
                 product=step.product,
                 layer=layer.number if layer else None,
+                operation=operation or label,
                 settings=settings,
             )
         )

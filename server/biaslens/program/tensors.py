@@ -147,7 +147,7 @@ def apply_entry(
     if not operands and layer is None:  # zeros, randn, arange: nothing goes in, so there is nothing to follow
         results = [run.new_tensor(result.shape) for result in step.results]
         return tuple(results) if step.sequence else results[0]
-    results = run.emit(label, step, operands, location, layer=layer, settings=_settings(bound))
+    results = run.emit(label, step, operands, location, layer=layer, operation=entry.label, settings=_settings(bound))
     if step.in_place is not None:
         return results[0]
     return tuple(results) if step.sequence else results[0]
