@@ -219,7 +219,7 @@ def test_a_softmax_is_named_with_its_axis() -> None:
 
 
 def test_a_layer_known_by_its_position_is_named_with_its_class() -> None:
-    assert "The bias of `layers.0` (Conv2d) has no effect" in judged(site(label="layers.0"))[0][2]
+    assert "The bias of `layers[0]` (Conv2d) has no effect" in judged(site(label="layers.0"))[0][2]
 
 
 def test_a_condition_is_information_and_ends_the_sentence() -> None:

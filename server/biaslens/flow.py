@@ -141,7 +141,8 @@ class Site:
 class NormUse:
     """One norm or softmax in the source, and which biases it cancels or reads.
 
-    location: its constructor call for a layer, its call for a function. label: `bn1`, `softmax`.
+    location: its constructor call for a layer, its call for a function. label: `bn1`, `softmax`. name: of its class or
+    function. centres: somewhere it subtracts a mean of what comes in; a norm in eval mode does not.
     """
 
     location: Location
@@ -150,6 +151,7 @@ class NormUse:
     name: str
     cancels: tuple[Location, ...]
     reads: tuple[Location, ...]
+    centres: bool = True
 
 
 @dataclass(frozen=True, slots=True)

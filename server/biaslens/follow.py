@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from biaslens.absorption import with_absorption
 from biaslens.algebra.outcome import Cancelled, Cancels, Carried, Outcome, Read, Shift, apply, combine
+from biaslens.catalogue import norms
 from biaslens.flow import Ending, Fate, Flow, NormUse, Part, own_axes
 from biaslens.parts import splits_of
 from biaslens.program.ir import Equation, Layer, Path, Program, Run, Var
@@ -241,17 +242,20 @@ def _distinct(fates: list[Fate]) -> tuple[Fate, ...]:
 
 def _norm_uses(program: Program, uses: Sequence[Use]) -> tuple[NormUse, ...]:
     """Every norm and softmax of the program, with the biases that it cancels or reads."""
-    found: dict[Location, dict[str, object]] = {}
+    found: dict[Location, tuple[str, str]] = {}
+    centring: set[Location] = set()
     cancels: dict[Location, set[Location]] = {}
     reads: dict[Location, set[Location]] = {}
     calls: dict[Location, set[Location]] = {}
     for run in program.runs:
         for path in run.paths:
             for equation in path.equations:
-                if any(isinstance(effect, Cancels) for effects in equation.effects for effect in effects):
+                centres = any(isinstance(effect, Cancels) for effects in equation.effects for effect in effects)
+                if centres or _is_norm(equation, path.layers):
                     place, label, name = _norm_place(equation, path.layers)
-                    found.setdefault(place, {"label": label, "name": name})
+                    found.setdefault(place, (label, name))
                     calls.setdefault(place, set()).add(equation.location)
+                    centring |= {place} if centres else set()
     for use in uses:
         for fate in use.fates:
             if fate.end is None or fate.ending not in (Ending.CANCELLED, Ending.READ):
@@ -263,13 +267,21 @@ def _norm_uses(program: Program, uses: Sequence[Use]) -> tuple[NormUse, ...]:
         NormUse(
             place,
             tuple(sorted(calls[place])),
-            str(about["label"]),
-            str(about["name"]),
+            label,
+            name,
             tuple(sorted(cancels.get(place, ()))),
             tuple(sorted(reads.get(place, ()))),
+            place in centring,
         )
-        for place, about in sorted(found.items())
+        for place, (label, name) in sorted(found.items())
     )
+
+
+def _is_norm(equation: Equation, layers: tuple[Layer, ...]) -> bool:
+    """Whether it is a norm by name, also one that does not centre: an RMS norm, a batch norm in eval mode."""
+    if equation.layer is None or equation.starts:
+        return equation.operation in norms.FUNCTIONS
+    return layers[equation.layer].entry.role == "norm"
 
 
 def _norm_place(equation: Equation, layers: tuple[Layer, ...]) -> tuple[Location, str, str]:

@@ -318,3 +318,6 @@ ROWS = (
     row("F.normalize(input, p=2.0, dim=1, eps=1e-12, out=None)", uncentred, "x | 3 4 5 6"),
     row("F.local_response_norm(input, size, alpha=0.0001, beta=0.75, k=1.0)", uncentred, "x, 3 | 3 4 5 6"),
 )
+
+FUNCTIONS = frozenset(entry.label for entry in ROWS if entry.role == "function")
+"""The names of those that are no layers."""

@@ -164,13 +164,20 @@ def program(file: str, **analysis: Any) -> int:
 
 
 @biaslens.command()
-@click.argument("rule")
-def explain(rule: str) -> int:
-    """Explain a rule, named by its code such as BL101."""
+@click.argument("subject", metavar="RULE|FILE:LINE")
+@_analysis_flags("search_paths", "max_runs", "max_steps")
+def explain(subject: str, **analysis: Any) -> int:
+    """Explain a rule (BL101), or what becomes of the biases on a line of a file (model.py:12)."""
     from biaslens.cli.console import console
-    from biaslens.cli.documentation import explain as run
+    from biaslens.cli.documentation import explain as explain_rule
+    from biaslens.cli.places import explain_place, place_of
 
-    return run(rule, console())
+    place = place_of(subject)
+    if place is not None:
+        return explain_place(place, _options(**analysis), console())
+    if os.path.exists(subject):
+        raise click.UsageError(f"Which line of {subject}? Add it, as in {subject}:12.")
+    return explain_rule(subject, console())
 
 
 @biaslens.command()

@@ -74,6 +74,7 @@ class Layer:
     frozen: its shift was put out of training on purpose (`requires_grad = False`).
     call: the arguments of the function that made it.
     inner: what is known of biases inside of it, where its inner steps are not followed; else "".
+    stores_mean: it keeps a running mean for eval mode.
     tampered: why the layer's own shift cannot be trusted ("its bias is assigned"), or "".
     """
 
@@ -91,6 +92,7 @@ class Layer:
     place: int | None = None
     handed_on: bool = False
     inner: str = ""
+    stores_mean: bool = False
 
 
 @dataclass(frozen=True, slots=True)

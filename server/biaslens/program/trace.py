@@ -356,6 +356,7 @@ def _frozen(run: Run, state: LayerState) -> Layer:
         place=state.place,
         handed_on=state.handed_on,
         inner=state.entry.inner(_plain(run, state)) if state.entry.inner is not None else "",
+        stores_mean=settle(run, state.arguments.get("track_running_stats", False)) is not False,
     )
 
 

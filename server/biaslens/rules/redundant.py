@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from biaslens.algebra.outcome import Cancels
 from biaslens.flow import Fate, Flow, Site, Verdict
-from biaslens.program.ir import Layer
+from biaslens.program.ir import Equation, Layer
 from biaslens.rules.rule import Finding, Rule
 from biaslens.text import Location
 
@@ -131,10 +131,16 @@ def canceller(fate: Fate) -> str:
 
 
 def named(layer: Layer) -> str:
-    """A layer by the name that the model holds it by; a bare position gets its class: `` `layers.0` (Conv2d) ``."""
+    """A layer by the name that the model holds it by; a bare position gets its class: `` `layers[0]` (Conv2d) ``."""
     if not layer.label:
         return f"`{layer.entry.label}`"
-    return f"`{layer.label}` ({layer.entry.label})" if layer.label.rpartition(".")[2].isdigit() else f"`{layer.label}`"
+    name = subscripted(layer.label)
+    return f"`{name}` ({layer.entry.label})" if name.endswith("]") else f"`{name}`"
+
+
+def subscripted(label: str) -> str:
+    """The label of a layer as Python writes it: `layers.0` as `layers[0]`."""
+    return re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", label)
 
 
 def place_of(fate: Fate) -> Location:
@@ -144,30 +150,39 @@ def place_of(fate: Fate) -> Location:
     return fate.trail[-1].location
 
 
-def softmax_axis(fate: Fate) -> int | None:
-    """The axis over which the cancelling softmax works, where it is one axis."""
-    effects = [effect for row in fate.trail[-1].effects for effect in row] if fate.trail else []
-    over = [effect.over for effect in effects if isinstance(effect, Cancels) and effect.by == "softmax"]
-    return next(iter(over[0].named)) if over and len(over[0].named) == 1 and not over[0].others else None
-
-
 def _has_bias(layer: Layer) -> bool:
     # Where the source leaves it open, only a name ("bias=bias", "bias=config.qkv_bias") can be looked up by the reader.
     return layer.bias is True or (layer.bias is None and all(map(str.isidentifier, layer.bias_text.split("."))))
 
 
 def _softmax(fate: Fate) -> str:
-    axis = softmax_axis(fate)
-    if fate.norm is not None or "softmax" not in fate.trail[-1].label:
+    end = fate.trail[-1]
+    if fate.norm is not None or "softmax" not in end.label:
         return f"the softmax in {canceller(fate)}"
-    return f"the {fate.trail[-1].label}" + (f" over dim {axis}" if axis is not None else "")
+    dim = _dim(end)
+    return f"the {end.label}" + (f" over dim {dim}" if dim else "")
+
+
+def _dim(softmax: Equation) -> str:
+    """The axis of a softmax as the source writes it, else counted from the back; "" where neither is known."""
+    written = softmax.settings.partition(",")[0]
+    if written.lstrip("-").isdigit():
+        return written
+    over = [effect.over for row in softmax.effects for effect in row if isinstance(effect, Cancels)]
+    return str(next(iter(over[0].named))) if over and len(over[0].named) == 1 and not over[0].others else ""
 
 
 def _batch_axes(fate: Fate) -> str:
     space = _space(fate)
     if fate.norm is not None and fate.norm.entry.label.endswith("1d"):
-        return "the batch"
+        return "batch and length" if _varies_before_last(fate) else "the batch"
     return f"batch{' and' if ' and ' not in space else ','} {space}" if space else "the batch and all positions"
+
+
+def _varies_before_last(fate: Fate) -> bool:
+    """Whether the bias arrives along the axis before the last one: as channels with a length behind them."""
+    terms = fate.shift.terms if fate.shift is not None else ()
+    return bool(terms) and all(set(term.certain.named) == {-2} and not term.certain.others for term in terms)
 
 
 def _space(fate: Fate) -> str:

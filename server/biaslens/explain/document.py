@@ -1,0 +1,110 @@
+"""Explanations before they are text: paragraphs with links, written as Markdown for editors or plainly for people."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+from urllib.parse import quote
+
+from biaslens.syntax.files import Files
+from biaslens.text import Location, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A text that leads somewhere: to a place in the code, a page, or the page of a rule by its code."""
+
+    text: str
+    target: Location | str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The page of a rule."""
+
+    code: str
+
+
+Paragraph: TypeAlias = "tuple[str | Link | Page, ...]"
+
+
+def file_address(path: str, line: int | None) -> str:
+    """A `file:` address of a one-based line; "" for documents that are no file."""
+    if re.match(r"[A-Za-z]:[\\/]", path):
+        address = "file:///" + quote(path.replace("\\", "/"), safe="/")
+    elif path.startswith("/"):
+        address = "file://" + quote(path, errors="replace")
+    else:
+        return ""
+    return f"{address}#L{line}" if line else address
+
+
+def no_page(_code: str) -> str:
+    """For whoever has no address of a rule's page: the command that prints it is named instead."""
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where links lead: of a file and a one-based line (None where it is not known), and of a rule's page.
+
+    Each gives "" where there is no address; then the text stands without a link.
+    """
+
+    of_file: Callable[[str, int | None], str] = file_address
+    of_page: Callable[[str], str] = no_page
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Writes paragraphs. source: the file that is explained. files: where the lines of others are looked up."""
+
+    source: Source
+    files: Files | None
+    addresses: Addresses
+
+    def markdown(self, paragraphs: Sequence[Paragraph]) -> tuple[str, ...]:
+        """Each paragraph as Markdown."""
+        return tuple("".join(map(self._markdown, paragraph)) for paragraph in paragraphs)
+
+    def plain(self, paragraphs: Sequence[Paragraph]) -> tuple[str, ...]:
+        """Each paragraph without markup, but for the backticks around code."""
+        return tuple("".join(map(self._plain, paragraph)) for paragraph in paragraphs)
+
+    def _markdown(self, piece: str | Link | Page) -> str:
+        match piece:
+            case str():
+                return piece
+            case Page(code):
+                address = self.addresses.of_page(code)
+                return f"[{code}]({address})" if address else self._plain(piece)
+            case Link(text, str() as address):
+                return f"[{text}]({address})"
+            case Link(text, Location() as place):
+                address = self.addresses.of_file(place.path, self._line(place))
+                return f"[{text}]({address})" if address else self._plain(piece)
+            case _:
+                raise TypeError(piece)
+
+    def _plain(self, piece: str | Link | Page) -> str:
+        match piece:
+            case str():
+                return piece.replace("**", "")
+            case Page(code):
+                return f"`biaslens explain {code}`"
+            case Link(text, str() as address):
+                return f"{text} ({address})"
+            case Link(text, Location() as place):
+                line, name = self._line(place), re.split(r"[/\\]", place.path)[-1]
+                where = [*([] if place.path == self.source.path else [name]), *([f"line {line}"] if line else [])]
+                head = f"{text[:-1]}, " if text.endswith(")") else f"{text} ("
+                return f"{head}{', '.join(where)})"
+            case _:
+                raise TypeError(piece)
+
+    def _line(self, place: Location) -> int | None:
+        """One-based, None where the file is not at hand."""
+        source = self.source if place.path == self.source.path else self.files and self.files.read(place.path)
+        return source.line_and_column(place.span.start)[0] + 1 if isinstance(source, Source) else None
