@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from markdown_cases import Build, Case, Expectation
+from recorder import Recorded, Recorder
 
 MOVED = 1e-6
 STAYED = 1e-9
@@ -116,6 +117,28 @@ def _complaints(expectation: Expectation, readings: Mapping[str, list[Reading]])
                 yield f"torch says {_words(everything)}"
         case _:
             pass
+
+
+def recorded_pairs(
+    text: str, build: Build, line: int, part: str = "bias"
+) -> Iterator[tuple[list[Recorded], list[Recorded]]]:
+    """What every torch function gets and gives, without and with the bias of a layer made on a line, or a part of it.
+
+    One pair for each such layer, as it was built and after `train()`.
+    """
+    for seed in SEEDS:
+        with _float64(), _lines_recorded(), torch.no_grad():
+            forward, model, inputs = _prepare(text, build, seed)
+            for layer in [layer for layer in model.modules() if vars(layer).get(_LINE) == line and _has_shift(layer)]:
+                with _bias_of(layer) as bias, _perturbed([bias]):
+                    changed: Tensor = eval(part, {"bias": bias})
+                    value = changed.clone()
+                    without, given = Recorder(_FILE), Recorder(_FILE)
+                    for recorder, factor in ((without, 0), (given, 1)):
+                        changed.copy_(factor * value)
+                        with recorder:
+                            _run(forward, model, inputs, seed)
+                    yield without.calls, given.calls
 
 
 def output(text: str, build: Build) -> Tensor:

@@ -102,19 +102,19 @@ NAMES = sorted(LINES)
 
 @pytest.mark.parametrize("name", NAMES)
 def test_torch_agrees(name: str) -> None:
-    assert contradictions(_case(name)) == []
+    assert contradictions(example(name)) == []
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_analysis_gives_the_proved_verdicts(name: str) -> None:
-    case = _case(name)
+    case = example(name)
     assert found_verdicts(case) == expected_verdicts(case)
     assert wrong_reasons(case) == []
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_example_after_all_safe_fixes_computes_the_same_and_is_clean(name: str) -> None:
-    case = _case(name)
+    case = example(name)
     result = after_safe_fixes(case)
     assert [finding.message for finding in result.report.findings if finding.severity == "warning"] == []
     assert changes_by_fix(replace(case, fixed=result.source.text)) == []
@@ -124,7 +124,7 @@ def test_every_example_is_proved() -> None:
     assert NAMES == sorted(file.stem for file in EXAMPLES.glob("*.py")) == sorted(BUILDS)
 
 
-def _case(name: str) -> Case:
+def example(name: str) -> Case:
     """The example with the expectations that the table gives for its lines."""
     text = (EXAMPLES / f"{name}.py").read_text("utf-8")
     lines = text.split("\n")
