@@ -6,14 +6,14 @@ FILES ?= examples/
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
-CODE := $(wildcard server tests examples benchmarks)
+CODE := $(wildcard server tests examples benchmarks docs)
 
-.PHONY: help run test lint format clean
+.PHONY: help run test lint format docs clean
 
 help:
 	@echo "make run     check examples/, or FILES=...     make test    everything that has to pass"
 	@echo "make lint    style and types only              make format  rewrite the code in the project's style"
-	@echo "make clean   remove .venv and all caches"
+	@echo "make docs    write the generated pages         make clean   remove .venv and all caches"
 
 run: $(VENV)/.installed
 	@$(BIN)/biaslens check --exit-zero $(FILES)
@@ -29,6 +29,9 @@ lint: $(VENV)/.installed-dev
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/ruff check --fix $(CODE)
+
+docs: $(VENV)/.installed
+	$(BIN)/python docs/generate.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis

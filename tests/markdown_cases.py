@@ -18,8 +18,9 @@ A case is prose, one model file, and the ways to build it:
 
     - build `Net()` on `(4, 3, 9, 9)`
 
-The model file begins with `PRELUDE`, which the text leaves out. A comment at the end of a constructor call's first
-line says what must be found there, whether or not the layer has a bias at present:
+The model file begins with `PRELUDE`, which the text leaves out; on the pages of `docs/` it is complete as it stands.
+A comment at the end of a constructor call's first line says what must be found there, whether or not the layer has a
+bias at present:
 
 | comment | verdict | what torch must say |
 |---|---|---|
@@ -37,9 +38,9 @@ bias.chunk(3)[1]`, or `; no effect if norm is None: …`. Torch then perturbs th
 run, or under a condition in each `build`, and it has one in an `otherwise`.
 
 A run is "- build `expression` on `inputs`", "- otherwise …" for the other side of a condition, or "- eval …" in eval
-mode. Inputs are shapes (a tuple of integers) or any expressions; several are separated by commas. An expression may
-name a method: "- build `Net().features` on `(4, 3, 9, 9)`". A block that opens with "```python fixed" holds the same
-file after all safe fixes.
+mode; a page for readers hides it: "<!-- build … -->". Inputs are shapes (a tuple of integers) or any expressions;
+several are separated by commas. An expression may name a method: "- build `Net().features` on `(4, 3, 9, 9)`". A block
+that opens with "```python fixed" holds the same file after all safe fixes.
 """
 
 from __future__ import annotations
@@ -52,9 +53,10 @@ from pathlib import Path
 PRELUDE = "import torch\nimport torch.nn.functional as F\nfrom torch import nn\n\n\n"
 
 FOLDER = Path(__file__).parent / "cases"
+DOCS = Path(__file__).parent.parent / "docs"
 
 _BLOCK = re.compile(r"^```python( fixed)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_RUN = re.compile(r"^- (build|otherwise|eval) `(.+?)` on `(.+)`$", re.MULTILINE)
+_RUN = re.compile(r"^(?:- |<!-- )(build|otherwise|eval) `(.+?)` on `(.+)`(?: -->)?$", re.MULTILINE)
 _WORDS = "redundant if|redundant in every use|redundant|absorbed|needed|returned|unused|unknown"
 _EXPECTATION = re.compile(rf"#\s+({_WORDS})(?::\s+([^;]+))?(?:;\s+no effect(?: if ([^:]+))?:\s+(.+))?$")
 _NEED_A_NAME = ("redundant", "redundant if", "absorbed")
@@ -98,17 +100,22 @@ class Case:
 
 
 def all_cases() -> tuple[Case, ...]:
-    """Every case of the specification."""
-    files = sorted(FOLDER.glob("*.md"))
-    return tuple(case for file in files for case in read_cases(file.read_text("utf-8"), file.stem))
+    """Every case of the specification, and every example of the documentation, whose model files are complete."""
+    texts = [(file, PRELUDE) for file in sorted(FOLDER.glob("*.md"))] + [
+        (file, "") for file in sorted(DOCS.glob("*.md"))
+    ]
+    return tuple(case for file, prelude in texts for case in read_cases(file.read_text("utf-8"), file.stem, prelude))
 
 
-def read_cases(markdown: str, theme: str) -> Iterator[Case]:
-    """The cases of one Markdown text; sections without a Python block are prose. ValueError where one is malformed."""
+def read_cases(markdown: str, theme: str, prelude: str = PRELUDE) -> Iterator[Case]:
+    """The cases of one Markdown text; sections without a Python block are prose. ValueError where one is malformed.
+
+    prelude: what every model file begins with and the text leaves out.
+    """
     for section in re.split(r"^## ", markdown, flags=re.MULTILINE)[1:]:
         heading, _, body = section.partition("\n")
         if _BLOCK.search(body):
-            yield _read_case(f"{theme}: {heading.strip()}", body)
+            yield _read_case(f"{theme}: {heading.strip()}", body, prelude)
 
 
 def expectations_of(text: str) -> dict[int, Expectation]:
@@ -121,8 +128,8 @@ def expectations_of(text: str) -> dict[int, Expectation]:
     }
 
 
-def _read_case(name: str, body: str) -> Case:
-    blocks = [(match[1] is not None, PRELUDE + match[2]) for match in _BLOCK.finditer(body)]
+def _read_case(name: str, body: str, prelude: str) -> Case:
+    blocks = [(match[1] is not None, prelude + match[2]) for match in _BLOCK.finditer(body)]
     models = [text for is_fixed, text in blocks if not is_fixed]
     fixed = [text for is_fixed, text in blocks if is_fixed]
     builds = tuple(Build(*match.groups()) for match in _RUN.finditer(_BLOCK.sub("", body)))

@@ -263,6 +263,7 @@ def test_rules_lists_codes_that_explain_explains() -> None:
         page = run("explain", code.lower())
         assert page.code == 0
         assert page.out.startswith("# ")
+        assert f"\n\n**{code}** " in page.out
     assert run("explain", "bias-before-batch-norm").out == run("explain", "BL101").out
 
 

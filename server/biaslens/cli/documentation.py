@@ -6,6 +6,7 @@ import difflib
 
 from biaslens.cli.console import Console
 from biaslens.render.style import plain
+from biaslens.rules.page import page
 from biaslens.rules.registry import RULES, rule_by_code
 
 _WIDEST = 100
@@ -20,11 +21,11 @@ def explain(code: str, console: Console) -> int:
         hint = f"Did you mean {near[0]}?" if near else "`biaslens rules` lists them."
         console.note(f"There is no rule {code!r}. {hint}")
         return 2
-    page = rule.documentation.strip()
+    text = page(rule)
     if console.out.isatty():
-        console.out.write(_typeset(page, coloured=console.paint is not plain))
+        console.out.write(_typeset(text, coloured=console.paint is not plain))
     else:
-        console.say(page)
+        console.out.write(text)
     return 0
 
 
@@ -37,11 +38,11 @@ def list_rules(console: Console) -> int:
     return 0
 
 
-def _typeset(page: str, *, coloured: bool) -> str:
+def _typeset(text: str, *, coloured: bool) -> str:
     from rich.console import Console as Terminal
     from rich.markdown import Markdown
 
     terminal = Terminal(no_color=not coloured)
     with terminal.capture() as captured:
-        terminal.print(Markdown(page), width=min(terminal.width, _WIDEST))
+        terminal.print(Markdown(text), width=min(terminal.width, _WIDEST))
     return captured.get()

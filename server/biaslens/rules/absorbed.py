@@ -19,7 +19,7 @@ def findings(flow: Flow, rule: Rule, role: str) -> Iterator[Finding]:
                 name=rule.name,
                 location=site.location,
                 message=statement(site),
-                severity="hint",
+                severity=rule.severity,
                 site=site,
                 related=tuple(
                     (layer.site, f"the bias of {named(layer)} can take it over") for layer in absorbers(site)

@@ -3,14 +3,15 @@
 ## What it finds
 
 A recurrent layer of torch with its biases: `LSTM`, `GRU`, `RNN` and their cells have one bias for the input, `bias_ih`,
-and one for the state, `bias_hh`, and add them up.
+and one for the state that they hand from step to step, `bias_hh`, and add them up.
 
 ## Why
 
-Each gate is a function of `W_ih x + b_ih + W_hh h + b_hh`. What one of the biases gains and the other loses changes
-nothing: one would do. Torch has two for compatibility with cuDNN. In a `GRU` that holds for the reset and the update
-gate, two thirds of each bias; in the third gate `b_hn` is multiplied by the reset gate, which makes it another one than
-`b_in`.
+Each gate of such a layer (a part that decides what of the state is kept, written or shown) is a function of
+`W_ih x + b_ih + W_hh h + b_hh`. What one of the biases gains and the other loses changes nothing: one would do. Torch
+has two for compatibility with cuDNN, NVIDIA's library that computes these layers on a GPU. In a `GRU` that holds for
+the reset and the update gate, two thirds of each bias; in the third gate `b_hn` is multiplied by the reset gate, which
+makes it another one than `b_in`.
 
 ## Example
 
@@ -92,7 +93,7 @@ def check(flow: Flow) -> Iterator[Finding]:
             name=RULE.name,
             location=layer.site,
             message=f"The two biases of {named(layer)}, `bias_ih` and `bias_hh`, are {where}: one would do there.",
-            severity="hint",
+            severity=RULE.severity,
             site=Site(layer.site, layer, Verdict.NEEDED, (), part=Part("half" if whole else "a third", "")),
             url=RULE.url,
             unnecessary=False,
@@ -106,4 +107,6 @@ RULE = Rule(
     documentation=__doc__ or "",
     url="https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html",
     default=False,
+    severity="hint",
+    fix="",
 )

@@ -9,8 +9,9 @@ the values of attention before its output layer. Whatever the first bias adds, t
 ## Why
 
 `W₂(W₁x + b₁) + b₂ = W₂W₁x + (W₂b₁ + b₂)`: there is one constant, `W₂b₁ + b₂`, and `b₂` can be all of it. A model
-without `b₁` can compute the same functions. That is a remark about what can be learned, not about what is computed:
-`b₁` has an effect, it takes part in training, and two factors may train differently from one.
+without `b₁` can compute the same functions; one says that `b₂` *absorbs* `b₁`. That is a remark about what can be
+learned, not about what is computed: `b₁` has an effect, it takes part in training, and a constant made of two numbers
+may train differently from one. So this is a hint, and no gain in accuracy is promised.
 
 ## Example
 
@@ -46,15 +47,16 @@ class Bottleneck(nn.Module):
 
 ## When it does not apply
 
-Something else reads the bias, such as a residual connection around the second layer. The second layer is padded with
-zeros, so that less arrives at the border. It is also applied to something that does not carry this bias. Its bias is
-frozen, tied to another one, or absent in some models. In `fc1(x) + fc2(x)` neither takes the other over here.
+Something else reads the bias, such as a residual connection around the second layer (`h + up(h)`). The second layer
+pads with zeros, so that less of the bias arrives at the border. It is also applied to something that does not carry
+this bias. Its bias is frozen (not trained), tied to another one, or absent in some models. In `fc1(x) + fc2(x)` either
+bias could be the one that stays: nothing is said about them.
 
 ## Fix safety
 
 Unsafe: the model can learn the same functions, but the function that its present numbers stand for changes unless
-`W₂b₁` is added to `b₂`. The parameter leaves the `state_dict`. Where code reads this `.bias` and would crash, no fix
-is offered.
+`W₂b₁` is added to `b₂`. The bias leaves the `state_dict` (the parameters by name, which is what a checkpoint stores).
+Where code reads this `.bias` and would crash, no fix is offered.
 
 ## The proof in three lines
 
@@ -90,4 +92,6 @@ RULE = Rule(
     documentation=__doc__ or "",
     url="https://docs.pytorch.org/docs/stable/generated/torch.nn.Linear.html",
     default=False,
+    severity="hint",
+    fix="unsafe",
 )

@@ -3,16 +3,21 @@
 ## What it finds
 
 A convolution or linear layer with a bias whose output ends, on every path through the code, in a batch norm. Between
-the two may stand whatever carries a per-channel constant on: pooling, a residual addition, a concatenation, a
-reshape, a second linear layer.
+the two may stand whatever passes on one number for a whole channel: pooling, a residual sum (`x + block(x)`), a
+concatenation, a reshape, a 1×1 convolution, a second linear layer.
 
 ## Why
 
-A batch norm subtracts from every channel its mean over the batch and all positions. A bias adds the same number
-everywhere in its channel, so the mean grows by that number and the subtraction removes it; the variance does not see
-it at all. What is left is a parameter that costs memory, optimiser state and a reduction over the batch in every
-backward pass, and that learns nothing: its gradient is rounding noise. Whether the norm is `affine` plays no part;
-if it is, its own `bias` does what the removed one could not. Removing the bias changes no accuracy.
+A bias adds one number to all of a channel, at every position of every sample. In training a batch norm subtracts from
+each channel its mean over the batch and all positions. The bias has raised that mean by just its own value, so it is
+subtracted again; the variance, which says how far the values spread, does not see it at all. What is left is a
+parameter that costs memory, optimiser state (the numbers that an optimiser such as Adam keeps for each parameter) and a
+sum over the batch in every backward pass, and that learns nothing: its gradient is rounding noise.
+
+So `bias=False` in front of a batch norm is more than a convention. It does not take an `affine` norm, which is one that
+goes on to multiply by a learned γ and add a learned β (PyTorch's names: `weight` and `bias`): the subtraction removes
+the bias with or without them. Where there is a β, it does what the removed bias could not. Removing the bias does not
+improve accuracy: the model computes the same as before.
 
 ## Example
 
@@ -50,21 +55,23 @@ class Stem(nn.Module):
 
 ## When it does not apply
 
-Something reads the bias before the norm: an activation, dropout, a gate that depends on the sample, or a zero-padded
-convolution, which makes the shift differ at the border. The output is also used elsewhere. The norm runs in eval
-mode while training (a frozen norm): then it adds constants only, and the bias counts.
+Something reads the bias before the norm: an activation such as ReLU, dropout, a gate (a factor computed from the
+sample), or another convolution that pads with zeros, where less of the bias arrives at the border than in the middle.
+The output is also used elsewhere. The norm runs in eval mode while the model trains (a frozen norm): then it subtracts
+a stored number instead of the mean of the batch, and the bias counts.
 
 ## Fix safety
 
-Safe: in training the model computes the same function. The parameter leaves the `state_dict`, so the fix is marked
-unsafe in a file that loads weights, or that reads this `.bias` without asking whether it is None; where such a read
-would crash, no fix is offered. In eval mode the stored `running_mean` contains the bias, so in a trained checkpoint
-it has to be subtracted there once.
+Safe: in training the model computes the same function. The bias leaves the `state_dict` (the parameters by name, which
+is what a checkpoint stores), so the fix is marked unsafe in a file that loads weights, or that reads this `.bias`
+without asking whether it is None; where such a read would crash, no fix is offered. In eval mode a batch norm
+subtracts the mean that it has stored while training, `running_mean`, and that contains the bias: in a trained
+checkpoint what the bias adds has to be subtracted from it once.
 
 ## The proof in three lines
 
 - With `y = W∗x + b`, the mean over batch and positions is `mean(y) = mean(W∗x) + b`, for each channel.
-- So `y − mean(y) = W∗x − mean(W∗x)`, and the variance, a function of `y − mean(y)`, does not contain `b` either.
+- So `y − mean(y) = W∗x − mean(W∗x)`, and the variance σ², a mean of `(y − mean(y))²`, does not contain `b` either.
 - The result `γ · (y − mean(y)) / σ + β` is the same for every `b`.
 
 ## References

@@ -7,10 +7,14 @@ channels.
 
 ## Why
 
-A group norm subtracts the mean of all channels of a group. With one channel per group that is the mean of the
-channel, which contains its bias, so the bias is subtracted again, as by an instance norm. With fewer groups only the
-*average* bias of a group is lost and the differences between its channels survive: there the bias has an effect, and
-this rule is silent.
+A group norm splits the channels into groups and subtracts from each group its mean over all of its channels and
+positions. With one channel per group that is the mean of the channel, which contains its bias, so the bias is
+subtracted again, as by an instance norm. Whether the norm has a learned scale and shift of its own (`affine`, which is
+the default) plays no part.
+
+With fewer groups only the *average* bias of a group is lost, and the differences between its channels survive: there
+the bias has an effect, and this rule is silent. Removing a bias that has none does not improve accuracy: the model
+computes the same as before.
 
 ## Example
 
@@ -47,19 +51,20 @@ class Block(nn.Module):
 ## When it does not apply
 
 The norm has fewer groups than channels, or their numbers cannot be shown to be equal. Something reads the bias before
-the norm: an activation, dropout, or a zero-padded convolution.
+the norm: an activation such as ReLU, dropout, or another convolution that pads with zeros, where less of the bias
+arrives at the border than in the middle.
 
 ## Fix safety
 
-Safe: the model computes the same function, in training and in evaluation. The parameter leaves the `state_dict`, so
-the fix is marked unsafe in a file that loads weights, or that reads this `.bias` without asking whether it is None;
-where such a read would crash, no fix is offered.
+Safe: the model computes the same function, in training and in evaluation. The bias leaves the `state_dict` (the
+parameters by name, which is what a checkpoint stores), so the fix is marked unsafe in a file that loads weights, or
+that reads this `.bias` without asking whether it is None; where such a read would crash, no fix is offered.
 
 ## The proof in three lines
 
 - With one channel per group, `mean(y) = mean(W∗x) + b` over the positions of one sample, for each channel.
-- So `y − mean(y) = W∗x − mean(W∗x)`, and the variance does not contain `b` either.
-- The result `γ · (y − mean(y)) / σ + β` is the same for every `b`.
+- So `y − mean(y) = W∗x − mean(W∗x)`, and the variance σ² does not contain `b` either.
+- The result `γ · (y − mean(y)) / σ + β`, with the norm's own scale γ and shift β, is the same for every `b`.
 
 ## References
 

@@ -7,9 +7,12 @@ A convolution with a bias whose output ends, on every path through the code, in 
 ## Why
 
 An instance norm subtracts from every channel of every sample its mean over all positions. A bias adds the same
-number at every position, so it is subtracted again. That holds with `affine=False`, which is the default, as well: it
-is the subtraction that removes the bias, not the learned shift. Without `affine` no shift is left at all after the
-norm, and keeping the bias of the layer before it does not bring one back.
+number at every position, so it is subtracted again. What is left is a parameter that learns nothing.
+
+Some well-known code keeps the bias just here, because by default an instance norm has no learned shift of its own
+(`affine=False`; with `affine=True` it has a scale γ and a shift β). But the bias cannot stand in for that shift: it is
+added *before* the mean is subtracted, with `affine` or without. Who wants a shift after the norm has to write
+`affine=True`. Removing the bias does not improve accuracy: the model computes the same as before.
 
 ## Example
 
@@ -47,23 +50,23 @@ class Down(nn.Module):
 
 ## When it does not apply
 
-Something reads the bias before the norm: an activation, dropout, or a zero-padded convolution or transposed
-convolution after it, which makes the shift differ at the border. The bias of a `Linear` before an `InstanceNorm1d`
-varies along the axis that is averaged, so it stays.
+Something reads the bias before the norm: an activation such as ReLU, dropout, or another convolution that pads with
+zeros, where less of the bias arrives at the border than in the middle. The bias of a `Linear` before an
+`InstanceNorm1d` has another number for each position that the mean is taken over, so it stays.
 
 ## Fix safety
 
-Safe: the model computes the same function, in training and, by default, in evaluation. The parameter leaves the
-`state_dict`, so the fix is marked unsafe in a file that loads weights, or that reads this `.bias` without asking
-whether it is None; where such a read would crash, no fix is offered. With `track_running_stats=True` the norm behaves
-like a batch norm in evaluation: the stored `running_mean` contains the bias, and in a trained checkpoint it has to be
-subtracted there.
+Safe: the model computes the same function, in training and, by default, in evaluation. The bias leaves the
+`state_dict` (the parameters by name, which is what a checkpoint stores), so the fix is marked unsafe in a file that
+loads weights, or that reads this `.bias` without asking whether it is None; where such a read would crash, no fix is
+offered. With `track_running_stats=True` the norm behaves like a batch norm in evaluation: it subtracts a stored mean,
+`running_mean`, that contains the bias, and in a trained checkpoint what the bias adds has to be subtracted from it.
 
 ## The proof in three lines
 
 - With `y = W∗x + b`, the mean over the positions of one sample is `mean(y) = mean(W∗x) + b`, for each channel.
-- So `y − mean(y) = W∗x − mean(W∗x)`, and the variance of the positions does not contain `b` either.
-- The result `(y − mean(y)) / σ` is the same for every `b`.
+- So `y − mean(y) = W∗x − mean(W∗x)`, and the variance σ² of the positions does not contain `b` either.
+- The result `(y − mean(y)) / σ` is the same for every `b`, and so is `γ` times that plus `β`.
 
 ## References
 

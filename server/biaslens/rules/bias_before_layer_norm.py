@@ -3,14 +3,19 @@
 ## What it finds
 
 A layer whose bias varies along axes that a following layer norm does *not* normalise over, and is the same along
-those that it does: for example a linear layer that mixes tokens, whose bias has one number per token, before a layer
-norm over the features.
+those that it does: for example a linear layer that mixes tokens (the positions of a sequence), whose bias has one
+number per token, before a layer norm over the features (the numbers that describe one token).
 
 ## Why
 
-A layer norm subtracts the mean over the features. A bias that is the same for all features of a token is part of that
-mean, so it is subtracted again. The ordinary case is different: the bias of a `Linear` before a `LayerNorm` varies
-along the features, only its *average* is lost, and it stays. `RMSNorm` subtracts no mean at all.
+A layer norm subtracts from each token the mean over its features. A bias that is the same for all features of a token
+is part of that mean, so it is subtracted again.
+
+The ordinary case is different. The bias of a `Linear` before a `LayerNorm` has another number for each feature: only
+its *average* over the features is lost, the differences between them have an effect, and it stays. That a layer norm
+removes the bias in front of it, as a batch norm does, is a mistake; and an `RMSNorm` removes nothing of it, since it
+divides by the size of the features and subtracts no mean. Removing a bias that has no effect does not improve accuracy:
+the model computes the same as before.
 
 ## Example
 
@@ -49,20 +54,20 @@ class TokenMixing(nn.Module):
 ## When it does not apply
 
 The bias varies along the normalised axes, as that of any `Linear` directly before a `LayerNorm` over its features
-does. The norm is an `RMSNorm`. A residual stream that is normalised in one place and used raw in another keeps its
-biases.
+does. The norm is an `RMSNorm`. The layer's output is normalised in one place and used as it is in another: a residual
+stream (`x = x + block(norm(x))`) keeps the biases that were added to it.
 
 ## Fix safety
 
-Safe: the model computes the same function, in training and in evaluation. The parameter leaves the `state_dict`, so
-the fix is marked unsafe in a file that loads weights, or that reads this `.bias` without asking whether it is None;
-where such a read would crash, no fix is offered.
+Safe: the model computes the same function, in training and in evaluation. The bias leaves the `state_dict` (the
+parameters by name, which is what a checkpoint stores), so the fix is marked unsafe in a file that loads weights, or
+that reads this `.bias` without asking whether it is None; where such a read would crash, no fix is offered.
 
 ## The proof in three lines
 
 - With `y[t, f] = z[t, f] + b[t]`, the mean over the features is `mean(y)[t] = mean(z)[t] + b[t]`.
-- So `y − mean(y) = z − mean(z)`, and the variance over the features does not contain `b` either.
-- The result `γ · (y − mean(y)) / σ + β` is the same for every `b`.
+- So `y − mean(y) = z − mean(z)`, and the variance σ² over the features does not contain `b` either.
+- The result `γ · (y − mean(y)) / σ + β`, with the norm's own scale γ and shift β, is the same for every `b`.
 
 ## References
 

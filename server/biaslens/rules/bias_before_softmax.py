@@ -2,16 +2,21 @@
 
 ## What it finds
 
-A layer whose bias adds the same number to all entries over which a softmax is taken: the *key* bias of attention, and
-the bias of a `Linear(d, 1)` score that is softmaxed over positions. Where one layer makes queries, keys and values
-together (`Linear(d, 3 * d)`), the part of its bias that becomes the keys: as information, since it cannot be left out.
+A layer whose bias adds the same number to all entries over which a softmax is taken (it turns scores into positive
+weights that sum to one): the *key* bias of attention, and the bias of a `Linear(d, 1)` that gives a score to each
+position, before a softmax over the positions. Where one layer makes queries, keys and values together
+(`Linear(d, 3 * d)`), the part of its bias that becomes the keys: as information, since it cannot be left out.
 
 ## Why
 
-A softmax depends on the differences of its inputs only. A key bias `b` adds `q·b` to the scores of a query `q`, the
-same number for every key, so the attention weights stay as they are. Masks with −inf, ALiBi, relative position biases
-and dropout after the softmax change nothing about that. The *query* and *value* biases are different: they have an
-effect.
+A softmax depends only on the differences between its inputs. In attention each query `q` compares itself with every key
+`k` by the product `q·k`. A key bias `b` adds `q·b` to each of these scores, the same number for every key, so the
+weights stay as they are. Masks (−inf where a query must not look), position biases that are added to the scores (as in
+ALiBi, T5 and Swin) and dropout after the softmax change nothing about that.
+
+The *query* and *value* biases are different: they have an effect. And key biases are not always idle. They have an
+effect with rotary position embeddings (RoPE), which turn each key by an angle that depends on its position, and where
+keys are normalised. Removing one that has no effect does not improve accuracy: the model computes the same as before.
 
 ## Example
 
@@ -51,15 +56,17 @@ class Attention(nn.Module):
 
 ## When it does not apply
 
-Something reads the keys or scores before the softmax: rotary position embeddings, a norm on the keys, cosine or
-linear or sigmoid attention, a tanh soft cap, an attention sink, `add_zero_attn` or `add_bias_kv`. The raw scores are
-used elsewhere. Of one layer for queries, keys and values the rest of the bias has an effect.
+Something reads the keys or the scores before the softmax: rotary position embeddings, a norm on the keys, cosine
+similarity instead of a product, `tanh` around the scores (a soft cap). There is no softmax over all keys: linear or
+sigmoid attention. One more entry takes part that has no key bias: an attention sink, `add_zero_attn`, `add_bias_kv`.
+The raw scores are used elsewhere. Of one layer for queries, keys and values the rest of the bias has an effect.
 
 ## Fix safety
 
-Safe: the model computes the same function, in training and in evaluation. The parameter leaves the `state_dict`, so
-the fix is marked unsafe in a file that loads weights, or that reads this `.bias` without asking whether it is None;
-where such a read would crash, no fix is offered. There is none for a part of a bias.
+Safe: the model computes the same function, in training and in evaluation. The bias leaves the `state_dict` (the
+parameters by name, which is what a checkpoint stores), so the fix is marked unsafe in a file that loads weights, or
+that reads this `.bias` without asking whether it is None; where such a read would crash, no fix is offered. There is
+none for a part of a bias.
 
 ## The proof in three lines
 

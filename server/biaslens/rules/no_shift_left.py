@@ -2,15 +2,17 @@
 
 ## What it finds
 
-A layer built without a bias, or a norm without a β, whose result goes straight into an activation: nothing on the way
-adds a constant. So zeros that come into the layer are zeros before the activation, whatever the weights.
+A layer built without a bias, or a norm without a learned shift β, whose result goes straight into an activation such as
+ReLU: nothing on the way adds a constant. So zeros that come into the layer are zeros before the activation, whatever
+the weights.
 
 ## Why
 
 A unit `relu(w·x + b)` switches at `w·x = −b`, anywhere; without `b` it switches at `w·x = 0`, so that all its
-boundaries pass through the origin. Where a norm with a β follows, the β is that shift; here there is none. Many models
-do this on purpose, such as language models with an RMSNorm and no biases: they are wide enough, and have fewer
-parameters and a simpler scaling. This rule only says where it is so.
+boundaries pass through the origin. Where a norm with a β follows, the β is that shift; here there is none, and nothing
+else replaces the bias. Many models do this on purpose, such as language models with no biases and an RMSNorm, which
+scales its input and neither subtracts nor adds anything: they are wide enough, and have fewer parameters. This rule
+only says where it is so.
 
 ## Example
 
@@ -88,7 +90,7 @@ def check(flow: Flow) -> Iterator[Finding]:
                 name=RULE.name,
                 location=site.location,
                 message=_statement(site),
-                severity="hint",
+                severity=RULE.severity,
                 site=site,
                 related=tuple((end.location, f"`{end.label}` meets it here") for end in _ends(site)[:1]),
                 url=RULE.url,
@@ -118,4 +120,6 @@ RULE = Rule(
     documentation=__doc__ or "",
     url="https://docs.pytorch.org/docs/stable/generated/torch.nn.Linear.html",
     default=False,
+    severity="hint",
+    fix="",
 )

@@ -2,15 +2,17 @@
 
 ## What it finds
 
-A norm whose own learnable shift, β, arrives on every path through the code at a layer that has a bias of its own, as
-one number for each of that layer's features: a `LayerNorm` before the first linear layer of an MLP, as in most
-transformers, or a batch norm before a convolution without padding.
+A norm whose own learnable shift, β (PyTorch calls it the norm's `bias`), arrives on every path through the code at a
+layer that has a bias of its own, as one number for each of that layer's features: a `LayerNorm` before the first linear
+layer of an MLP (linear, activation, linear), as in most transformers, or a batch norm before a convolution without
+padding.
 
 ## Why
 
-`W(γx̂ + β) + b = Wγx̂ + (Wβ + b)`: there is one constant, and `b` can be all of it. A model without β can compute the
-same functions. As for two linear layers this is a remark about what can be learned, not about what is computed: β has
-an effect and takes part in training.
+A norm gives `γx̂ + β`, where `x̂` is its input with mean 0 and spread 1, and `W(γx̂ + β) + b = Wγx̂ + (Wβ + b)`: there is
+one constant, and `b` can be all of it. A model without β can compute the same functions. As for two linear layers this
+is a remark about what can be learned, not about what is computed: β has an effect and takes part in training. So this
+is a hint, and no gain in accuracy is promised.
 
 ## Example
 
@@ -48,8 +50,9 @@ class FeedForward(nn.Module):
 
 ## When it does not apply
 
-The next layer has no bias, or one that is frozen, tied to another or absent in some models. Something else reads what
-the norm gives, as a second branch does. The next layer is padded with zeros, or it is also applied to something else.
+The next layer has no bias, or one that is frozen (not trained), tied to another or absent in some models. Something
+else reads what the norm gives, as a second branch does. The next layer pads with zeros, or it is also applied to
+something else.
 
 ## Fix safety
 
@@ -91,4 +94,6 @@ RULE = Rule(
     documentation=__doc__ or "",
     url="https://docs.pytorch.org/docs/stable/generated/torch.nn.LayerNorm.html",
     default=False,
+    severity="hint",
+    fix="unsafe",
 )

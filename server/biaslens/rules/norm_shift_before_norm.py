@@ -2,15 +2,15 @@
 
 ## What it finds
 
-A norm whose own learnable shift, β, is subtracted again on every path through the code: by the next norm, or by a
-softmax. Between the two may stand whatever carries a constant of a channel on, such as the 1×1 convolution between the
-projection and the expansion of two inverted residual blocks (MobileNetV2), unless it is padded with zeros.
+A norm whose own learnable shift, β (PyTorch calls it the norm's `bias`), is subtracted again on every path through the
+code: by the next norm, or by a softmax. Between the two may stand whatever passes on one number for a whole channel,
+such as the 1×1 convolution between two blocks of MobileNetV2, unless it pads with zeros.
 
 ## Why
 
-A norm gives `γ · x̂ + β`. The β adds the same number everywhere in its channel, so the mean that a batch norm behind it
-subtracts has grown by that number, too. β is a bias like any other: a parameter that learns nothing. Its γ is not
-concerned: it weighs the channels against each other.
+A norm gives `γ · x̂ + β`, where `x̂` is its input with mean 0 and spread 1. The β adds the same number everywhere in its
+channel, so the mean that a batch norm behind it subtracts has grown by that number, too. β is a bias like any other: a
+parameter that learns nothing. The scale γ is not concerned: it weighs the channels against each other.
 
 ## Example
 
@@ -49,8 +49,8 @@ class Tokens(nn.Module):
 ## When it does not apply
 
 An activation, dropout or a zero-padded convolution stands between the two norms, or something else reads what the
-first norm gives. The second one is a layer norm over the features along which β varies, or an RMSNorm, which does
-not subtract a mean.
+first norm gives. The second one is a layer norm over the features along which β varies (only the average of β goes), or
+an RMSNorm, which does not subtract a mean.
 
 ## Fix safety
 
@@ -90,7 +90,7 @@ def check(flow: Flow) -> Iterator[Finding]:
                 name=RULE.name,
                 location=site.location,
                 message=statement(site, fate),
-                severity="hint",
+                severity=RULE.severity,
                 site=site,
                 related=((place_of(fate), f"{canceller(fate)} cancels it here"),),
                 url=RULE.url,
@@ -105,4 +105,6 @@ RULE = Rule(
     documentation=__doc__ or "",
     url="https://arxiv.org/abs/1502.03167",
     default=False,
+    severity="hint",
+    fix="unsafe",
 )

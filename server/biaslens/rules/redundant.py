@@ -25,7 +25,7 @@ def findings(flow: Flow, rule: Rule) -> Iterator[Finding]:
                 name=rule.name,
                 location=site.location,
                 message=statement(site, fate),
-                severity="warning" if is_certain(site) else "information",
+                severity=rule.severity if is_certain(site) else "information",
                 site=site,
                 related=((place_of(fate), f"{canceller(fate)} cancels it here"),),
                 url=rule.url,

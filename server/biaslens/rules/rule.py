@@ -48,10 +48,12 @@ class Finding:
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule; its page, hover and `explain` text is `documentation`, the docstring of its module.
+    """One rule; `documentation`, the docstring of its module, is its page, once `rules.page` has put the facts on top.
 
     code: "BL101". name: "bias-before-batch-norm". url: a page that exists today: the paper it rests on, or "".
     mechanism: what cancels the bias, in the words of `Fate.cancelled_by`; "" for rules about something else.
+    severity: of what holds as the code stands; a warning that hangs on a condition becomes information.
+    fix: the applicability of its fixes where nothing in the code speaks against them, "" for a rule without any.
     """
 
     code: str
@@ -61,6 +63,8 @@ class Rule:
     url: str
     default: bool = True
     mechanism: str = ""
+    severity: str = "warning"
+    fix: str = "safe"
 
     @cached_property
     def title(self) -> str:

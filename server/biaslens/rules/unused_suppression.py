@@ -96,7 +96,7 @@ def unused(
                 name=RULE.name,
                 location=Location(flow.path, suppression.span),
                 message=_message(idle, known),
-                severity="hint",
+                severity=RULE.severity,
                 fix=Fix("Remove what silences nothing from the comment", (edit,)),
             )
 
@@ -141,4 +141,5 @@ RULE = Rule(
     documentation=__doc__ or "",
     url="",
     default=False,
+    severity="hint",
 )
