@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from docs.hovers import hover_pages
+
 from biaslens.rules.page import page
 from biaslens.rules.registry import RULES
 from biaslens.rules.rule import Rule
@@ -22,7 +24,7 @@ def pages() -> Mapping[str, str]:
 
     A further folder is one more function here and a line about it in `_ABOUT`.
     """
-    inner = {**_rules()}
+    inner = {**_rules(), **hover_pages()}
     return {"README.md": _index(inner), **inner}
 
 

@@ -84,7 +84,9 @@ def broken_links(file: Path) -> Iterator[str]:
 
 
 def anchors(file: Path) -> set[str]:
-    """The names by which a page's headings are linked."""
+    """The names by which a page's headings are linked, or the lines of other files."""
+    if file.suffix != ".md":
+        return {f"L{number}" for number, _ in enumerate(file.read_text("utf-8").splitlines(), 1)}
     headings = re.findall(r"^#+ (.*)$", prose(file), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
