@@ -273,6 +273,55 @@ def test_explaining_an_unknown_rule_names_the_nearest() -> None:
     assert re.search(r"no rule 'BL110'. Did you mean BL10\d\?", outcome.err)
 
 
+def test_explaining_a_line_says_what_the_hover_says(model: Path) -> None:
+    lines = run("explain", "model.py:7").out.splitlines()
+    assert lines[0] == "model.py:7:21: nn.Conv2d(3, 16, 3)"
+    assert lines[1].startswith("The bias of `conv` has no effect: `bn` subtracts the mean")
+    assert lines[2].startswith("Leave it out (`bias=False`).")
+    assert "Its way: `conv` (line 12) → `bn` (line 12)" in lines
+    assert run("explain", "model.py:7:25").out == run("explain", "model.py:7").out
+    called = run("explain", "model.py:12").out.split("\n\n")
+    assert [text.partition(": ")[2].partition("\n")[0] for text in called] == [
+        "self.head(self.bn(self.conv(x)).relu().mean((2, 3)))",
+        "self.bn(self.conv(x))",
+        "self.conv(x)",
+    ]
+    assert run("explain", f"{model}:12:40").out.count("\n\n") == 0
+
+
+def test_explaining_the_inside_of_a_long_call_explains_the_call(model: Path) -> None:
+    model.write_text(
+        MODEL.replace("nn.Conv2d(3, 16, 3)", "nn.Conv2d(\n            3,\n            16,\n            3,\n        )")
+    )
+    assert run("explain", "model.py:9").out == run("explain", "model.py:7").out != ""
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("model.py:3", "There is no layer, norm or softmax to explain at model.py:3. The nearest are at 7, 8, 9, 12."),
+        ("model.py:99", "model.py has 13 lines, and no 99."),
+        ("model.py:0", "model.py has 13 lines, and no 0."),
+        ("model.py:1:1", "There is no layer, norm or softmax to explain at model.py:1."),
+        ("plain.py:1", "There is no layer, norm or softmax to explain at plain.py:1, nor anywhere else in the file."),
+        ("missing.py:1", "missing.py:1:1: No such file or directory."),
+        (".:1", ". is not a single file: name the file and the line, as in `model.py:12`."),
+        ("model.py", "Which line of model.py? Add it, as in model.py:12."),
+    ],
+)
+def test_a_place_without_anything_to_explain_is_an_error(model: Path, place: str, words: str) -> None:
+    (model.parent / "plain.py").write_text("x = 1\n")
+    outcome = run("explain", place)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert words in outcome.err
+
+
+def test_an_explanation_is_wrapped_on_a_terminal(model: Path) -> None:
+    shown = _on_a_terminal("explain", "model.py:7", cwd=model.parent, NO_COLOR="1", COLUMNS="60")
+    assert max(map(len, shown.splitlines())) <= 80  # but addresses are never broken
+    assert "\x1b[1m" in _on_a_terminal("explain", "model.py:7", cwd=model.parent)
+
+
 def test_a_walk_honours_gitignore_and_skips_environments(model: Path) -> None:
     for name in (
         "kept/a.py",

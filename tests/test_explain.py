@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 
+from biaslens.explain.document import Addresses
 from biaslens.explain.hover import Hover, hover
 from biaslens.lint import Report, lint
 from biaslens.options import Options
+from biaslens.rules.page import page
+from biaslens.rules.registry import rule_by_code
 from biaslens.syntax.files import Files
 from biaslens.text import Source
 
@@ -368,3 +371,116 @@ class Net(nn.Module):
         "`norm` cancels no bias that we followed to it.",
         "The shift β of `norm` adds nothing that the bias of `fc1` cannot add.",
     ]
+
+
+COMMENTED = """\
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3)  # biaslens: ignore[BL101, BL102]
+        self.norm = nn.BatchNorm2d(8)
+        self.head = nn.Linear(8, 8)  # noqa
+
+    def forward(self, x):
+        return self.head(self.norm(self.conv(x)).relu().mean((2, 3)))
+"""
+
+
+def test_a_comment_says_what_it_silences() -> None:
+    line = line_of("self.conv = nn", COMMENTED)
+    assert said("# biaslens: ig", COMMENTED) == [
+        "This comment silences `BL101`, `BL102` on this line.",
+        f"BL101 (line {line}): The bias of `conv` has no effect: `norm` subtracts the mean over batch, height and "
+        "width, and the bias with it.",
+        "BL101 is bias-before-batch-norm. More: `biaslens explain BL101`",
+        "BL102 is bias-before-instance-norm. More: `biaslens explain BL102`",
+    ]
+    assert said("# noq", COMMENTED) == [
+        "This comment silences every rule on this line.",
+        "At present there is nothing to silence.",
+    ]
+
+
+def test_the_code_of_a_rule_in_a_comment_shows_its_page() -> None:
+    found = at("ignore[BL10", COMMENTED)
+    assert found is not None
+    rule = rule_by_code("BL101")
+    assert rule is not None
+    assert found.markdown == page(rule).strip()
+    assert Source(PATH, PRELUDE + COMMENTED).excerpt(found.span) == "BL101"
+
+
+def test_links_lead_where_the_reader_can_follow_them() -> None:
+    made = report(NET)
+    offset = made.source.text.index("nn.Conv2d(3, 64")
+    addresses = Addresses(lambda path, line: f"x:{line}", lambda code: f"page:{code}")
+    found = hover(made, offset, addresses=addresses)
+    assert found is not None
+    assert f"[`bn1`](x:{line_of('self.bn1(x)')})" in found.markdown
+    assert found.markdown.endswith("[BL101](page:BL101)")
+
+
+def test_what_an_rms_norm_and_a_frozen_norm_do_is_told() -> None:
+    text = """\
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(8, 8)
+        self.norm = nn.RMSNorm(8)
+        self.conv = nn.Conv2d(3, 8, 3)
+        self.frozen = nn.BatchNorm2d(8)
+
+    def train(self, mode=True):
+        super().train(mode)
+        self.frozen.eval()
+        return self
+
+    def forward(self, x, y):
+        return self.norm(self.fc(x)), self.frozen(self.conv(y)).relu()
+"""
+    assert said("nn.RMSN", text)[0] == "`norm` cancels no bias: it subtracts no mean of what comes in."
+    assert said("nn.RMSN", text)[1].startswith(f"It depends on the bias of `fc` (line {line_of('self.fc =', text)})")
+    assert "An RMS norm only divides: it subtracts no mean, and so no bias." in said("self.fc = nn.L", text)
+    assert said("nn.BatchN", text)[2].startswith("It is in eval mode here")
+    assert any(line.startswith("Keep the bias of `conv`") for line in said("self.conv = nn.C", text))
+
+
+def test_a_layer_without_bias_and_without_a_norm_is_a_choice() -> None:
+    text = """\
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.up = nn.Linear(8, 8, bias=False)
+        self.down = nn.Linear(8, 8, bias=False)
+
+    def forward(self, x):
+        return self.down(self.up(x).relu())
+"""
+    lines = said("self.up = nn.L", text)
+    assert lines[0].startswith("`up` has no bias, and nothing cancels one here: it would have an effect.")
+    assert lines[1] == (
+        "Nothing adds a constant between it and `relu`: zeros into `up` are zeros there, whatever the weights. "
+        "Zero in, zero out."
+    )
+    assert lines[2].startswith("So it is a choice here, not a necessity.")
+    assert "Zero in, zero out." not in "".join(said("self.down = nn.L", text))
+
+
+def test_sizes_are_told_in_the_names_of_the_code() -> None:
+    text = """\
+class Net(nn.Module):
+    def __init__(self, config, width=8):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 2 * width, 3)
+        self.bn = nn.BatchNorm2d(2 * width)
+        self.fc = nn.Linear(config.hidden, config.hidden // config.heads)
+        self.bn1 = nn.BatchNorm1d(config.hidden // config.heads)
+
+    def forward(self, x, y):
+        return self.bn(self.conv(x)).relu(), self.bn1(self.fc(y.flatten(1))).relu()
+"""
+    assert "It costs `2 * width` (16) parameters, with gradient and Adam's two averages." in said(
+        "self.conv = nn.C", text
+    )
+    fraction = "(config.hidden // config.heads)"
+    assert f"It costs `{fraction}` parameters, with gradient and Adam's two averages." in said("self.fc = nn.L", text)

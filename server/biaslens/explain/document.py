@@ -76,7 +76,7 @@ class Writer:
     def _markdown(self, piece: str | Link | Page) -> str:
         match piece:
             case str():
-                return piece
+                return _escaped(piece)
             case Page(code):
                 address = self.addresses.of_page(code)
                 return f"[{code}]({address})" if address else self._plain(piece)
@@ -108,3 +108,9 @@ class Writer:
         """One-based, None where the file is not at hand."""
         source = self.source if place.path == self.source.path else self.files and self.files.read(place.path)
         return source.line_and_column(place.span.start)[0] + 1 if isinstance(source, Source) else None
+
+
+def _escaped(text: str) -> str:
+    """Prose in which brackets outside of code are only brackets: a condition may quote any text of the file."""
+    pieces = text.split("`")
+    return "`".join(re.sub(r"([\[\]<])", r"\\\1", piece) if n % 2 == 0 else piece for n, piece in enumerate(pieces))

@@ -12,6 +12,7 @@ from biaslens.explain.layers import about_compound, about_site, verdict
 from biaslens.explain.norms import about_norm
 from biaslens.flow import Flow, NormUse, Site
 from biaslens.program.ir import Layer, Program
+from biaslens.rules.page import page
 from biaslens.syntax.files import Files
 from biaslens.syntax.suppressions import Suppressions
 from biaslens.text import Location, Source, Span
@@ -74,8 +75,8 @@ def hover(
     if comment is not None:
         span, suppression, rule = comment
         if rule is not None:
-            page = rule.documentation.strip()
-            return Hover((page,), (page,), span)
+            text = page(rule).strip()
+            return Hover((text,), (text,), span)
         return _written(span, about_comment(suppression, suppressions, report.flow), writer)
     around = [(span, subject) for span, subject in _places(report) if span.contains(offset)]
     if not around:

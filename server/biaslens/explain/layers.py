@@ -108,8 +108,9 @@ def _advice(site: Site, fate: Fate) -> Iterator[Paragraph]:
         yield (f"It is not trained (`requires_grad = False`), so it does no harm. {place}",)
     else:
         yield (f"Leave it out (`{_argument(site.layer)}=False`){_limits(site)}. {place}",)
-    if site.verdict is Verdict.CONDITIONAL and site.first_reading is not None:
-        yield ("Otherwise it has an effect: " if site.layer.bias is False else "Otherwise keep it: ", *_end(site))
+    otherwise = site.first_reading if site.verdict is Verdict.CONDITIONAL else None
+    if otherwise is not None:
+        yield ("Otherwise it has an effect: " if site.layer.bias is False else "Otherwise keep it: ", *_end(otherwise))
 
 
 def _limits(site: Site) -> str:
@@ -178,7 +179,7 @@ def _about_absorbed(site: Site, fate: Fate) -> Iterator[Paragraph]:
 
 def _about_kept(site: Site, fate: Fate) -> Iterator[Paragraph]:
     without = site.layer.bias is False
-    yield (f"**{verdict(site)}** ", *_sentence(_end(site)))
+    yield (f"**{verdict(site)}** ", *_sentence(_end(fate)))
     if site.verdict is Verdict.UNKNOWN:
         yield from _trail(fate)
         yield from _about_unknown(site, fate)
@@ -201,7 +202,7 @@ def _about_kept(site: Site, fate: Fate) -> Iterator[Paragraph]:
 
 def _about_unknown(site: Site, fate: Fate) -> Iterator[Paragraph]:
     if site.layer.bias is not False:
-        yield ("Leave it as it is, unless you know better: nothing is reported on a guess.",)
+        yield ("Leave it as it is unless you know what becomes of it: nothing is reported on a guess.",)
 
 
 def _loss(fate: Fate) -> Iterator[Paragraph]:
@@ -276,11 +277,8 @@ def _about_part(site: Site) -> Iterator[Paragraph]:
 # --- pieces ----------------------------------------------------------------------------------------------------------
 
 
-def _end(site: Site) -> Paragraph:
+def _end(fate: Fate) -> Paragraph:
     """What reads the bias, hides it from us or hands it out, as a clause that ends a sentence."""
-    fate = site.first_reading
-    if fate is None:
-        return ("something reads it.",)
     end = fate.end
     if fate.ending is Ending.UNKNOWN:
         if end is None:

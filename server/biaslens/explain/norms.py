@@ -40,7 +40,7 @@ def about_norm(norm: NormUse, flow: Flow) -> Iterator[Paragraph]:
         noun = "the bias" if len(group) == 1 else "the biases"
         yield (f"It depends on {noun} of ", *_names(group), f": {why}." if why else ".")
     yield from _own_shift(norm, flow)
-    fact = _FACTS.get(kind, "") if norm.centres or kind == "rms norm" else _NOT_CENTRED.get(kind, "")
+    fact = FACTS.get(kind, "") if norm.centres or kind == "rms norm" else NOT_CENTRED.get(kind, "")
     if fact:
         yield (fact,)
     if kind:
@@ -68,7 +68,7 @@ def _own_shift(norm: NormUse, flow: Flow) -> Iterator[Paragraph]:
         yield (f"Its own shift β (`{subscripted(norm.label)}.bias`) comes after the subtraction, so it has an effect.",)
 
 
-_FACTS: Mapping[str, str] = {
+FACTS: Mapping[str, str] = {
     "batch norm": "`γ·(y − mean(y)) / σ + β`, for each channel over batch and positions: a bias before it is part of "
     "`mean(y)` and goes with it, whether `affine` (γ and β) is on or off.",
     "instance norm": "`γ·(y − mean(y)) / σ + β`, for each sample and channel: a bias before it is part of `mean(y)` "
@@ -84,7 +84,7 @@ _FACTS: Mapping[str, str] = {
     "embeddings) or norms them.",
 }
 
-_NOT_CENTRED: Mapping[str, str] = {
+NOT_CENTRED: Mapping[str, str] = {
     "batch norm": "It is in eval mode here: it subtracts a stored number, `running_mean`, and not the mean of what "
     "comes in. So a bias before it keeps its effect.",
     "instance norm": "It uses stored statistics here: it subtracts a stored number and not the mean of what comes in. "

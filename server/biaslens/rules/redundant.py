@@ -139,8 +139,8 @@ def named(layer: Layer) -> str:
 
 
 def subscripted(label: str) -> str:
-    """The label of a layer as Python writes it: `layers.0` as `layers[0]`."""
-    return re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", label)
+    """The label of a layer as Python writes it: `layers.0` as `layers[0]`, without what would end a span of code."""
+    return re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", re.sub(r"[`\r\n]", "", label))
 
 
 def place_of(fate: Fate) -> Location:
