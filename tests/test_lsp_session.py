@@ -25,7 +25,9 @@ from biaslens.text import Location, Problem, Source, Span
 if TYPE_CHECKING:
     from biaslens.flow import Site
 
-CLIENT = Client("utf-16", True, True, True, True, True, True, True, True, True)
+CLIENT = Client(
+    "utf-16", True, True, True, True, True, True, True, True, True, True, True, True, True, True, True, True
+)
 
 
 @dataclass
@@ -40,7 +42,10 @@ class Fixture:
 
     def __post_init__(self) -> None:
         self.session = Session(
-            CLIENT, Options(), lambda: Analysis(self.lint, self.fail, self.fail, self.fail), self.logged.append
+            CLIENT,
+            Options(),
+            lambda: Analysis(self.lint, self.fail, self.fail, self.fail, self.fail, self.fail),
+            self.logged.append,
         )
         self.session.listeners.append(lambda checked, before: self.results.append(checked))
 
