@@ -12,7 +12,7 @@ from biaslens.program.ir import Layer, Program
 from biaslens.rules.redundant import is_certain
 from biaslens.rules.rule import Finding
 from biaslens.syntax.parse import Module, parse
-from biaslens.text import Source, Span
+from biaslens.text import Location, Source, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +83,8 @@ def _lens(node: _Definition, module: Module, report: Judged) -> Lens | None:
 
 def _built(span: Span, report: Judged) -> Sequence[Layer]:
     """The layers of one model that the class makes by default, or the function; none where it was not followed."""
-    own = (run for run in report.program.runs if run.location.path == report.source.path)
-    run = next((run for run in own if span.covers(run.location.span)), None)
-    return run.paths[0].layers if run is not None and run.paths else ()
+    place = Location(report.source.path, span)
+    return next((run.paths[0].layers for run in report.program.runs if run.location == place and run.paths), ())
 
 
 def _title(findings: Sequence[Finding], built: Sequence[Layer]) -> str:
