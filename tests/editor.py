@@ -7,7 +7,7 @@ import copy
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -81,19 +81,66 @@ class Publications:
 
 
 @dataclass
+class Requests:
+    """What the server asked of the editor, in order."""
+
+    refreshed: list[str] = field(default_factory=list[str])
+    registered: list[types.Registration] = field(default_factory=list[types.Registration])
+    edits: list[types.ApplyWorkspaceEditParams] = field(default_factory=list[types.ApplyWorkspaceEditParams])
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def register_with(self, client: LanguageClient) -> None:
+        """Lets the client answer the server's requests."""
+
+        def register(params: types.RegistrationParams) -> None:
+            self.registered += params.registrations
+
+        def edit(params: types.ApplyWorkspaceEditParams) -> types.ApplyWorkspaceEditResult:
+            self.edits.append(params)
+            self.arrived.set()
+            return types.ApplyWorkspaceEditResult(applied=True)
+
+        client.feature(types.CLIENT_REGISTER_CAPABILITY)(register)
+        client.feature(types.WORKSPACE_APPLY_EDIT)(edit)
+        for method in (types.WORKSPACE_INLAY_HINT_REFRESH, types.WORKSPACE_CODE_LENS_REFRESH):
+            client.feature(method)(self._refresh(method))
+
+    def _refresh(self, method: str) -> Callable[[None], None]:
+        def refresh(params: None) -> None:
+            self.refreshed.append(method)
+            self.arrived.set()
+
+        return refresh
+
+    async def wait_for(self, is_there: Callable[[], bool]) -> None:
+        """Waits until the server has asked for something."""
+        while not is_there():
+            self.arrived.clear()
+            await asyncio.wait_for(self.arrived.wait(), PATIENCE)
+
+
+@dataclass
 class Editor:
     """One editor with one server."""
 
     client: LanguageClient
     published: Publications
+    requests: Requests
     capabilities: types.ClientCapabilities
     answer: types.InitializeResult
     texts: dict[str, Text] = field(default_factory=dict[str, Text])
 
     @classmethod
-    async def start(cls, profile: str, settings: dict[str, Any] | None = None) -> Editor:
-        """Starts a server for a client of a recorded profile."""
-        client, published = make_test_lsp_client(), Publications()
+    async def start(
+        cls, profile: str, settings: dict[str, Any] | None = None, configuration: dict[str, Any] | None = None
+    ) -> Editor:
+        """Starts a server for a client of a recorded profile.
+
+        settings: what it sends at the start. configuration: what it answers when it is asked for its settings.
+        """
+        client, published, requests = make_test_lsp_client(), Publications(), Requests()
+        requests.register_with(client)
+        client.set_configuration({"biaslens": configuration} if configuration is not None else {})
         cast("Any", client.protocol.fm).features.pop(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)
 
         def publish(params: types.PublishDiagnosticsParams) -> None:
@@ -105,7 +152,7 @@ class Editor:
         answer = await client.initialize_session(
             types.InitializeParams(capabilities=recorded, initialization_options={"settings": settings or {}})
         )
-        return cls(client, published, recorded, answer)
+        return cls(client, published, requests, recorded, answer)
 
     async def stop(self) -> None:
         await self.client.shutdown_session()
@@ -159,6 +206,27 @@ class Editor:
             if newest is not None and newest.version == version:
                 return newest
             await self.published.wait()
+
+    def configure(self, settings: dict[str, Any]) -> None:
+        """Changes the settings: the editor keeps them to be asked for, and sends them."""
+        self.client.set_configuration({"biaslens": settings})
+        self.client.workspace_did_change_configuration(types.DidChangeConfigurationParams({"biaslens": settings}))
+
+    async def hints(self, uri: str, start: int = 0, end: int | None = None) -> Sequence[types.InlayHint]:
+        """The inlay hints of a part of a document."""
+        text = self.texts[uri]
+        place = text.range(start, len(text.content) if end is None else end)
+        params = types.InlayHintParams(types.TextDocumentIdentifier(uri), place)
+        return await asyncio.wait_for(self.client.text_document_inlay_hint_async(params), PATIENCE) or ()
+
+    async def lenses(self, uri: str) -> Sequence[types.CodeLens]:
+        params = types.CodeLensParams(types.TextDocumentIdentifier(uri))
+        return await asyncio.wait_for(self.client.text_document_code_lens_async(params), PATIENCE) or ()
+
+    async def execute(self, command: types.Command) -> object:
+        """Runs a command of the server."""
+        params = types.ExecuteCommandParams(command.command, command.arguments)
+        return await asyncio.wait_for(self.client.workspace_execute_command_async(params), PATIENCE)
 
     async def hover(self, uri: str, place: str, at: int = 0) -> types.Hover | None:
         """The hover at the first occurrence of `place`, `at` characters into it."""

@@ -31,9 +31,12 @@ class Wire:
 
     def ask(self, number: object, method: str, params: object = None) -> dict[str, Any]:
         """Sends a request and gives the next message that is an answer."""
+        self.send(number, method, params)
+        return self.answer()
+
+    def send(self, number: object, method: str, params: object = None) -> None:
         message = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
         self.send_bytes(json.dumps(message).encode())
-        return self.answer()
 
     def answer(self) -> dict[str, Any]:
         while True:
@@ -101,6 +104,20 @@ def test_the_end_of_the_input_ends_the_server(wire: Wire) -> None:
     assert wire.process.stdin is not None
     wire.process.stdin.close()
     assert wire.end() == 1
+
+
+def test_a_command_under_way_does_not_hold_up_the_end(wire: Wire) -> None:
+    able = {"textDocument": {"codeLens": {"dynamicRegistration": False}}}
+    wire.ask(0, "initialize", {"processId": None, "rootUri": None, "capabilities": able})
+    wire.notify("initialized", {})
+    item = {"uri": "file:///a.py", "languageId": "python", "version": 1, "text": "import torch\n" * 2000}
+    wire.notify("textDocument/didOpen", {"textDocument": item})
+    command = {"command": "biaslens.explain", "arguments": ["file:///a.py", 0]}
+    wire.send(1, "workspace/executeCommand", command)
+    answers = [wire.ask(2, "shutdown"), wire.answer()]
+    assert {answer["id"]: answer.get("error", {}).get("code") for answer in answers} == {1: -32800, 2: None}
+    wire.notify("exit")
+    assert wire.end() == 0
 
 
 def test_requests_out_of_their_time_are_refused(wire: Wire) -> None:

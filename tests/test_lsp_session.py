@@ -25,7 +25,9 @@ from biaslens.text import Location, Problem, Source, Span
 if TYPE_CHECKING:
     from biaslens.flow import Site
 
-CLIENT = Client("utf-16", True, True, True, True, True, True, True, True, True)
+CLIENT = Client(
+    "utf-16", True, True, True, True, True, True, True, True, True, True, True, True, True, True, True, True
+)
 
 
 @dataclass
@@ -40,7 +42,10 @@ class Fixture:
 
     def __post_init__(self) -> None:
         self.session = Session(
-            CLIENT, Options(), lambda: Analysis(self.lint, self.fail, self.fail, self.fail), self.logged.append
+            CLIENT,
+            Options(),
+            lambda: Analysis(self.lint, self.fail, self.fail, self.fail, self.fail, self.fail),
+            self.logged.append,
         )
         self.session.listeners.append(lambda checked, before: self.results.append(checked))
 
@@ -150,8 +155,8 @@ async def test_an_analysis_that_cannot_be_loaded_is_logged_and_the_session_goes_
     assert "no such module" in logged[0]
 
 
-@pytest.mark.parametrize("question", ["hover", "fix", "all fixes"])
-async def test_a_failing_hover_or_fix_is_no_answer_and_one_entry_in_the_log(question: str) -> None:
+@pytest.mark.parametrize("question", ["hover", "fix", "all fixes", "hints", "lenses"])
+async def test_a_failing_question_is_no_answer_and_one_entry_in_the_log(question: str) -> None:
     fixture = Fixture()
     checked = await fixture.session.checked(fixture.put("bias"))
     assert checked is not None
@@ -159,6 +164,10 @@ async def test_a_failing_hover_or_fix_is_no_answer_and_one_entry_in_the_log(ques
     for _ in range(2):
         if question == "hover":
             assert await fixture.session.hover(checked.report, 0, checked.files) is None
+        elif question == "hints":
+            assert await fixture.session.hints(checked.report, Span(0, 1)) == ()
+        elif question == "lenses":
+            assert await fixture.session.lenses(checked.report) == ()
         elif question == "all fixes":
             assert await fixture.session.all_safe_fixes(checked, "") == ()
         else:
@@ -241,6 +250,35 @@ async def test_findings_outlive_broken_syntax_and_several_edits_of_it(broken: st
         checked = await fixture.session.checked(fixture.put(text, version))
         assert checked is not None
         assert [text[f.location.span.start :] for f in checked.findings] == ["bias = 2\n"]
+
+
+async def test_other_options_for_the_analysis_check_all_documents_again() -> None:
+    fixture = Fixture()
+    seen: list[tuple[Options, Options]] = []
+    fixture.session.options_listeners.append(lambda before, after: seen.append((before, after)))
+    documents = [fixture.put("bias", path=path) for path in ("/a.py", "/b.py")]
+    await asyncio.gather(*map(fixture.session.checked, documents))
+    shown = Options(inlay_hints=True, code_lens=True)
+    fixture.session.configure(shown)
+    assert [await fixture.session.checked(document) for document in documents] == fixture.results
+    assert len(fixture.linted) == 2
+    fixture.session.configure(Options(max_runs=1))
+    await asyncio.gather(*map(fixture.session.checked, documents))
+    assert len(fixture.linted) == 4
+    fixture.session.configure(Options(max_runs=1))
+    assert seen == [(Options(), shown), (shown, Options(max_runs=1))]
+    assert fixture.session.options_for("/a.py") == Options(max_runs=1)
+
+
+async def test_what_is_kept_over_broken_syntax_is_what_the_rules_of_now_would_find() -> None:
+    fixture = Fixture()
+    await fixture.session.checked(fixture.put("x = 1\nbias = 2\n"))
+    broken = fixture.put("x = (\nbias = 2\n", 2)
+    for ignore, count in (((), 1), (("BL101",), 0)):
+        fixture.session.configure(Options(ignore=ignore))
+        checked = await fixture.session.checked(broken)
+        assert checked is not None
+        assert len(checked.findings) == count
 
 
 def _finding(source: Source, start: int) -> Finding:

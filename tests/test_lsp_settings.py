@@ -1,24 +1,24 @@
-"""Settings become options; what cannot be used is said and leaves the default."""
+"""Settings become options; what cannot be used is said and leaves what was chosen at the start."""
 
 from __future__ import annotations
 
 import pytest
 
-from biaslens.lsp.settings import options_from
+from biaslens.lsp.settings import at_start, in_section, options_from
 from biaslens.options import Options
 
 
 def test_the_names_are_those_of_the_options_in_either_case() -> None:
-    settings = {"select": ["BL1", "BL2"], "searchPaths": ["lib"], "max_runs": 8, "maxSteps": 1000}
-    assert options_from({"settings": settings}) == (
-        Options(select=("BL1", "BL2"), search_paths=("lib",), max_runs=8, max_steps=1000),
+    settings = {"select": ["BL1", "BL2"], "searchPaths": ["lib"], "max_runs": 8, "maxSteps": 1000, "inlayHints": True}
+    assert at_start({"settings": settings}) == (
+        Options(select=("BL1", "BL2"), search_paths=("lib",), max_runs=8, max_steps=1000, inlay_hints=True),
         (),
     )
 
 
 @pytest.mark.parametrize("sent", [None, {}, [], "x", {"settings": None}, {"settings": []}, {"other": 1}])
 def test_without_settings_the_defaults_hold(sent: object) -> None:
-    assert options_from(sent) == (Options(), ())
+    assert at_start(sent) == (Options(), ())
 
 
 @pytest.mark.parametrize(
@@ -27,12 +27,36 @@ def test_without_settings_the_defaults_hold(sent: object) -> None:
         ("selct", ["BL1"], "There is no setting named 'selct'."),
         ("select", "BL1", "The setting 'select' must be a list of strings."),
         ("select", [1], "The setting 'select' must be a list of strings."),
+        ("select", {"BL1": True}, "The setting 'select' must be a list of strings."),
         ("maxRuns", "8", "The setting 'maxRuns' must be a positive number."),
         ("maxRuns", 0, "The setting 'maxRuns' must be a positive number."),
         ("maxRuns", True, "The setting 'maxRuns' must be a positive number."),
+        ("codeLens", 1, "The setting 'codeLens' must be true or false."),
+        ("code_lens", "on", "The setting 'code_lens' must be true or false."),
+        ("analysis", True, "There is no setting named 'analysis'."),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_told_and_the_others_count(name: str, value: object, problem: str) -> None:
-    options, problems = options_from({"settings": {name: value, "ignore": ["BL102"]}})
-    assert options == Options(ignore=("BL102",))
+    options, problems = options_from({name: value, "ignore": ["BL102"]}, Options(code_lens=True))
+    assert options == Options(ignore=("BL102",), code_lens=True)
     assert problems == (problem,)
+
+
+def test_what_is_absent_or_null_is_as_at_the_start() -> None:
+    start = Options(ignore=("BL101",), inlay_hints=True, max_runs=3)
+    assert options_from({"inlayHints": None, "maxRuns": 5}, start) == (
+        Options(ignore=("BL101",), inlay_hints=True, max_runs=5),
+        (),
+    )
+    assert options_from(None, start) == (start, ())
+    assert options_from({"ignore": [], "inlayHints": False}, start) == (Options(max_runs=3), ())
+
+
+def test_groups_of_settings_are_somebody_elses() -> None:
+    assert options_from({"trace": {"server": "off"}, "codeLens": True}, Options()) == (Options(code_lens=True), ())
+
+
+@pytest.mark.parametrize("settings", [{"codeLens": True}, None, [], "x"])
+def test_the_settings_stand_under_our_name_or_alone(settings: object) -> None:
+    assert in_section({"biaslens": settings, "other": {"codeLens": False}}) == settings
+    assert in_section(settings) == settings

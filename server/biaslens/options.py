@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,7 +10,7 @@ class Options:
     """What a user can choose. `help` in each field's metadata is the text of its flag, key and setting.
 
     select, ignore: rule codes or prefixes. search_paths: folders in which imported modules are looked up, after
-    the file's own package root.
+    the file's own package root. inlay_hints, code_lens: what an editor shows beside findings.
     """
 
     select: tuple[str, ...] = field(default=("BL1",), metadata={"help": "Rule codes or prefixes to check."})
@@ -20,6 +20,17 @@ class Options:
     )
     max_runs: int = field(default=64, metadata={"help": "How many paths to follow through one class."})
     max_steps: int = field(default=200_000, metadata={"help": "How many steps to spend on one class."})
+    inlay_hints: bool = field(
+        default=False, metadata={"help": "Say at the end of each line that makes a layer what becomes of its bias."}
+    )
+    code_lens: bool = field(
+        default=False, metadata={"help": "Count above each class its findings and the parameters without effect."}
+    )
+
+    @property
+    def analysis(self) -> Options:
+        """The same for all that concerns what is found; what is only shown is at its default."""
+        return replace(self, inlay_hints=False, code_lens=False)
 
     def selects(self, code: str) -> bool:
         """Whether a rule is on: the longest matching prefix decides, `ignore` wins a tie."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 from biaslens.lint import Report, lint_all
 from biaslens.options import Options
-from biaslens.repair import Repair, edited, edits_of, faults, fix_of
+from biaslens.repair import Repair, edited, edits_of, faults, fix_of, moved
 from biaslens.rules.rule import Finding, Fix
 from biaslens.syntax.files import Files
 from biaslens.syntax.parse import parse
-from biaslens.text import Edit, Problem, Source, edits_between
+from biaslens.text import Edit, Location, Problem, Source, Span, edits_between
 
 MAX_ROUNDS = 10
 """Fixes that overlap wait for a later round; more rounds than this are a mistake of ours."""
@@ -21,13 +21,15 @@ MAX_ROUNDS = 10
 class Fixed:
     """A file after its repairs: what it looks like, and how many findings are gone.
 
-    fixes: of each finding of the report, in the same order. problems: repairs that had to be taken back.
+    fixes: of each finding of the report, in the same order. problems: repairs that had to be taken back. within: where
+    findings are repaired; None for the whole file.
     """
 
     report: Report
     fixes: tuple[Fix | None, ...]
     count: int = 0
     problems: tuple[Problem, ...] = ()
+    within: Span | None = None
 
     @property
     def source(self) -> Source:
@@ -77,15 +79,17 @@ def repaired(
                 break
         snapshot = changed
         for path, report in after.items():
-            count = states[path].count + len(chosen[path])
-            states[path] = replace(unrepaired(report, snapshot), count=count, problems=states[path].problems)
+            states[path] = _continued(states[path], chosen[path], report, snapshot)
     return tuple(states[state.source.path] for state in files)
 
 
-def edits_for(report: Report, files: Files, options: Options, code: str = "") -> tuple[Edit, ...]:
+def edits_for(
+    report: Report, files: Files, options: Options, code: str = "", within: Span | None = None
+) -> tuple[Edit, ...]:
     """Edits of one file that apply all its safe fixes, in as many rounds as they need.
 
-    files: what the report rests on. code: of the rule whose findings are fixed, "" for all.
+    files: what the report rests on. code: of the rule whose findings are fixed, "" for all. within: where the findings
+    stand that are fixed, None for the whole file; their fixes may also edit what stands elsewhere.
     """
     source = report.source
 
@@ -93,7 +97,8 @@ def edits_for(report: Report, files: Files, options: Options, code: str = "") ->
         return is_safe(finding, fix) and code in ("", finding.code)
 
     snapshot = files.changed({source.path: source.text})
-    (after,) = repaired([unrepaired(report, snapshot)], snapshot, options, wanted)
+    before = replace(unrepaired(report, snapshot), within=within)
+    (after,) = repaired([before], snapshot, options, wanted)
     return edits_between(source.text, after.source.text)
 
 
@@ -104,6 +109,8 @@ def _compatible(state: Fixed, wanted: Callable[[Finding, Fix], bool]) -> list[Re
     for finding, fix in zip(state.report.findings, state.fixes, strict=True):
         if fix is None or not fix.edits or fix.applicability == "display-only" or not wanted(finding, fix):
             continue
+        if state.within is not None and not state.within.covers(finding.location.span):
+            continue
         if not any(_touch(edit, other) for edit in fix.edits for other in taken):
             chosen.append(Repair(finding, fix))
             taken += fix.edits
@@ -112,6 +119,15 @@ def _compatible(state: Fixed, wanted: Callable[[Finding, Fix], bool]) -> list[Re
 
 def _touch(left: Edit, right: Edit) -> bool:
     return left.span.start <= right.span.end and right.span.start <= left.span.end
+
+
+def _continued(state: Fixed, repairs: Sequence[Repair], report: Report, files: Files) -> Fixed:
+    """The file after a round of repairs."""
+    within = state.within
+    if within is not None:
+        within = moved(Location(report.source.path, within), edits_of(repairs)).span
+    count = state.count + len(repairs)
+    return replace(unrepaired(report, files), count=count, problems=state.problems, within=within)
 
 
 def _judged(

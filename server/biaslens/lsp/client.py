@@ -17,7 +17,9 @@ class Client:
     publish them. refreshes: it asks again when told to. fades: it draws the tag Unnecessary. links: it shows the
     address of a code. relates: it shows related places. versions: it takes edits that name the version they are for.
     literals: it takes code actions, not only commands. markdown: it prefers hovers as Markdown. resolves: it asks for
-    the edit of a code action when the action was chosen.
+    the edit of a code action when the action was chosen. hints, lenses: it shows inlay hints, code lenses.
+    refreshes_hints, refreshes_lenses: it asks for them again when told to. edits: it applies edits that we send.
+    configures: it tells its settings when asked. registers: it lets us register for changes of them.
     """
 
     encoding: str
@@ -30,6 +32,13 @@ class Client:
     literals: bool
     markdown: bool
     resolves: bool
+    hints: bool
+    refreshes_hints: bool
+    lenses: bool
+    refreshes_lenses: bool
+    edits: bool
+    configures: bool
+    registers: bool
 
 
 def client_of(capabilities: types.ClientCapabilities, encoding: str) -> Client:
@@ -55,4 +64,11 @@ def client_of(capabilities: types.ClientCapabilities, encoding: str) -> Client:
         literals=has("text_document.code_action.code_action_literal_support") is not None,
         markdown=bool(formats) and formats[0] == types.MarkupKind.Markdown,
         resolves=bool(has("text_document.code_action.data_support")) and "edit" in resolved,
+        hints=has("text_document.inlay_hint") is not None,
+        refreshes_hints=bool(has("workspace.inlay_hint.refresh_support")),
+        lenses=has("text_document.code_lens") is not None,
+        refreshes_lenses=bool(has("workspace.code_lens.refresh_support")),
+        edits=bool(has("workspace.apply_edit")),
+        configures=bool(has("workspace.configuration")),
+        registers=bool(has("workspace.did_change_configuration.dynamic_registration")),
     )

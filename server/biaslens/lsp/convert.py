@@ -105,8 +105,14 @@ def workspace_edit(edits: Sequence[Edit], document: Document, client: Client) ->
 
 def hover(markdown: str, plain: str, span: Span, document: Document, client: Client) -> types.Hover:
     """An explanation of the span, as Markdown or plain text."""
-    kind, text = (types.MarkupKind.Markdown, markdown) if client.markdown else (types.MarkupKind.PlainText, plain)
-    return types.Hover(types.MarkupContent(kind, text), range_of(document.mirror, span, client.encoding))
+    return types.Hover(markup(markdown, plain, client), range_of(document.mirror, span, client.encoding))
+
+
+def markup(markdown: str, plain: str, client: Client) -> types.MarkupContent:
+    """A text in the form that the client prefers."""
+    if client.markdown:
+        return types.MarkupContent(types.MarkupKind.Markdown, markdown)
+    return types.MarkupContent(types.MarkupKind.PlainText, plain)
 
 
 def _column(line: str, character: int, encoding: str) -> int:

@@ -1,7 +1,8 @@
 """pygls' protocol where it departs from the specification: every request gets exactly one answer.
 
 pygls 2.1 leaves requests with unreadable parameters and those after `shutdown` without an answer, serves those before
-`initialize`, reads nested objects as messages, and keeps a second copy of every document by its own line rules.
+`initialize`, fails to shut down while a command runs, reads nested objects as messages, and keeps a second copy of
+every document by its own line rules.
 """
 
 from __future__ import annotations
@@ -84,6 +85,15 @@ class Protocol(LanguageServerProtocol):
         if self._initialized and method == types.INITIALIZE:
             return INVALID_REQUEST, "The server is initialized already."
         return None
+
+    @lsp_method(types.SHUTDOWN)
+    def lsp_shutdown(self, *args: Any) -> Generator[Any, Any, None]:
+        """Cancels what is under way. A command that ends takes itself out of the table: pygls would trip over that."""
+        yield from ()
+        for number, future in list(self._request_futures.items()):
+            if number != self.msg_id:
+                future.cancel()
+        self._shutdown = True
 
     # The documents are the session's; pygls would keep a second copy of them.
 

@@ -17,12 +17,32 @@ from pygls.protocol import default_converter
 
 from biaslens import __version__
 from biaslens.lsp.client import client_of
-from biaslens.lsp.features import code_action, diagnostics_pull, diagnostics_push, fix_all, hover, synchronization
+from biaslens.lsp.features import (
+    code_action,
+    code_lens,
+    configuration,
+    diagnostics_pull,
+    diagnostics_push,
+    fix_all,
+    hover,
+    inlay_hints,
+    synchronization,
+)
 from biaslens.lsp.protocol import PARSE_ERROR, Protocol
 from biaslens.lsp.session import Analysis, Session, installed_analysis
-from biaslens.lsp.settings import options_from
+from biaslens.lsp.settings import at_start
 
-FEATURES = (synchronization, diagnostics_push, diagnostics_pull, hover, code_action, fix_all)
+FEATURES = (
+    synchronization,
+    configuration,
+    diagnostics_push,
+    diagnostics_pull,
+    hover,
+    code_action,
+    fix_all,
+    inlay_hints,
+    code_lens,
+)
 """Each has `register(server, session)`, and registers only what the session's client can use."""
 
 
@@ -56,13 +76,13 @@ def language_server(load: Callable[[], Analysis] = installed_analysis) -> BiasLe
     def initialize(params: types.InitializeParams) -> None:
         encoding = ServerCapabilitiesBuilder.choose_position_encoding(params.capabilities)
         client = client_of(params.capabilities, types.PositionEncodingKind(encoding).value)
-        options, problems = options_from(params.initialization_options)
+        options, problems = at_start(params.initialization_options)
         session = Session(client, options, load, server.log)
 
         def initialized(_: types.InitializedParams) -> None:
-            session.preload()
             for problem in problems:
-                server.log(problem)
+                session.log_once(problem)
+            session.begin()
 
         server.feature(types.INITIALIZED)(initialized)
         for feature in FEATURES:

@@ -22,7 +22,10 @@ from biaslens.syntax.suppressions import Suppressions
 from biaslens.text import Edit, Source, Span
 
 if TYPE_CHECKING:
+    from biaslens.explain.hints import Hint
     from biaslens.explain.hover import Hover
+    from biaslens.explain.lenses import Lens
+    from biaslens.flow import Flow
     from biaslens.lint import Report
     from biaslens.lsp.kept import LastGood
     from biaslens.rules.rule import Finding, Fix
@@ -38,7 +41,9 @@ class Analysis:
     lint: Callable[[Source, Files, Options], Report]
     fixes_of: Callable[[Finding, Report, Files], tuple[Fix, ...]]
     hover: Callable[[Report, int, Files], Hover | None]
-    edits_for: Callable[[Report, Files, Options, str], tuple[Edit, ...]]
+    edits_for: Callable[[Report, Files, Options, str, Span | None], tuple[Edit, ...]]
+    hints: Callable[[Flow, Span], tuple[Hint, ...]]
+    lenses: Callable[[Report], tuple[Lens, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +99,15 @@ class Session:
         self, client: Client, options: Options, load: Callable[[], Analysis], log: Callable[[str], None]
     ) -> None:
         self.client = client
-        self.options = options
         self.documents: dict[str, Document] = {}
         self.listeners: list[Callable[[Checked, Checked | None], None]] = []
         """Called with each new result and the one before it."""
         self.close_listeners: list[Callable[[Document], None]] = []
+        self.ready_listeners: list[Callable[[], None]] = []
+        """Called once, when the client may be asked things."""
+        self.options_listeners: list[Callable[[Options, Options], None]] = []
+        """Called with the options before and after a change."""
+        self._options = options
         self._load = load
         self._log = log
         self._logged: set[str] = set()
@@ -109,9 +118,26 @@ class Session:
         self._changed: dict[str, int] = {}
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="analysis")
 
-    def preload(self) -> None:
-        """Imports the analysis on the worker thread, ahead of the first check."""
+    def begin(self) -> None:
+        """To be called when the client is ready: imports the analysis on the worker, ahead of the first check."""
         self._worker.submit(self._load)
+        for listener in self.ready_listeners:
+            listener()
+
+    def options_for(self, path: str = "") -> Options:
+        """The options that hold for a document of that path; they are the same for all."""
+        return self._options
+
+    def configure(self, options: Options) -> None:
+        """Takes other options. Checks all documents again if they concern what is found."""
+        before, self._options = self._options, options
+        if before == options:
+            return
+        if before.analysis != options.analysis:
+            for document in list(self.documents.values()):
+                self._start(document)
+        for listener in self.options_listeners:
+            listener(before, options)
 
     def put(self, document: Document) -> None:
         """Takes a new or changed document and starts checking it, and the open documents that read it."""
@@ -142,6 +168,18 @@ class Session:
             await asyncio.wait([pending.future])
         return None
 
+    async def newest(self, path: str) -> Checked | None:
+        """What is known about the newest version of a document, once it is known; None where it is not open."""
+        while (document := self.documents.get(path)) is not None:
+            checked = await self.checked(document)
+            if checked is not None:
+                return checked
+        return None
+
+    def is_current(self, checked: Checked) -> bool:
+        """Whether the document of a result is still the newest version."""
+        return self.documents.get(checked.document.path) is checked.document
+
     async def fixes_of(self, finding: Finding, checked: Checked) -> tuple[Fix, ...]:
         """The repairs of a finding of that result to choose from, the usual one first.
 
@@ -157,12 +195,15 @@ class Session:
             known[1][id(finding)] = await self._ask(lambda: self._load().fixes_of(finding, report, files)) or ()
         return known[1][id(finding)]
 
-    async def all_safe_fixes(self, checked: Checked, code: str) -> tuple[Edit, ...]:
-        """The edits that apply every safe fix of a rule, or of all rules for "", to the document of a result."""
+    async def all_safe_fixes(self, checked: Checked, code: str, within: Span | None = None) -> tuple[Edit, ...]:
+        """The edits that apply every safe fix of a rule, or of all rules for "", to the document of a result.
+
+        within: where the findings stand, None for the whole document.
+        """
         report, files = checked.report, checked.files
         if report is None:
             return ()
-        return await self._ask(lambda: self._load().edits_for(report, files, self.options, code)) or ()
+        return await self._ask(lambda: self._load().edits_for(report, files, report.options, code, within)) or ()
 
     async def ignoring(self, checked: Checked, finding: Finding) -> tuple[Edit, ...]:
         """The edit that adds a comment which silences a finding; none where there is no room for one."""
@@ -173,11 +214,23 @@ class Session:
         """What there is to say about a place in that report's text."""
         return await self._ask(lambda: self._load().hover(report, offset, files))
 
+    async def hints(self, report: Report, span: Span) -> tuple[Hint, ...]:
+        """The inlay hints for a part of that report's text."""
+        return await self._ask(lambda: self._load().hints(report.flow, span)) or ()
+
+    async def lenses(self, report: Report) -> tuple[Lens, ...]:
+        """The code lenses for that report's text."""
+        return await self._ask(lambda: self._load().lenses(report)) or ()
+
     def report_failure(self, failure: Failure) -> None:
         """One quiet entry in the client's log; a failure at the same place is not told twice."""
-        if failure.place not in self._logged:
-            self._logged.add(failure.place)
-            self._log(failure.text)
+        self.log_once(failure.text, failure.place)
+
+    def log_once(self, text: str, place: str = "") -> None:
+        """One quiet entry in the client's log. place: what tells two entries apart, the text itself by default."""
+        if (place or text) not in self._logged:
+            self._logged.add(place or text)
+            self._log(text)
 
     async def _ask(self, question: Callable[[], T | None]) -> T | None:
         """Answers on the worker thread; a failure there is no answer."""
@@ -192,7 +245,7 @@ class Session:
         before = self._results.get(document.path)
         buffers = {other.path: other.source.text for other in self.documents.values() if other.is_file}
         good = before.good if before else None
-        job = self._worker.submit(_check, self._load, document, buffers, self.options, good)
+        job = self._worker.submit(_check, self._load, document, buffers, self.options_for(document.path), good)
         check = _Check(document, self._clock, job, asyncio.wrap_future(job))
         self._pending[document.path] = check
         check.future.add_done_callback(lambda _: self._finish(check))
@@ -251,12 +304,14 @@ class _Check:
 
 def installed_analysis() -> Analysis:
     """The real analysis. Imported late: the client's first request is answered before it."""
+    from biaslens.explain.hints import hints
     from biaslens.explain.hover import hover
+    from biaslens.explain.lenses import lenses
     from biaslens.lint import lint
     from biaslens.repair import fixes_of
     from biaslens.rounds import edits_for
 
-    return Analysis(lint, fixes_of, hover, edits_for)
+    return Analysis(lint, fixes_of, hover, edits_for, hints, lenses)
 
 
 def _check(
@@ -280,7 +335,8 @@ def _check(
     if not skipped:
         return Checked(document, report, (), files, LastGood(source, found))
     kept = good.kept(source, found, skipped) if good else ()
-    return Checked(document, report, kept, files, good, failure)
+    # It may have been found when other rules were chosen.
+    return Checked(document, report, tuple(f for f in kept if options.selects(f.code)), files, good, failure)
 
 
 def _skipped(report: Report) -> list[Span]:

@@ -4,33 +4,59 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, cast
 
 from biaslens.options import Options
 
+SECTION = "biaslens"
+"""The name under which an editor keeps our settings."""
 
-def options_from(initialization_options: object) -> tuple[Options, tuple[str, ...]]:
-    """The options in `{"settings": {...}}`, and a sentence for each setting that could not be used."""
-    settings = _mapping(_mapping(initialization_options).get("settings"))
+
+def at_start(initialization_options: object) -> tuple[Options, tuple[str, ...]]:
+    """The options in `{"settings": {...}}`, as `options_from` has them."""
+    return options_from(_mapping(initialization_options).get("settings"), Options())
+
+
+def in_section(settings: object) -> object:
+    """Our part of the settings that an editor sends: what is under our name, or else all of it."""
+    return _mapping(settings).get(SECTION, settings)
+
+
+def options_from(settings: object, start: Options) -> tuple[Options, tuple[str, ...]]:
+    """The options of one object of settings, and a sentence for each setting that could not be used.
+
+    start: what holds for settings that are absent, null or of no use.
+    """
     defaults = Options()
     known = {field.name for field in fields(Options)}
     chosen: dict[str, Any] = {}
     problems: list[str] = []
-    for name, value in settings.items():
+    for name, value in _mapping(settings).items():
         field = re.sub(r"([A-Z])", r"_\1", name).lower()
         if field not in known:
-            problems.append(f"There is no setting named {name!r}.")
-        elif isinstance(getattr(defaults, field), int):
-            if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-                chosen[field] = value
+            # A group of settings is another program's, or the editor's own: `trace.server`.
+            problems += [] if isinstance(value, dict) else [f"There is no setting named {name!r}."]
+        elif value is not None:
+            found, wanted = _value(value, getattr(defaults, field))
+            if found is None:
+                problems.append(f"The setting {name!r} must be {wanted}.")
             else:
-                problems.append(f"The setting {name!r} must be a positive number.")
-        elif isinstance(value, list) and all(isinstance(item, str) for item in cast("list[object]", value)):
-            chosen[field] = tuple(cast("list[str]", value))
-        else:
-            problems.append(f"The setting {name!r} must be a list of strings.")
-    return Options(**chosen), tuple(problems)
+                chosen[field] = found
+    return replace(start, **chosen), tuple(problems)
+
+
+def _value(value: object, default: object) -> tuple[object, str]:
+    """The value if it is of the same kind as the default, else None; and what that kind is called."""
+    match default:
+        case bool():
+            return value if isinstance(value, bool) else None, "true or false"
+        case int():
+            is_number = isinstance(value, int) and not isinstance(value, bool) and value > 0
+            return value if is_number else None, "a positive number"
+        case _:
+            items = cast("list[object]", value) if isinstance(value, list) else [None]
+            return tuple(items) if all(isinstance(item, str) for item in items) else None, "a list of strings"
 
 
 def _mapping(value: object) -> Mapping[str, object]:

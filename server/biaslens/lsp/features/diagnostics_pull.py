@@ -20,7 +20,8 @@ def register(server: LanguageServer, session: Session) -> None:
     async def pull(
         params: types.DocumentDiagnosticParams,
     ) -> types.RelatedFullDocumentDiagnosticReport | types.RelatedUnchangedDocumentDiagnosticReport:
-        items = await _newest(path_of(params.text_document.uri), session)
+        checked = await session.newest(path_of(params.text_document.uri) or "")
+        items = diagnostics(checked, session) if checked else []
         result_id = blake2b(repr(items).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
         if params.previous_result_id == result_id:
             return types.RelatedUnchangedDocumentDiagnosticReport(result_id)
@@ -35,11 +36,3 @@ def register(server: LanguageServer, session: Session) -> None:
     server.feature(types.TEXT_DOCUMENT_DIAGNOSTIC, options)(pull)
     if session.client.refreshes:
         session.listeners.append(refresh)
-
-
-async def _newest(path: str | None, session: Session) -> list[types.Diagnostic]:
-    while path is not None and (document := session.documents.get(path)) is not None:
-        checked = await session.checked(document)
-        if checked is not None:
-            return diagnostics(checked, session)
-    return []

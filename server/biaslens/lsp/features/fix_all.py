@@ -58,10 +58,10 @@ async def offered(
     actions: list[types.CodeAction] = []
     for code in dict.fromkeys(finding.code for finding, _ in at_hand):
         same = [finding for finding in checked.report.findings if finding.code == code]
-        if await _have_safe_fixes(same, 2, checked, session):
+        if await have_safe_fixes(same, 2, checked, session):
             title, named = f"Fix all {code} in this file", [shown for finding, shown in at_hand if finding.code == code]
             actions.append(types.CodeAction(title, types.CodeActionKind.QuickFix, named, data=_data(checked, code)))
-    if is_asked_for(KIND, context) and await _have_safe_fixes(checked.report.findings, 1, checked, session):
+    if is_asked_for(KIND, context) and await have_safe_fixes(checked.report.findings, 1, checked, session):
         actions.append(types.CodeAction("BiasLens: apply all safe fixes", KIND, data=_data(checked, "")))
     if not session.client.resolves:
         for action in actions:
@@ -76,8 +76,8 @@ def is_asked_for(kind: str, context: types.CodeActionContext) -> bool:
     return asked is None or any(one in (kind, "") or kind.startswith(one + ".") for one in asked)
 
 
-async def _have_safe_fixes(findings: Sequence[Finding], count: int, checked: Checked, session: Session) -> bool:
-    assert checked.report is not None
+async def have_safe_fixes(findings: Sequence[Finding], count: int, checked: Checked, session: Session) -> bool:
+    """Whether at least so many of the findings of a result have a safe fix as their usual one."""
     for finding in findings:
         fixes = await session.fixes_of(finding, checked)
         count -= bool(fixes) and bool(fixes[0].edits) and fixes[0].applicability == "safe"
