@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from biaslens.explain.sentence import CLAIMS, sentence
+from biaslens.explain.layers import CLAIMS, sentence
 from biaslens.flow import Ending, Fate, Flow, Site, Verdict
 from biaslens.rules.absorbed import absorbers
-from biaslens.rules.redundant import bias_argument
+from biaslens.rules.redundant import bias_argument, subscripted
 from biaslens.text import Span
 
 LENGTH = 40
@@ -137,7 +137,7 @@ def _name(label: str) -> str:
     """A name as the code writes it, `layers[0]`; of a long one the end."""
     if label.isdigit():
         return f"layer {label}"
-    name = re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", label)
+    name = subscripted(label)
     if len(name) <= _LONG:
         return name
     last = re.split(r"[._]", name)[-1]

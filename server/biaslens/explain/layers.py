@@ -63,6 +63,17 @@ def verdict(site: Site) -> str:
             return f"Keep the bias of {name}: it has an effect."
 
 
+def sentence(site: Site) -> str:
+    """The verdict with its reason, as prose in Markdown, where there is no room for more."""
+    cancelled, reading = site.first_cancelled, site.first_reading
+    if site.part is not None and cancelled is not None:
+        return statement(site, cancelled)
+    if site.verdict not in (Verdict.NEEDED, Verdict.UNKNOWN) or reading is None:
+        return verdict(site)
+    clause = (piece.text if isinstance(piece, Link) else str(piece) for piece in _sentence(_end(reading)))
+    return f"{verdict(site)} {''.join(clause)}"
+
+
 def about_compound(layer: Layer) -> Iterator[Paragraph]:
     """What is known of the biases inside of a layer whose steps are not followed."""
     name = named(layer)
