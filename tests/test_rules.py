@@ -225,7 +225,7 @@ def test_the_message_names_the_layer_the_norm_and_its_axes() -> None:
 
 
 def test_a_softmax_is_named_with_its_axis() -> None:
-    message = "The bias of `conv1` has no effect: the softmax over dim -1 gives the same weights whatever it is."
+    message = "The bias of `conv1` has no effect: the softmax over dim -1 gives the same result whatever it is."
     assert judged(site("softmax", "")) == [("BL105", "warning", message)]
 
 
@@ -249,7 +249,7 @@ def test_a_verdict_by_use_is_information_and_names_the_uses() -> None:
 def test_a_part_is_information_with_its_code_and_has_no_fix() -> None:
     whole = site("softmax", "", verdict=Verdict.NEEDED, condition="relu reads it")
     part = replace(whole, condition="", part=Part("a third", "bias.chunk(3)[1]"))
-    because = "the softmax over dim -1 gives the same weights whatever this part is"
+    because = "the softmax over dim -1 gives the same result whatever this part is"
     message = f"A third of the bias of `conv1` (`bias.chunk(3)[1]`) has no effect: {because}."
     assert judged(whole) == []
     assert judged(replace(whole, parts=(part,))) == [("BL105", "information", message)]

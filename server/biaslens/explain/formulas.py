@@ -31,7 +31,7 @@ class Formula:
 def cancelling(site: Site, fate: Fate) -> Formula:
     """Why a cancelled bias has no effect."""
     arriving = chain(fate.trail[:-1])
-    if fate.cancelled_by == "softmax" and _is_dot_product(fate):
+    if fate.cancelled_by == "softmax" and is_dot_product(fate):
         key = f"{called(fate.trail[0])}(x)"
         return Formula(
             "",
@@ -45,9 +45,9 @@ def cancelling(site: Site, fate: Fate) -> Formula:
             f"with `s = {arriving}` without the bias: `b` is the same for all entries that the softmax compares.",
         )
     y, legend = _arriving(site, fate)
-    same = "`mean(b) = b`, as it is the same wherever that mean is taken."
     applied = "" if fate.cancelled_by == "centering" else chain(fate.trail)
-    return Formula(applied, f"({y} + b) − mean({y} + b) = {y} − mean({y})", f"{legend or 'because '}{same}")
+    same = "`mean(b) = b`, since it is the same wherever that mean is taken."
+    return Formula(applied, f"({y} + b) − mean({y} + b) = {y} − mean({y})", legend + same)
 
 
 def reading(site: Site, fate: Fate) -> Formula:
@@ -63,7 +63,7 @@ def reading(site: Site, fate: Fate) -> Formula:
     return Formula(
         chain(fate.trail),
         f"({y} + b) − mean({y} + b) = {y} − mean({y}) + (b − mean(b))",
-        f"{legend or 'where '}`b − mean(b)` stays.",
+        f"{legend}`b − mean(b)` stays.",
     )
 
 
@@ -85,6 +85,11 @@ def centring(equation: Equation) -> Cancels | None:
     return next((effect for effect in effects if isinstance(effect, Cancels)), None)
 
 
+def is_dot_product(fate: Fate) -> bool:
+    """Whether the bias reaches the softmax through `q·k`, in the open or inside an attention function."""
+    return any(step.product for step in fate.trail) or "attention" in fate.trail[-1].label
+
+
 def chain(trail: tuple[Equation, ...]) -> str:
     """`bn1(pool(conv1(x)))`, with dots where the way is long."""
     text = f"{called(trail[0])}(x)"
@@ -101,16 +106,11 @@ def called(equation: Equation) -> str:
 
 
 def _arriving(site: Site, fate: Fate) -> tuple[str, str]:
-    """The name of what arrives without the bias, with its meaning where it is more than the layer's product."""
+    """The name of what arrives without the bias, with the meaning of the letters."""
     if len(fate.trail) == 2:
-        return _product(site), ""
+        return _product(site), f"with `{_product(site)}` the output without the bias `b`: "
     return "y", f"with `y = {chain(fate.trail[:-1])}` without the bias, and `b` what the bias adds to it: "
 
 
 def _product(site: Site) -> str:
     return "W∗x" if "Conv" in site.layer.entry.label else "Wx"
-
-
-def _is_dot_product(fate: Fate) -> bool:
-    """Whether the bias reaches the softmax through `q·k`, in the open or inside an attention function."""
-    return any(step.product for step in fate.trail) or "attention" in fate.trail[-1].label

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
 from biaslens.explain.comments import about_comment, at_comment
-from biaslens.explain.document import Addresses, Link, Paragraph, Writer
-from biaslens.explain.layers import about_compound, about_site, verdict
+from biaslens.explain.document import Addresses, Paragraph, Writer
+from biaslens.explain.layers import about_compound, about_site, brief
 from biaslens.explain.norms import about_norm
+from biaslens.explain.view import View
 from biaslens.flow import Flow, NormUse, Site
 from biaslens.program.ir import Layer, Program
 from biaslens.rules.page import page
@@ -78,18 +79,22 @@ def hover(
             text = page(rule).strip()
             return Hover((text,), (text,), span)
         return _written(span, about_comment(suppression, suppressions, report.flow), writer)
-    around = [(span, subject) for span, subject in _places(report) if span.contains(offset)]
+    view = View(report.flow, frozenset(run.location for run in report.program.runs))
+    around = [(place, subject) for place, subject in _places(report, view) if place.span.contains(offset)]
     if not around:
         return None
-    innermost = min((span for span, _ in around), key=lambda span: (span.end - span.start, span))
-    return _written(innermost, _about([s for span, s in around if span == innermost], report.flow), writer)
+    innermost = min((place for place, _ in around), key=lambda place: (place.span.end - place.span.start, place))
+    subjects = [subject for place, subject in around if place == innermost]
+    return _written(innermost.span, _about(subjects, replace(view, call=innermost)), writer)
 
 
 def hovers_on(
     report: Explained, span: Span, files: Files | None = None, addresses: Addresses | None = None
 ) -> Iterator[Hover]:
     """The explanations of all calls that begin inside a span, in their order."""
-    for place in sorted({place for place, _ in _places(report) if span.start <= place.start <= span.end}):
+    view = View(report.flow, frozenset(run.location for run in report.program.runs))
+    begun = {place.span for place, _ in _places(report, view) if span.start <= place.span.start <= span.end}
+    for place in sorted(begun):
         found = hover(report, place.start, files, addresses)
         if found is not None and found.span == place:
             yield found
@@ -100,41 +105,37 @@ def _written(span: Span, paragraphs: Iterator[Paragraph], writer: Writer) -> Hov
     return Hover(writer.markdown(written), writer.plain(written), span)
 
 
-def _places(report: Explained) -> Iterator[tuple[Span, _Subject]]:
+def _places(report: Explained, view: View) -> Iterator[tuple[Location, _Subject]]:
     """Everything in the file that can be explained: constructor calls, and where layers and norms are applied."""
-    flow, path = report.flow, report.source.path
-    definitions = {run.location for run in report.program.runs}
-    for site in flow.affine_sites:
+    found: list[tuple[Location, _Subject]] = []
+    for site in view.flow.affine_sites:
         calls = (fate.trail[0].location for fate in site.fates if fate.trail)
-        yield from ((place.span, site) for place in _here((site.location, *calls), path, definitions))
-    for layer in flow.compounds:
-        yield layer.site.span, layer
-    for norm in flow.norms:
-        yield from ((place.span, norm) for place in _here((norm.location, *norm.calls), path, definitions))
+        found += [(place, site) for place in dict.fromkeys((site.location, *calls))]
+    found += [(layer.site, layer) for layer in view.flow.compounds]
+    for norm in view.flow.norms:
+        found += [(place, norm) for place in dict.fromkeys((norm.location, *norm.calls))]
+    return ((place, s) for place, s in found if place.path == report.source.path and view.is_written(place))
 
 
-def _here(places: Sequence[Location], path: str, definitions: set[Location]) -> Iterator[Location]:
-    """The places in the file, each once. What a function returns is applied nowhere in its text."""
-    return (place for place in dict.fromkeys(places) if place.path == path and place not in definitions)
-
-
-def _about(subjects: Sequence[_Subject], flow: Flow) -> Iterator[Paragraph]:
+def _about(subjects: Sequence[_Subject], view: View) -> Iterator[Paragraph]:
     """What is said about all that one call makes or applies: layers before norms."""
     sites = [subject for subject in subjects if isinstance(subject, Site)]
-    if len(sites) > 1:
-        yield from (_entry(site) for site in sites[:_LISTED])
-        if len(sites) > _LISTED:
-            yield (f"… and {len(sites) - _LISTED} more layers.",)
+    applied = [(site, label, fates) for site in sites for label, fates in view.names(site).items()]
+    if len(applied) > 1:
+        applied.sort(key=lambda entry: _natural(entry[1]))
+        yield from (brief(site, label, fates) for site, label, fates in applied[:_LISTED])
+        if len(applied) > _LISTED:
+            yield (f"… and {len(applied) - _LISTED} more layers.",)
         return
     match (*sites, *subjects)[0]:
         case Site() as site:
-            yield from about_site(site)
+            yield from about_site(site, view)
         case NormUse() as norm:
-            yield from about_norm(norm, flow)
+            yield from about_norm(norm, view)
         case Layer() as layer:
             yield from about_compound(layer)
 
 
-def _entry(site: Site) -> Paragraph:
-    """One of several layers: the verdict, and where the layer is made."""
-    return ("- ", Link(f"`{site.layer.entry.label}`", site.location), f": {verdict(site)}")
+def _natural(label: str) -> list[tuple[int, str]]:
+    """Orders names as people do: `main.2` before `main.10`."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in label.split(".")]

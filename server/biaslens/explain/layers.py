@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from biaslens.catalogue.activations import ACTIVATIONS
 from biaslens.catalogue.entry import ADDED_TWICE, KEY_CANCELLED
@@ -11,12 +12,14 @@ from biaslens.explain.document import Link, Paragraph
 from biaslens.explain.formulas import called, centring
 from biaslens.explain.references import references
 from biaslens.explain.sizes import cost
+from biaslens.explain.view import View, others
 from biaslens.flow import Ending, Fate, Site, Verdict
 from biaslens.program.ir import Equation, Layer
 from biaslens.rules.absorbed import absorbing
 from biaslens.rules.absorbed import statement as absorbed_statement
-from biaslens.rules.redundant import bias_argument, canceller, named, reason, statement, when
+from biaslens.rules.redundant import bias_argument, canceller, named, reason, statement, subscripted, when
 from biaslens.rules.registry import rule_of
+from biaslens.text import Location
 
 CLAIMS = (Verdict.REDUNDANT, Verdict.CONDITIONAL, Verdict.IN_EVERY_USE)
 """The verdicts that say that a bias has no effect."""
@@ -24,17 +27,18 @@ CLAIMS = (Verdict.REDUNDANT, Verdict.CONDITIONAL, Verdict.IN_EVERY_USE)
 _LONGEST_TRAIL = 8
 
 
-def about_site(site: Site) -> Iterator[Paragraph]:
+def about_site(site: Site, view: View) -> Iterator[Paragraph]:
     """The paragraphs about the bias of a constructor call, the verdict first."""
+    site = view.of(site)
     if site.verdict in CLAIMS and site.first_cancelled is not None:
-        yield from _about_cancelled(site, site.first_cancelled)
+        yield from _about_cancelled(site, site.first_cancelled, view)
     elif site.verdict is Verdict.ABSORBED and site.first_absorbed is not None:
-        yield from _about_absorbed(site, site.first_absorbed)
+        yield from _about_absorbed(site, site.first_absorbed, view)
     elif site.verdict is Verdict.UNUSED or site.first_reading is None:
         yield (f"**{verdict(site)}**",)
         yield ("So there is nothing to say about its bias.",)
     else:
-        yield from _about_kept(site, site.first_reading)
+        yield from _about_kept(site, site.first_reading, view)
 
 
 def verdict(site: Site) -> str:
@@ -70,8 +74,28 @@ def sentence(site: Site) -> str:
         return statement(site, cancelled)
     if site.verdict not in (Verdict.NEEDED, Verdict.UNKNOWN) or reading is None:
         return verdict(site)
-    clause = (piece.text if isinstance(piece, Link) else str(piece) for piece in _sentence(_end(reading)))
+    clause = (piece.text if isinstance(piece, Link) else str(piece) for piece in _sentence(_end(reading, site)))
     return f"{verdict(site)} {''.join(clause)}"
+
+
+def brief(site: Site, label: str, fates: Sequence[Fate]) -> Paragraph:
+    """An entry in a list of several layers: what to do about the bias of one of them, and why.
+
+    label: the layer's name at the call. fates: those of its bias from there on.
+    """
+    layer = replace(site.layer, label="" if label.isdigit() else label)
+    name = Link(named(layer), site.location)
+    endings = {fate.ending for fate in fates}
+    if endings == {Ending.CANCELLED}:
+        what = "rightly without a bias" if layer.bias is False else "leave the bias out"
+        condition = f", {when(site.condition)}" if site.verdict is Verdict.CONDITIONAL else ""
+        return ("- ", name, f": {what}; {canceller(fates[0])} cancels it{condition}.")
+    told = next(fate for ending in (Ending.READ, *Ending) for fate in fates if fate.ending is ending)
+    if told.ending is Ending.ABSORBED and told.norm is not None:
+        return ("- ", name, f": either way; the bias of {named(told.norm)} can take its place.")
+    what = "without a bias by choice" if layer.bias is False else "keep the bias"
+    what = "we cannot tell" if told.ending is Ending.UNKNOWN else what
+    return ("- ", name, f": {what}; ", *_end(told, replace(site, layer=layer)))
 
 
 def about_compound(layer: Layer) -> Iterator[Paragraph]:
@@ -93,22 +117,24 @@ def about_compound(layer: Layer) -> Iterator[Paragraph]:
 # --- cancelled -------------------------------------------------------------------------------------------------------
 
 
-def _about_cancelled(site: Site, fate: Fate) -> Iterator[Paragraph]:
+def _about_cancelled(site: Site, fate: Fate, view: View) -> Iterator[Paragraph]:
     rule = rule_of(fate.cancelled_by)
     formula = formulas.cancelling(site, fate)
     yield (f"**{verdict(site)}**",)
-    yield from _advice(site, fate)
-    yield from _trail(fate)
+    yield from _advice(site, fate, view)
+    yield from _siblings(site)
+    yield from _trail(site, fate, view)
     yield (f"`{formula}` {formula.legend}",)
     if site.layer.bias is not False:
         yield from _costs(site)
-        yield from _stored_mean(fate)
-    yield references(fate.cancelled_by, rule.code if rule else "")
+        yield from _stored_mean(site, fate)
+    keys = fate.cancelled_by != "softmax" or formulas.is_dot_product(fate)
+    yield references(fate.cancelled_by if keys else "", rule.code if rule else "")
 
 
-def _advice(site: Site, fate: Fate) -> Iterator[Paragraph]:
+def _advice(site: Site, fate: Fate, view: View) -> Iterator[Paragraph]:
     """What to do, and what takes the place of the bias."""
-    place = _replacement(fate)
+    place = _replacement(fate, view)
     if site.layer.bias is False:
         yield (place,)
     elif bias_argument(site.layer):
@@ -119,9 +145,8 @@ def _advice(site: Site, fate: Fate) -> Iterator[Paragraph]:
         yield (f"It is not trained (`requires_grad = False`), so it does no harm. {place}",)
     else:
         yield (f"Leave it out (`{_argument(site.layer)}=False`){_limits(site)}. {place}",)
-    otherwise = site.first_reading if site.verdict is Verdict.CONDITIONAL else None
-    if otherwise is not None:
-        yield ("Otherwise it has an effect: " if site.layer.bias is False else "Otherwise keep it: ", *_end(otherwise))
+    if site.verdict is Verdict.CONDITIONAL:
+        yield from _otherwise(site)
 
 
 def _limits(site: Site) -> str:
@@ -134,15 +159,30 @@ def _limits(site: Site) -> str:
             return ""
 
 
-def _replacement(fate: Fate) -> str:
+def _otherwise(site: Site) -> Iterator[Paragraph]:
+    """What becomes of the bias where the condition does not hold."""
+    order = (Ending.READ, Ending.UNKNOWN, Ending.RETURNED)
+    fates = [fate for ending in order for fate in site.fates if fate.ending is ending]
+    if not fates:
+        return
+    fate = fates[0]
+    if fate.ending is Ending.UNKNOWN and fate.end is not None:
+        step = Link(f"`{called(fate.end)}`", fate.end.location)
+        yield ("Otherwise we cannot tell: ", step, " could not be followed, and may not subtract this mean.")
+    else:
+        yield ("Otherwise it has an effect: " if site.layer.bias is False else "Otherwise keep it: ", *_end(fate, site))
+
+
+def _replacement(fate: Fate, view: View) -> str:
     """What takes the place of the bias."""
-    if fate.cancelled_by == "softmax":
-        return "Nothing has to take its place: the weights are the same for every value of it."
-    if fate.norm is None:
+    if fate.norm is None or fate.cancelled_by == "softmax":
         return "Nothing has to take its place: the result is the same for every value of it."
     norm = canceller(fate)
     match fate.norm.bias:
         case True:
+            own = view.shift_of(fate.norm.site)
+            if own is not None and own.verdict in CLAIMS:
+                return f"Nothing has to take its place: even the shift that {norm} adds (β) is subtracted again later."
             return (
                 f"{norm} adds a learned shift of its own (β, its `bias`) after the subtraction: that takes its place."
             )
@@ -153,12 +193,31 @@ def _replacement(fate: Fate) -> str:
             return f"A learned shift (β) can only come after the subtraction: from {norm} itself, if it has one."
 
 
-def _stored_mean(fate: Fate) -> Iterator[Paragraph]:
-    if fate.norm is not None and fate.norm.stores_mean:
-        yield (
-            f"A model that is trained already: {canceller(fate)} keeps a `running_mean` for eval mode, and the bias is "
-            "part of it. Subtract it there once when the bias goes.",
-        )
+def _siblings(site: Site) -> Iterator[Paragraph]:
+    """The other layers that the same constructor call makes, in a loop or a helper function."""
+    names = [f"`{subscripted(label)}`" for label in others(site)]
+    if not names:
+        return
+    shown = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+    if site.verdict in (Verdict.REDUNDANT, Verdict.IN_EVERY_USE):
+        yield (f"The same holds for the others that the same constructor call makes: {shown}.",)
+    else:
+        yield (f"The same constructor call makes {shown}; this is about all of them together.",)
+
+
+_NAMED = 4
+
+
+def _stored_mean(site: Site, fate: Fate) -> Iterator[Paragraph]:
+    if fate.norm is None or not fate.norm.stores_mean:
+        return
+    layer, norm = fate.trail[0].label, fate.trail[-1].label
+    if len(fate.trail) == 2 and not layer.isdigit() and not norm.isdigit():
+        mean, bias = f"{subscripted(norm)}.running_mean", f"{subscripted(layer)}.bias"
+        change = f"run `{mean} -= {bias}` once when the bias goes."
+    else:
+        change = "subtract what the bias adds from its `running_mean` once when the bias goes."
+    yield (f"Trained already? For eval mode {canceller(fate)} stores a mean that contains the bias: {change}",)
 
 
 def _costs(site: Site) -> Iterator[Paragraph]:
@@ -170,44 +229,45 @@ def _costs(site: Site) -> Iterator[Paragraph]:
 # --- absorbed --------------------------------------------------------------------------------------------------------
 
 
-def _about_absorbed(site: Site, fate: Fate) -> Iterator[Paragraph]:
+def _about_absorbed(site: Site, fate: Fate, view: View) -> Iterator[Paragraph]:
     """A bias without which the same functions can be learned."""
     yield (f"**{verdict(site)}**",)
     if site.layer.bias is not False:
         yield ("Keep it or leave it out: it has an effect, but the model can learn the same functions either way.",)
-    yield from _trail(fate)
+    yield from _trail(site, fate, view)
     formula = formulas.absorbing(site, fate)
     if formula is not None:
         yield (f"`{formula}` {formula.legend}",)
     if site.layer.bias is not False:
         yield from _costs(site)
-        yield ("A model that is trained already: what the bias adds there moves into the later bias once.",)
+        yield ("Trained already? What the bias adds there moves into the later one once when it goes.",)
     yield references("", "BL201")
 
 
 # --- kept, or unknown ------------------------------------------------------------------------------------------------
 
 
-def _about_kept(site: Site, fate: Fate) -> Iterator[Paragraph]:
+def _about_kept(site: Site, fate: Fate, view: View) -> Iterator[Paragraph]:
     without = site.layer.bias is False
-    yield (f"**{verdict(site)}** ", *_sentence(_end(fate)))
+    yield (f"**{verdict(site)}** ", *_sentence(_end(fate, site)))
     if site.verdict is Verdict.UNKNOWN:
-        yield from _trail(fate)
+        yield from _trail(site, fate, view)
         yield from _about_unknown(site, fate)
         return
     yield from (_choice(site, fate) if without else _loss(fate))
-    yield from _trail(fate)
+    yield from _siblings(site)
+    yield from _trail(site, fate, view)
     mechanism = ""
     if fate.ending is Ending.READ and fate.end is not None and len(fate.trail) > 1:
         formula = formulas.reading(site, fate)
         yield (f"`{formula}` {formula.legend}",)
-        mechanism = _mechanism(fate.end)
+        mechanism = _mechanism(fate)
     if site.first_cancelled is not None:
-        others = canceller(site.first_cancelled)
-        yield (f"On another way {others} cancels it; one use that needs the bias is enough to keep it.",)
+        other = canceller(site.first_cancelled)
+        yield (f"On another way {other} cancels it; one use that needs the bias is enough to keep it.",)
     if not without:
         for part in site.parts:
-            yield from _about_part(part)
+            yield from _about_part(part, view)
     yield from ((references(mechanism),) if mechanism else ())
 
 
@@ -220,27 +280,31 @@ def _loss(fate: Fate) -> Iterator[Paragraph]:
     """What would be lost without the bias."""
     end = fate.end
     if fate.ending is Ending.RETURNED or end is None:
-        yield ("It sets the level around which the output varies, and nothing after it is known to do that.",)
+        yield ("It sets the level around which the output varies, and nothing that we followed comes after it.",)
     elif _is_activation(end):
-        yield (f"For each feature it moves the point at which `{called(end)}` bends; the weights alone cannot.",)
+        yield (f"It shifts what goes into `{called(end)}`, for each feature by another amount; weights alone cannot.",)
     elif end.operation.lower().startswith(("dropout", "featuredropout", "alphadropout")):
-        yield ("So no norm behind it can subtract all of the bias again.",)
+        yield ("So no norm behind it can subtract all of the bias again; what is left would be lost without it.",)
     else:
-        yield from _partial(end)
+        yield from _partial(fate, end)
 
 
-def _partial(end: Equation) -> Iterator[Paragraph]:
+def _partial(fate: Fate, end: Equation) -> Iterator[Paragraph]:
     """What is often believed of the norm that reads the bias, put right."""
     by = centring(end)
     match by.by if by else "":
         case "layer norm":
-            yield ("A layer norm takes away only the bias's average over the normalised axes; its differences stay.",)
+            average = "A layer norm takes away only the average of the bias over the axes that it normalises"
+            yield (f"{average}; the differences inside the bias stay, and would be lost without it.",)
         case "group norm":
-            yield ("A group norm takes away only the bias's average in each group; the differences inside it stay.",)
+            average = "A group norm takes away only the average of the bias in each group"
+            yield (f"{average}; the differences inside a group stay, and would be lost without it.",)
         case "batch norm" | "instance norm":
             yield (
                 "This norm takes away one number for each channel; here the bias has come to vary within a channel.",
             )
+        case "softmax" if formulas.is_dot_product(fate):
+            yield ("What it adds to the scores of a query differs from key to key, and a softmax keeps differences.",)
         case "softmax":
             yield ("A softmax forgets only what is the same for all its entries; what the bias adds here differs.",)
         case _ if "rms" in end.operation.lower():
@@ -263,23 +327,27 @@ def _choice(site: Site, fate: Fate) -> Iterator[Paragraph]:
     )
 
 
-def _mechanism(end: Equation) -> str:
-    by = centring(end)
-    return by.by if by else "rms norm" if "rms" in end.operation.lower() else ""
+def _mechanism(fate: Fate) -> str:
+    """The norm that a reader may want to read about."""
+    assert fate.end is not None
+    by = centring(fate.end)
+    if by is None:
+        return "rms norm" if "rms" in fate.end.operation.lower() else ""
+    return by.by if by.by != "softmax" or formulas.is_dot_product(fate) else ""
 
 
 def _is_activation(end: Equation) -> bool:
     return end.operation.lower().replace("_", "") in ACTIVATIONS
 
 
-def _about_part(site: Site) -> Iterator[Paragraph]:
+def _about_part(site: Site, view: View) -> Iterator[Paragraph]:
     """A part of the bias that has no effect, with its own way."""
     fate = site.first_cancelled
     if fate is None:
         return
     formula = formulas.cancelling(site, fate)
     yield (f"**{statement(site, fate)}**",)
-    yield from _trail(fate)
+    yield from _trail(site, fate, view)
     yield (f"`{formula}` {formula.legend}",)
     yield ("No argument of the layer leaves out only a part of its bias, so there is nothing to repair.",)
     yield references(fate.cancelled_by)
@@ -288,17 +356,24 @@ def _about_part(site: Site) -> Iterator[Paragraph]:
 # --- pieces ----------------------------------------------------------------------------------------------------------
 
 
-def _end(fate: Fate) -> Paragraph:
-    """What reads the bias, hides it from us or hands it out, as a clause that ends a sentence."""
+def _end(fate: Fate, site: Site) -> Paragraph:
+    """What reads the bias, hides it from us or hands it out, as a clause that ends a sentence.
+
+    It names the layer where the fate is that of another one than the site speaks of.
+    """
     end = fate.end
     if fate.ending is Ending.UNKNOWN:
         if end is None:
             return (f"{fate.reason}.",)
         why = f" ({fate.reason})" if fate.reason and "is code that could not be followed" not in fate.reason else ""
-        return ("we cannot follow it at ", Link(f"`{called(end)}`", end.location), f"{why}.")
+        return ("we cannot follow it at ", Link(_step(end), end.location), f"{why}.")
     if fate.ending is Ending.RETURNED or end is None:
         return (f"it reaches the output of `{fate.root}`.",)
-    return (Link(f"`{called(end)}`", end.location), f" depends on it{f': {fate.reason}' if fate.reason else ''}.")
+    label = fate.trail[0].label
+    bias = "it" if label == site.layer.label or label.isdigit() else f"that of `{subscripted(label)}`"
+    if fate.reason.startswith("it varies"):
+        return (Link(_step(end), end.location), f" does not cancel {bias}, since {fate.reason} there.")
+    return (Link(_step(end), end.location), f" depends on {bias}{f': {fate.reason}' if fate.reason else ''}.")
 
 
 def _sentence(clause: Paragraph) -> Paragraph:
@@ -306,17 +381,34 @@ def _sentence(clause: Paragraph) -> Paragraph:
     return (first[:1].upper() + first[1:] if isinstance(first, str) else first, *rest)
 
 
-def _trail(fate: Fate) -> Iterator[Paragraph]:
+def _trail(site: Site, fate: Fate, view: View) -> Iterator[Paragraph]:
     """Each step as a link to its line."""
     if len(fate.trail) < 2:
         return
-    long = len(fate.trail) > _LONGEST_TRAIL
-    shown = [*fate.trail[: _LONGEST_TRAIL - 3], None, *fate.trail[-2:]] if long else [*fate.trail]
-    line: list[str | Link] = ["Its way: "]
-    for number, step in enumerate(shown):
-        line.append(" → " if number else "")
-        line.append("…" if step is None else Link(f"`{called(step)}`{_class_of(step)}", step.location))
+    steps = list(range(len(fate.trail)))
+    shown = [*steps[: _LONGEST_TRAIL - 3], None, *steps[-2:]] if len(steps) > _LONGEST_TRAIL else steps
+    line: list[str | Link] = ["Path: "]
+    for index in shown:
+        line.append(" → " if index else "")
+        if index is None:
+            line.append(" → …")
+            continue
+        step = fate.trail[index]
+        place = _place(step, index, site, fate, view)
+        line.append(Link(_step(step), place) if place is not None else _step(step))
     yield tuple(line)
+
+
+def _place(step: Equation, index: int, site: Site, fate: Fate, view: View) -> Location | None:
+    """Where a step is applied; a layer that the code holds by a position is found better where it is made."""
+    made = site.location if index == 0 else fate.norm.site if fate.norm and index == len(fate.trail) - 1 else None
+    if made is not None and (called(step).endswith("]") or not view.is_written(step.location)):
+        return made
+    return step.location if view.is_written(step.location) else None
+
+
+def _step(step: Equation) -> str:
+    return f"`{called(step)}`{_class_of(step)}"
 
 
 def _class_of(step: Equation) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import cast
 
 from biaslens.algebra.sizes import Monomial, Name, Quotient, Size
@@ -24,20 +25,25 @@ def cost(site: Site) -> str:
     texts = [size_text(size) for size in sizes if size.value is None]
     if len(texts) == 1 and texts[0]:
         known = f" ({values[0]:,})" if len(values) == 1 else ""
-        return f"It costs `{texts[0]}`{known} parameters{each}, with gradient and Adam's two averages."
+        return f"It costs `{texts[0]}`{known} parameters{each}; training with Adam keeps four numbers for each."
     if len(values) == len(sizes) == 1:
         noun = "parameter" if values[0] == 1 else "parameters"
         memory = _memory(values[0] * _NUMBERS * _BYTES)
-        return f"It costs {values[0]:,} {noun}{each}: {memory} in float32 with gradient and Adam's two averages."
+        return f"It costs {values[0]:,} {noun}{each}; training with Adam keeps four numbers for each ({memory} in float32)."
     if values and len(values) == len(sizes):
-        return f"It costs {values[0]:,} to {values[-1]:,} parameters{each}, with gradient and Adam's two averages."
-    return f"It costs one parameter for each output{each}, with gradient and Adam's two averages." if sizes else ""
+        return f"It costs {values[0]:,} to {values[-1]:,} parameters{each}; with Adam four numbers for each."
+    if sizes:
+        return f"It costs a parameter for each output channel or feature{each}; with Adam four numbers for each."
+    return ""
 
 
 def size_text(size: Size) -> str:
     """A size as a person would write it, `4 * width`; "" where it hangs on something without a name in the code."""
     terms = [_term(monomial, factor) for monomial, factor in size.terms]
-    return " + ".join(sorted(terms, reverse=True)) if all(terms) else ""
+    if not all(terms):
+        return ""
+    text = " + ".join(sorted(terms, reverse=True))
+    return text[1:-1] if len(terms) == 1 and re.fullmatch(r"\([^()]*\)", text) else text
 
 
 def _term(monomial: Monomial, factor: object) -> str:

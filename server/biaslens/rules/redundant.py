@@ -118,7 +118,7 @@ def reason(fate: Fate, bias: str = "the bias") -> str:
         case "layer norm":
             return f"{name} subtracts the mean over axes along which this {noun} is the same, and {bias} with it"
         case "softmax":
-            return f"{_softmax(fate)} gives the same weights whatever {'it' if bias.startswith('the ') else bias} is"
+            return f"{_softmax(fate)} gives the same result whatever {'it' if bias.startswith('the ') else bias} is"
         case _:
             return f"a mean that contains it is subtracted again, and {bias} with it"
 
