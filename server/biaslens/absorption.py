@@ -42,13 +42,12 @@ class _Held:
     equation: Equation
     before: _Held | None = None
 
-    def trail(self) -> tuple[Equation, ...]:
-        found = [self.equation]
-        held = self.before
-        while held is not None:
-            found.append(held.equation)
-            held = held.before
-        return tuple(reversed(found))
+    def way(self) -> list[_Held]:
+        """What it came from, step by step, and itself."""
+        found = [self]
+        while (before := found[-1].before) is not None:
+            found.append(before)
+        return found[::-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +120,9 @@ def _absorbed(ways: _Ways, use: Use) -> tuple[Fate, ...]:
 
 def _fate(use: Use, number: int | None, held: _Held) -> Fate:
     absorber = use.path.layers[number] if number is not None else None
-    return Fate(Ending.ABSORBED, held.trail(), "", use.run.name, use.path.answers, norm=absorber)
+    way = held.way()
+    trail, varies = tuple(one.equation for one in way), tuple(one.shift.varies for one in way[:-1])
+    return Fate(Ending.ABSORBED, trail, "", use.run.name, use.path.answers, norm=absorber, varies=varies)
 
 
 # --- one way ---------------------------------------------------------------------------------------------------------
@@ -166,9 +167,11 @@ def _way(run: Run, indexed: _Indexed, number: int, barred: frozenset[int]) -> _W
 
 
 def _cancellation(run: Run, path: Path, equation: Equation, before: _Held | None, outcome: Cancelled) -> Fate:
-    trail = (*before.trail(), equation) if before else (equation,)
+    way = before.way() if before else []
+    trail, varies = (*(one.equation for one in way), equation), tuple(one.shift.varies for one in way)
     norm = path.layers[equation.layer] if equation.layer is not None else None
-    return Fate(Ending.CANCELLED, trail, "", run.name, path.answers, outcome.by, outcome.assumption, norm)
+    by, assumption = outcome.by, outcome.assumption
+    return Fate(Ending.CANCELLED, trail, "", run.name, path.answers, by, assumption, norm, varies=varies)
 
 
 def _outcome(
@@ -194,7 +197,7 @@ def _stamp(path: Path, equation: Equation, place: int, position: int, shift: Shi
     """Names what an equation does to a shift: equal for equal maps, so that uses of one layer can be compared."""
     if equation.layer is not None and path.layers[equation.layer].entry.shift is not None:
         return ("layer", equation.layer, place, position)
-    if path.operation(equation) not in REARRANGING:
+    if equation.operation not in REARRANGING:
         return ("result", equation.results, place, position)
     effect, after = equation.effects[place][position], path.shapes[equation.results[place]]
     assert effect is not None
@@ -223,7 +226,7 @@ def _stays_fixed(path: Path, equation: Equation, place: int, position: int, shif
         return True
     if equation.layer is not None and path.layers[equation.layer].entry.shift is not None:
         return len(equation.operands) == 1 and _within_own(outcome.shift, equation, path)
-    return path.operation(equation) in REARRANGING and all(isinstance(other, Carries) for other in effects)
+    return equation.operation in REARRANGING and all(isinstance(other, Carries) for other in effects)
 
 
 # --- absorbers -------------------------------------------------------------------------------------------------------

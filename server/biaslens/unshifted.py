@@ -66,7 +66,7 @@ def _meets_activations(path: Path, start: Equation, readers: Mapping[Var, Sequen
         if var in path.outputs or var not in readers:
             return False
         for reader in readers[var]:
-            if _is_activation(path, reader):
+            if _is_activation(reader):
                 met = True
             elif _keeps_zero(path, reader):
                 todo += [result for result in reader.results if result not in seen]
@@ -76,9 +76,9 @@ def _meets_activations(path: Path, start: Equation, readers: Mapping[Var, Sequen
     return met
 
 
-def _is_activation(path: Path, equation: Equation) -> bool:
+def _is_activation(equation: Equation) -> bool:
     known = any(isinstance(effect, Reads) and effect.known for effects in equation.effects for effect in effects)
-    return known and path.operation(equation).lower().replace("_", "") in ACTIVATIONS
+    return known and equation.operation.lower().replace("_", "") in ACTIVATIONS
 
 
 def _keeps_zero(path: Path, equation: Equation) -> bool:
@@ -86,4 +86,4 @@ def _keeps_zero(path: Path, equation: Equation) -> bool:
         return False
     if equation.layer is not None and path.layers[equation.layer].entry.role == "affine":
         return _lacks_shift(path, equation.layer)
-    return path.operation(equation) in _KEEPS_ZERO
+    return equation.operation in _KEEPS_ZERO

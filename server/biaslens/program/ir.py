@@ -99,8 +99,8 @@ class Equation:
 
     effects: for each result, for each operand. layer: the layer that is applied, whose shift starts in the result.
     starts: True where the result *is* the layer's bias itself (`self.conv.bias` read in forward). listed: it is one of
-    several that a method gives which lists what there is, such as `parameters()`.
-    location: the call in the source; settings: its other arguments, as text.
+    several that a method gives which lists what there is, such as `parameters()`. made_by: the class of the layer as
+    torch calls it, "" without one. location: the call in the source; settings: its other arguments, as text.
     """
 
     results: tuple[Var, ...]
@@ -113,6 +113,12 @@ class Equation:
     starts: bool = False
     settings: str = ""
     listed: bool = False
+    made_by: str = ""
+
+    @property
+    def operation(self) -> str:
+        """The name by which the catalogue knows what it does: that of its class for a layer."""
+        return self.made_by or self.label
 
     def __str__(self) -> str:
         results = ", ".join(f"v{var}" for var in self.results)
@@ -166,10 +172,6 @@ class Path:
     equations: tuple[Equation, ...]
     shapes: tuple[Shape, ...]
     outputs: tuple[Var, ...]
-
-    def operation(self, equation: Equation) -> str:
-        """The name by which the catalogue knows what an equation does: that of its class for a layer."""
-        return equation.label if equation.layer is None else self.layers[equation.layer].entry.label
 
 
 @dataclass(frozen=True, slots=True)

@@ -354,6 +354,7 @@ class Run:
                 product=step.product,
                 layer=layer.number if layer else None,
                 settings=settings,
+                made_by=layer.entry.label if layer else "",
             )
         )
         if step.in_place is not None and results:
@@ -371,8 +372,18 @@ class Run:
         """The tensor of a layer's own bias, read as a value."""
         tensor = self.new_tensor(shape, Facts(parameter=True))
         self._biases[tensor.var] = layer
-        equation = Equation((tensor.var,), f"{layer.label}.bias", (), ((),), location, layer=layer.number, starts=True)
-        self.equations.append(equation)
+        self.equations.append(
+            Equation(
+                results=(tensor.var,),
+                label=f"{layer.label}.bias",
+                operands=(),
+                effects=((),),
+                location=location,
+                layer=layer.number,
+                starts=True,
+                made_by=layer.entry.label,
+            )
+        )
         return tensor
 
     def overwrite(self, target: Tensor, label: str, location: Location) -> None:
