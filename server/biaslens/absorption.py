@@ -44,7 +44,7 @@ class _Held:
 
     def way(self) -> list[_Held]:
         """What it came from, step by step, and itself."""
-        found = [self]
+        found: list[_Held] = [self]
         while (before := found[-1].before) is not None:
             found.append(before)
         return found[::-1]
