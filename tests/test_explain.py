@@ -442,7 +442,9 @@ class Net(nn.Module):
     assert said("nn.RMSN", text)[1].startswith(f"It depends on the bias of `fc` (line {line_of('self.fc =', text)})")
     assert "An RMS norm only divides: it subtracts no mean, and so no bias." in said("self.fc = nn.L", text)
     assert said("nn.BatchN", text)[2].startswith("It is in eval mode here")
-    assert said("self.conv = nn.C", text)[0] == "The bias of `conv` adds nothing that the shift β of `frozen` cannot add."
+    assert (
+        said("self.conv = nn.C", text)[0] == "The bias of `conv` adds nothing that the shift β of `frozen` cannot add."
+    )
 
 
 def test_a_layer_without_bias_and_without_a_norm_is_a_choice() -> None:

@@ -42,13 +42,12 @@ class _Held:
     equation: Equation
     before: _Held | None = None
 
-    def trail(self) -> tuple[Equation, ...]:
-        found = [self.equation]
-        held = self.before
-        while held is not None:
-            found.append(held.equation)
-            held = held.before
-        return tuple(reversed(found))
+    def way(self) -> list[_Held]:
+        """What it came from, step by step, and itself."""
+        found: list[_Held] = [self]
+        while (before := found[-1].before) is not None:
+            found.append(before)
+        return found[::-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +120,9 @@ def _absorbed(ways: _Ways, use: Use) -> tuple[Fate, ...]:
 
 def _fate(use: Use, number: int | None, held: _Held) -> Fate:
     absorber = use.path.layers[number] if number is not None else None
-    return Fate(Ending.ABSORBED, held.trail(), "", use.run.name, use.path.answers, norm=absorber)
+    way = held.way()
+    trail, varies = tuple(one.equation for one in way), tuple(one.shift.varies for one in way[:-1])
+    return Fate(Ending.ABSORBED, trail, "", use.run.name, use.path.answers, norm=absorber, varies=varies)
 
 
 # --- one way ---------------------------------------------------------------------------------------------------------
@@ -166,9 +167,11 @@ def _way(run: Run, indexed: _Indexed, number: int, barred: frozenset[int]) -> _W
 
 
 def _cancellation(run: Run, path: Path, equation: Equation, before: _Held | None, outcome: Cancelled) -> Fate:
-    trail = (*before.trail(), equation) if before else (equation,)
+    way = before.way() if before else []
+    trail, varies = (*(one.equation for one in way), equation), tuple(one.shift.varies for one in way)
     norm = path.layers[equation.layer] if equation.layer is not None else None
-    return Fate(Ending.CANCELLED, trail, "", run.name, path.answers, outcome.by, outcome.assumption, norm)
+    by, assumption = outcome.by, outcome.assumption
+    return Fate(Ending.CANCELLED, trail, "", run.name, path.answers, by, assumption, norm, varies=varies)
 
 
 def _outcome(

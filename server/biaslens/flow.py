@@ -41,7 +41,8 @@ class Fate:
     the algebra's words ("batch norm", …), else "". norm: the layer that cancels it, where it is one, or whose bias
     absorbs it.
     reason: what reads it, or what we could not follow. root: the entry from which it was seen. shift: what of the bias
-    arrives where it is cancelled, None where several operands bring it.
+    arrives where it is cancelled, None where several operands bring it. varies: after each step of the trail from which
+    it goes on, along which axes it varies, None where that is not sure.
     """
 
     ending: Ending
@@ -53,6 +54,7 @@ class Fate:
     assumption: str = ""
     norm: Layer | None = None
     shift: Shift | None = field(default=None, compare=False)
+    varies: tuple[Axes | None, ...] = field(default=(), compare=False)
 
     @property
     def end(self) -> Equation | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from biaslens.absorption import with_absorption
+from biaslens.algebra.axes import Axes
 from biaslens.algebra.outcome import Cancelled, Cancels, Carried, Outcome, Read, Shift, apply, combine
 from biaslens.catalogue import norms
 from biaslens.flow import Ending, Fate, Flow, NormUse, Part, own_axes
@@ -52,25 +53,13 @@ class Followed:
 
 
 @dataclass(frozen=True, slots=True)
-class _Trail:
-    """A linked list of equations: the last one, and the trail before it."""
-
-    equation: Equation
-    before: _Trail | None
-
-    def equations(self) -> tuple[Equation, ...]:
-        found: list[Equation] = []
-        trail: _Trail | None = self
-        while trail is not None:
-            found.append(trail.equation)
-            trail = trail.before
-        return tuple(reversed(found))
-
-
-@dataclass(frozen=True, slots=True)
 class _Carrying:
+    """A shift that comes out of an equation, what carried it there, and along which axes it varies, if that is sure."""
+
     shift: Shift
-    trail: _Trail
+    equation: Equation
+    before: _Carrying | None
+    varies: Axes | None
 
 
 _Environment = dict[Var, dict[int, _Carrying]]
@@ -117,7 +106,7 @@ def _fates(run: Run, path: Path, numbers: Sequence[int]) -> dict[int, list[Fate]
             fates[equation.layer] += [fate] if fate else []
     for var in path.outputs:
         for number, carrying in environment.get(var, {}).items():
-            fates[number].append(_fate(run, path, carrying.trail, Ending.RETURNED, "it is returned"))
+            fates[number].append(_fate(run, path, carrying, None, Ending.RETURNED, "it is returned"))
     return fates
 
 
@@ -173,31 +162,31 @@ def _step(
     """Carries one layer's shift through one equation."""
     for place, result in enumerate(equation.results):
         outcomes: list[Outcome] = []
-        trail: _Trail | None = None
+        before: _Carrying | None = None
         for position, operand in enumerate(equation.operands):
             carrying = environment.get(operand, {}).get(number)
             effect = equation.effects[place][position]
             if carrying is None or effect is None:
                 continue
-            trail = trail or _Trail(equation, carrying.trail)
+            before = before or carrying
             stamp = (index, place, position)
             outcomes.append(apply(effect, carrying.shift, path.shapes[operand], path.shapes[result], stamp))
         outcome = combine(outcomes, product=equation.product)
-        if trail is None or outcome is None:
+        if before is None or outcome is None:
             continue
         match outcome:
             case Carried(shift):
-                environment.setdefault(result, {})[number] = _Carrying(shift, trail)
+                environment.setdefault(result, {})[number] = _carrying(shift, equation, before)
             case Cancelled(by, assumption):
                 norm = path.layers[equation.layer] if equation.layer is not None else None
-                equations = trail.equations()
                 arriving = [
                     held[number].shift for var in equation.operands if number in (held := environment.get(var, {}))
                 ]
                 shift = arriving[0] if len(arriving) == 1 else None
-                yield Fate(Ending.CANCELLED, equations, "", run.name, path.answers, by, assumption, norm, shift)
+                fate = _fate(run, path, before, equation, Ending.CANCELLED, "")
+                yield replace(fate, cancelled_by=by, assumption=assumption, norm=norm, shift=shift)
             case Read(why, known):
-                yield _fate(run, path, trail, Ending.READ if known else Ending.UNKNOWN, why)
+                yield _fate(run, path, before, equation, Ending.READ if known else Ending.UNKNOWN, why)
 
 
 def _start(run: Run, path: Path, equation: Equation, environment: _Environment) -> Fate | None:
@@ -208,22 +197,35 @@ def _start(run: Run, path: Path, equation: Equation, environment: _Environment) 
     varies = own_axes(equation, path.layers[number]).canonical(path.shapes[result])
     own = Carried(Shift.start(("bias", number), varies))
     held = environment.setdefault(result, {})
-    trail = _Trail(equation, None)
     combined = combine([own, Carried(held[number].shift)]) if number in held else own
     match combined:
         case Carried(total):
-            held[number] = _Carrying(total, trail)
+            held[number] = _carrying(total, equation, None)
             return None
         case Read(why, known):
             held.pop(number, None)
-            return _fate(run, path, trail, Ending.READ if known else Ending.UNKNOWN, why)
+            return _fate(run, path, None, equation, Ending.READ if known else Ending.UNKNOWN, why)
         case _:
             held.pop(number, None)
             return None
 
 
-def _fate(run: Run, path: Path, trail: _Trail, ending: Ending, reason: str) -> Fate:
-    return Fate(ending, trail.equations(), reason, run.name, path.answers)
+def _carrying(shift: Shift, equation: Equation, before: _Carrying | None) -> _Carrying:
+    varies = shift.varies
+    if before is not None and before.varies == varies:
+        varies = before.varies  # thousands of fates keep them, and few steps change them
+    return _Carrying(shift, equation, before, varies)
+
+
+def _fate(run: Run, path: Path, carrying: _Carrying | None, end: Equation | None, ending: Ending, reason: str) -> Fate:
+    """How one shift ends. end: the equation that carries it no further, None where the entry returns it."""
+    way: list[_Carrying] = []
+    while carrying is not None:
+        way.append(carrying)
+        carrying = carrying.before
+    way.reverse()
+    trail = (*(one.equation for one in way), *((end,) if end is not None else ()))
+    return Fate(ending, trail, reason, run.name, path.answers, varies=tuple(one.varies for one in way))
 
 
 def _distinct(fates: list[Fate]) -> tuple[Fate, ...]:

@@ -476,5 +476,6 @@ def _shortened(fates: tuple[Fate, ...]) -> tuple[Fate, ...]:
     """The first fates of each kind: enough for a person, and no more than memory should hold."""
     found: dict[tuple[object, ...], Fate] = {}
     for fate in fates:
-        found.setdefault((fate.ending, fate.reason, fate.cancelled_by, fate.root, fate.end and fate.end.location), fate)
+        ends = fate.trail and (fate.trail[0].label, fate.trail[-1].location)
+        found.setdefault((fate.ending, fate.reason, fate.cancelled_by, fate.root, ends), fate)
     return tuple(found.values())[:MAX_FATES]

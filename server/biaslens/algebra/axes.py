@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from biaslens.algebra.sizes import Size
 
@@ -159,6 +160,7 @@ NONE = Axes()
 ALL = Axes(others=True)
 
 
+@lru_cache(maxsize=256)
 def axes(*named: int) -> Axes:
     """The set of the named axes."""
     return Axes(frozenset(named))

@@ -70,6 +70,17 @@ class Shift:
         """The shift of a bias where it is added."""
         return Shift((Term(image, 1, varies),))
 
+    @property
+    def varies(self) -> Axes | None:
+        """The axes along which it varies, all in negative numbers; None where that is not sure."""
+        found = self.terms[0].certain
+        for term in self.terms:
+            if term.possible:
+                return None
+            if term.certain is not found:
+                found = found.union(term.certain)
+        return None if found.others or any(axis >= 0 for axis in found.named) else found
+
     def __str__(self) -> str:
         return " + ".join(_show(term) for term in self.terms) + (" (masked)" if self.masked else "")
 

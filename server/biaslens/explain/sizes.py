@@ -28,8 +28,8 @@ def cost(site: Site) -> str:
         return f"It costs `{texts[0]}`{known} parameters{each}; training with Adam keeps four numbers for each."
     if len(values) == len(sizes) == 1:
         noun = "parameter" if values[0] == 1 else "parameters"
-        memory = _memory(values[0] * _NUMBERS * _BYTES)
-        return f"It costs {values[0]:,} {noun}{each}; training with Adam keeps four numbers for each ({memory} in float32)."
+        memory = f"{_memory(values[0] * _NUMBERS * _BYTES)} in float32"
+        return f"It costs {values[0]:,} {noun}{each}; training with Adam keeps four numbers for each ({memory})."
     if values and len(values) == len(sizes):
         return f"It costs {values[0]:,} to {values[-1]:,} parameters{each}; with Adam four numbers for each."
     if sizes:

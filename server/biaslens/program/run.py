@@ -373,8 +373,18 @@ class Run:
         """The tensor of a layer's own bias, read as a value."""
         tensor = self.new_tensor(shape, Facts(parameter=True))
         self._biases[tensor.var] = layer
-        equation = Equation((tensor.var,), f"{layer.label}.bias", (), ((),), location, layer=layer.number, starts=True)
-        self.equations.append(equation)
+        self.equations.append(
+            Equation(
+                results=(tensor.var,),
+                label=f"{layer.label}.bias",
+                operands=(),
+                effects=((),),
+                location=location,
+                layer=layer.number,
+                starts=True,
+                operation=layer.entry.label,
+            )
+        )
         return tensor
 
     def overwrite(self, target: Tensor, label: str, location: Location) -> None:
