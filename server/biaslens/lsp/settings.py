@@ -21,6 +21,9 @@ def options_from(initialization_options: object) -> tuple[Options, tuple[str, ..
         field = re.sub(r"([A-Z])", r"_\1", name).lower()
         if field not in known:
             problems.append(f"There is no setting named {name!r}.")
+        elif field == "like":
+            chosen[field], wrong = _likenesses(name, value)
+            problems += wrong
         elif isinstance(getattr(defaults, field), int):
             if isinstance(value, int) and not isinstance(value, bool) and value > 0:
                 chosen[field] = value
@@ -31,6 +34,15 @@ def options_from(initialization_options: object) -> tuple[Options, tuple[str, ..
         else:
             problems.append(f"The setting {name!r} must be a list of strings.")
     return Options(**chosen), tuple(problems)
+
+
+def _likenesses(name: str, value: object) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+    from biaslens.catalogue.likeness import likenesses  # the catalogue takes time to load
+
+    pairs = list(_mapping(value).items())
+    if not isinstance(value, dict) or not all(isinstance(like, str) for _, like in pairs):
+        return (), (f"The setting {name!r} must map names of your own to names of torch.",)
+    return likenesses(cast("list[tuple[str, str]]", pairs))
 
 
 def _mapping(value: object) -> Mapping[str, object]:
