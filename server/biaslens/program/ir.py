@@ -74,6 +74,8 @@ class Layer:
     frozen: its shift was put out of training on purpose (`requires_grad = False`).
     call: the arguments of the function that made it.
     inner: what is known of biases inside of it, where its inner steps are not followed; else "".
+    declared: the dotted name of the user's own class, where it is one that they declare to be like `entry`; else "".
+    unseen: whether such a class takes `argument` was not looked at.
     tampered: why the layer's own shift cannot be trusted ("its bias is assigned"), or "".
     """
 
@@ -91,6 +93,13 @@ class Layer:
     place: int | None = None
     handed_on: bool = False
     inner: str = ""
+    declared: str = ""
+    unseen: bool = False
+
+    @property
+    def class_name(self) -> str:
+        """What a person calls its class: `Conv2d`, or that of the user's own class."""
+        return self.declared.rpartition(".")[2] or self.entry.label
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +110,8 @@ class Equation:
     starts: True where the result *is* the layer's bias itself (`self.conv.bias` read in forward). listed: it is one of
     several that a method gives which lists what there is, such as `parameters()`.
     location: the call in the source; settings: its other arguments, as text.
+    callee: the dotted name of the class or function that could not be followed here, where it has one to import it by.
+    like: what the catalogue calls the step, where it is a function that the user declares to be like one of torch.
     """
 
     results: tuple[Var, ...]
@@ -113,6 +124,8 @@ class Equation:
     starts: bool = False
     settings: str = ""
     listed: bool = False
+    callee: str = ""
+    like: str = ""
 
     def __str__(self) -> str:
         results = ", ".join(f"v{var}" for var in self.results)
@@ -169,7 +182,9 @@ class Path:
 
     def operation(self, equation: Equation) -> str:
         """The name by which the catalogue knows what an equation does: that of its class for a layer."""
-        return equation.label if equation.layer is None else self.layers[equation.layer].entry.label
+        if equation.layer is not None:
+            return self.layers[equation.layer].entry.label
+        return equation.like or equation.label
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,8 +133,8 @@ def canceller(fate: Fate) -> str:
 def named(layer: Layer) -> str:
     """A layer by the name that the model holds it by; a bare position gets its class: `` `layers.0` (Conv2d) ``."""
     if not layer.label:
-        return f"`{layer.entry.label}`"
-    return f"`{layer.label}` ({layer.entry.label})" if layer.label.rpartition(".")[2].isdigit() else f"`{layer.label}`"
+        return f"`{layer.class_name}`"
+    return f"`{layer.label}` ({layer.class_name})" if layer.label.rpartition(".")[2].isdigit() else f"`{layer.label}`"
 
 
 def place_of(fate: Fate) -> Location:
