@@ -136,6 +136,38 @@ def test_select_and_ignore_choose_rules(model: Path) -> None:
     assert run("check", "--select", "ALL", "--output-format", "concise").out.startswith("model.py:7:21: BL101")
 
 
+def test_own_layers_can_be_said_to_be_like_torchs(model: Path) -> None:
+    own = MODEL.replace("nn.Conv2d(", "MyConv2d(").replace("nn.BatchNorm2d(", "norms.MyNorm(")
+    model.write_text("from mypkg import MyConv2d, norms\n" + own)
+    conv, norm = "mypkg.MyConv2d=torch.nn.Conv2d", "mypkg.norms.MyNorm=torch.nn.BatchNorm2d"
+    assert run("check").code == 0
+    assert run("check", "--like", conv).code == 0
+    for flags in (("--like", conv, "--like", norm), ("--like", f"{conv}, {norm}")):
+        outcome = run("check", *flags, "--output-format", "concise")
+        assert outcome.code == 1
+        assert "conv" in outcome.out
+        assert "1 fixable with `--unsafe-fixes`" in outcome.out
+    assert "MyConv2d" in run("sites", "--like", conv).out
+    assert "conv at model.py:8:21: redundant" in run("program", "--like", f"{conv},{norm}", "model.py").out
+    assert run("check", "--like", f"{conv},{norm}", "--fix", "--unsafe-fixes").code == 0
+    assert "MyConv2d(3, 16, 3, bias=False)" in model.read_text()
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ("mypkg.MyConv2d", "'mypkg.MyConv2d' does not say what it is like"),
+        ("mypkg.MyConv2d=", "'mypkg.MyConv2d' does not say what it is like"),
+        ("=torch.nn.Conv2d", "'' is no dotted name of a class or function"),
+        ("mypkg.MyConv2d=torch.nn.Conv2D", "did you mean 'torch.nn.Conv2d'?"),
+    ],
+)
+def test_a_wrong_likeness_exits_with_2_and_says_why(model: Path, value: str, sentence: str) -> None:
+    outcome = run("check", "--like", value)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert sentence in outcome.err
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

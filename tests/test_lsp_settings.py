@@ -16,6 +16,29 @@ def test_the_names_are_those_of_the_options_in_either_case() -> None:
     )
 
 
+def test_what_is_like_torchs_is_an_object_of_names() -> None:
+    like = {"mypkg.layers.MyConv2d": "torch.nn.Conv2d", "Norm": "torch.nn.BatchNorm2d"}
+    assert at_start({"settings": {"like": like}}) == (Options(like=tuple(like.items())), ())
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        (["a.B=torch.nn.Linear"], "The setting 'like' must map names of your own to names of torch."),
+        ({"a.B": 1}, "The setting 'like' must map names of your own to names of torch."),
+        (
+            {"a.B": "torch.nn.Liner", "a.C": "torch.nn.Linear"},
+            "BiasLens knows no 'torch.nn.Liner' of torch; did you mean 'torch.nn.Linear'?",
+        ),
+    ],
+)
+def test_a_wrong_likeness_is_told_and_the_others_count(value: object, problem: str) -> None:
+    options, problems = at_start({"settings": {"like": value, "maxRuns": 8}})
+    likenesses = (("a.C", "torch.nn.Linear"),) if isinstance(value, dict) and "a.C" in value else ()
+    assert options == Options(like=likenesses, max_runs=8)
+    assert problems == (problem,)
+
+
 @pytest.mark.parametrize("sent", [None, {}, [], "x", {"settings": None}, {"settings": []}, {"other": 1}])
 def test_without_settings_the_defaults_hold(sent: object) -> None:
     assert at_start(sent) == (Options(), ())

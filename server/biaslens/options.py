@@ -10,13 +10,21 @@ class Options:
     """What a user can choose. `help` in each field's metadata is the text of its flag, key and setting.
 
     select, ignore: rule codes or prefixes. search_paths: folders in which imported modules are looked up, after
-    the file's own package root. inlay_hints, code_lens: what an editor shows beside findings.
+    the file's own package root. like: pairs of a dotted name of the user's own and the name of what
+    that is like in the catalogue. inlay_hints, code_lens: what an editor shows beside findings.
     """
 
     select: tuple[str, ...] = field(default=("BL1",), metadata={"help": "Rule codes or prefixes to check."})
     ignore: tuple[str, ...] = field(default=(), metadata={"help": "Rule codes or prefixes to leave out."})
     search_paths: tuple[str, ...] = field(
         default=(), metadata={"help": "Folders in which imported modules are looked up besides the file's own package."}
+    )
+    like: tuple[tuple[str, str], ...] = field(
+        default=(),
+        metadata={
+            "help": "Own layers or functions to take for torch's: mypkg.layers.MyConv2d=torch.nn.Conv2d.",
+            "metavar": "OWN=TORCH,…",
+        },
     )
     max_runs: int = field(default=64, metadata={"help": "How many paths to follow through one class."})
     max_steps: int = field(default=200_000, metadata={"help": "How many steps to spend on one class."})

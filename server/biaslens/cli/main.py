@@ -60,7 +60,9 @@ def _analysis_flags(*names: str) -> Callable[[_Command], _Command]:
         for field in reversed([field for field in fields(Options) if field.name in names]):
             flag, words = f"--{field.name.replace('_', '-')}", field.metadata["help"]
             if isinstance(field.default, tuple):
-                command = click.option(flag, multiple=True, metavar="TEXT,…", help=words)(command)
+                command = click.option(
+                    flag, multiple=True, metavar=field.metadata.get("metavar", "TEXT,…"), help=words
+                )(command)
             else:
                 kind = click.IntRange(min=1)
                 command = click.option(flag, type=kind, default=field.default, show_default=True, help=words)(command)
@@ -91,7 +93,7 @@ def biaslens() -> None:
 @click.option("-e", "--exit-zero", is_flag=True, help="Exit with 0 although there are findings.")
 @click.option("-q", "--quiet", is_flag=True, help="Print findings only, no summary.")
 @click.option("--stdin-filename", metavar="PATH", help="Check the standard input, under this name.")
-@_analysis_flags("select", "ignore", "search_paths", "max_runs", "max_steps")
+@_analysis_flags("select", "ignore", "search_paths", "like", "max_runs", "max_steps")
 def check(
     paths: tuple[str, ...],
     *,
@@ -143,7 +145,7 @@ def check(
 @biaslens.command()
 @click.argument("paths", nargs=-1, metavar="[PATH]…", type=click.Path())
 @click.option("--output-format", type=click.Choice(("table", "json")), default="table", show_default=True)
-@_analysis_flags("search_paths", "max_runs", "max_steps")
+@_analysis_flags("search_paths", "like", "max_runs", "max_steps")
 def sites(paths: tuple[str, ...], output_format: str, **analysis: Any) -> int:
     """List every layer that has or could have a bias, with its verdict."""
     from biaslens.cli.console import console
@@ -154,7 +156,7 @@ def sites(paths: tuple[str, ...], output_format: str, **analysis: Any) -> int:
 
 @biaslens.command()
 @click.argument("file", type=click.Path())
-@_analysis_flags("search_paths", "max_runs", "max_steps")
+@_analysis_flags("search_paths", "like", "max_runs", "max_steps")
 def program(file: str, **analysis: Any) -> int:
     """Show the equations that a file was read as, and what becomes of every bias in them."""
     from biaslens.cli.console import console
@@ -202,17 +204,18 @@ def _options(
     select: tuple[str, ...] = (),
     ignore: tuple[str, ...] = (),
     search_paths: tuple[str, ...] = (),
+    like: tuple[str, ...] = (),
     max_runs: int,
     max_steps: int,
 ) -> Options:
-    from biaslens.cli.selectors import selectors
+    from biaslens.cli.selectors import declared, selectors
 
     try:
-        chosen, left_out = selectors(select), selectors(ignore)
+        chosen, left_out, alike = selectors(select), selectors(ignore), declared(like)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     folders = tuple(os.path.abspath(part) for value in search_paths for part in value.split(",") if part)
-    return Options(chosen or Options().select, left_out, folders, max_runs=max_runs, max_steps=max_steps)
+    return Options(chosen or Options().select, left_out, folders, like=alike, max_runs=max_runs, max_steps=max_steps)
 
 
 def _open_what_is_closed() -> None:

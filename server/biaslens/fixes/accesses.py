@@ -84,7 +84,7 @@ class _Subject:
 
 
 def _words(labels: frozenset[str], layer: Layer) -> frozenset[str]:
-    names = [{word for word in label.split(".") if not word.isdigit()} - {layer.entry.label} for label in labels]
+    names = [{word for word in label.split(".") if not word.isdigit()} - {layer.class_name} for label in labels]
     return frozenset(word for words in names for word in words) if all(names) else frozenset()
 
 
@@ -123,7 +123,7 @@ def _may_be(base: ast.expr, subject: _Subject, outside: tuple[ast.AST, ...]) -> 
 def _inside_subclass(layer: Layer, outside: tuple[ast.AST, ...]) -> bool:
     """Whether `self` may be the layer itself: in a class that derives from it."""
     classes = [node for node in outside if isinstance(node, ast.ClassDef)]
-    return bool(classes) and any(ast.unparse(b).rpartition(".")[2] == layer.entry.label for b in classes[-1].bases)
+    return bool(classes) and any(ast.unparse(b).rpartition(".")[2] == layer.class_name for b in classes[-1].bases)
 
 
 def _takes_none(access: ast.Attribute, outside: tuple[ast.AST, ...]) -> bool:

@@ -127,7 +127,7 @@ def _excludes(test: _Test, access: ast.Attribute, layer: Layer, outside: tuple[a
         case ast.Call(func=ast.Name("isinstance"), args=[instance, classes]) if _equal(instance, access.value):
             matches = [_is_instance(name, layer) for name in _class_names(classes)]
             return all(match is False for match in matches) if test.holds else True in matches
-        case condition if (matches := _matches_name(condition, access.value, layer.entry.label, outside)) is not None:
+        case condition if (matches := _matches_name(condition, access.value, layer.class_name, outside)) is not None:
             return matches is not test.holds
         case condition:
             return test.holds and _is_same(condition, access)
@@ -157,11 +157,12 @@ def _class_names(classes: ast.expr) -> list[str]:
 
 
 def _is_instance(dotted: str, layer: Layer) -> bool | None:
-    """Whether the layer is an instance of a class, told from torch's names; None for a class of the user's."""
+    """Whether the layer is an instance of a class, told from torch's names; None for a class of the user's, and where
+    the layer is only declared to be like one of that class."""
     prefix, _, name = dotted.rpartition(".")
     own = layer.entry.label.removeprefix("Lazy")
     if name in (own, layer.entry.label, "Module") or (name == "_ConvNd" and own.startswith("Conv")):
-        return True
+        return None if layer.declared and name != "Module" else True
     is_torch = prefix.rpartition(".")[2] == "nn" or prefix.startswith("torch.nn") or _TORCH_LAYER.fullmatch(name)
     return False if is_torch and not name.startswith("_Conv") else None
 

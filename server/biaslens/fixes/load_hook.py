@@ -56,7 +56,7 @@ def fix(source: Source, site: Site, program: Program) -> Fix | None:
     edit = _hook(module, holder, norm_holder) if _keeps_running_mean(norm_holder.call) else None
     if edit is None:
         return None
-    title = f"Remove the bias of `{site.layer.label or site.layer.entry.label}` and keep loading old checkpoints"
+    title = f"Remove the bias of `{site.layer.label or site.layer.class_name}` and keep loading old checkpoints"
     made = replace(plain, title=title, edits=(*plain.edits, edit))
     optimiser = _OPTIMISER.search(source.text)
     if optimiser and made.applicability == "safe":
@@ -113,13 +113,13 @@ def _rank(layer: Layer, path: Path) -> int:
 
 def _is_held_as(holder: Holder, layers: list[Layer]) -> bool:
     """Whether the program calls the layers as the text does; what a model holds in turn has a longer name."""
-    named = [layer for layer in layers if layer.label not in ("", layer.entry.label)]
+    named = [layer for layer in layers if layer.label not in ("", layer.class_name)]
     return all(f".{layer.label}".endswith(f".{holder.key}") for layer in named)
 
 
 def _is_torch(call: ast.Call, layer: Layer) -> bool:
     """Whether the call names torch's own class, whose state has torch's own keys."""
-    name = ast.unparse(call.func).rpartition(".")[2]
+    name = "" if layer.declared else ast.unparse(call.func).rpartition(".")[2]
     return name == layer.entry.label and layer.entry.shift is not None and layer.entry.shift.attribute == "bias"
 
 

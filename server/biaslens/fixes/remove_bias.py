@@ -46,7 +46,11 @@ def fix(
     plan = _plan(source, site, surroundings)
     if plan is None:
         return None
-    names = (site.layer.entry.label, *(spelling.rpartition(".")[2] for spelling in site.layer.entry.spellings))
+    names = (
+        site.layer.class_name,
+        site.layer.entry.label,
+        *(spelling.rpartition(".")[2] for spelling in site.layer.entry.spellings),
+    )
     argument = Argument(site.layer.argument, site.layer.place)
     change = with_argument(source, site.location.span, argument, plan.value, of=plan.instead_of, names=names)
     if change is None:
@@ -154,7 +158,13 @@ def _doubts(
     root, *attributes = change.callee.split(".")
     if surroundings.is_parameter(root) and (not attributes or root in ("self", "cls")):
         yield "unsafe", f"`{change.callee}` may be another class, which has no `{site.layer.argument}`"
-    if site.layer.entry.role == "norm":
+    if site.layer.unseen:
+        name, entry = site.layer.class_name, site.layer.entry.label
+        yield (
+            "unsafe",
+            f"`{name}` is declared to be like `{entry}`, and what arguments it takes itself was not looked at",
+        )
+    if site.layer.entry.role == "norm" and not site.layer.declared:
         yield "unsafe", f"`{site.layer.entry.label}` takes `bias` only since torch 2.1"
     if danger.reads:
         yield "unsafe", f"this file uses `{danger.reads}` without asking whether it is None"
@@ -175,4 +185,4 @@ def _doubts_of_checkpoints(
 
 def _parameter(layer: Layer) -> str:
     attribute = layer.entry.shift.attribute if layer.entry.shift else "bias"
-    return f"{layer.label or layer.entry.label}.{attribute}"
+    return f"{layer.label or layer.class_name}.{attribute}"

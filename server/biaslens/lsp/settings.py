@@ -37,6 +37,9 @@ def options_from(settings: object, start: Options) -> tuple[Options, tuple[str, 
         if field not in known:
             # A group of settings is another program's, or the editor's own: `trace.server`.
             problems += [] if isinstance(value, dict) else [f"There is no setting named {name!r}."]
+        elif field == "like" and value is not None:
+            chosen[field], wrong = _likenesses(name, value)
+            problems += wrong
         elif value is not None:
             found, wanted = _value(value, getattr(defaults, field))
             if found is None:
@@ -57,6 +60,15 @@ def _value(value: object, default: object) -> tuple[object, str]:
         case _:
             items = cast("list[object]", value) if isinstance(value, list) else [None]
             return tuple(items) if all(isinstance(item, str) for item in items) else None, "a list of strings"
+
+
+def _likenesses(name: str, value: object) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+    from biaslens.catalogue.likeness import likenesses  # the catalogue takes time to load
+
+    pairs = list(_mapping(value).items())
+    if not isinstance(value, dict) or not all(isinstance(like, str) for _, like in pairs):
+        return (), (f"The setting {name!r} must map names of your own to names of torch.",)
+    return likenesses(cast("list[tuple[str, str]]", pairs))
 
 
 def _mapping(value: object) -> Mapping[str, object]:

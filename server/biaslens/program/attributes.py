@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from biaslens.algebra.axes import Shape
-from biaslens.program import calls, classes, expressions, modules, names, tensors
+from biaslens.program import calls, classes, declared, expressions, modules, names, tensors
 from biaslens.program.conditions import key_of, settle, show
 from biaslens.program.iteration import container_kind, item
 from biaslens.program.questions import test_of_choice
-from biaslens.program.run import PathEnds, Run
+from biaslens.program.run import PathEnds, Run, tampered
 from biaslens.program.values import (
     WHOLE,
     Arguments,
@@ -45,7 +45,10 @@ def get(run: Run, scope: Scope, owner: Value, name: str, node: ast.AST) -> Value
     owner = settle(run, owner)
     if owner is None or (isinstance(owner, Instance) and not _may_have(owner, name)):
         raise PathEnds  # the program raises AttributeError here
-    return Unknown(("attribute", key_of(run, owner), name), f"{show(owner)}.{name}", origin=_origin(owner))
+    if isinstance(owner, Instance) and owner.layer is not None and owner.layer.own:
+        tampered(owner, f"its `{name}` is not one of torch's")
+    text, dotted = f"{show(owner)}.{name}", declared.attribute_name(owner, name)
+    return Unknown(("attribute", key_of(run, owner), name), text, origin=_origin(owner), dotted=dotted)
 
 
 def has(run: Run, scope: Scope, owner: Value, name: str, node: ast.AST) -> bool | None:
@@ -63,6 +66,10 @@ def has(run: Run, scope: Scope, owner: Value, name: str, node: ast.AST) -> bool 
 def find(run: Run, scope: Scope, owner: Value, name: str, node: ast.AST) -> Value:
     """The attribute, or MISSING."""
     owner = settle(run, owner)
+    if name in run.world.declared:
+        said = declared.named(run.world.declared, declared.attribute_name(owner, name))
+        if said is not None:
+            return said
     match owner:
         case Instance():
             return _of_instance(run, scope, owner, name, node)
@@ -70,8 +77,10 @@ def find(run: Run, scope: Scope, owner: Value, name: str, node: ast.AST) -> Valu
             return tensors.attribute(run, scope, owner, name, node)
         case ModuleValue(path=path):
             return names.module_attribute(run, path, name)
-        case External(name=prefix) if name in ("__name__", "__qualname__"):
-            return prefix.rpartition(".")[2]
+        case External(name=prefix, own=own) if name in ("__name__", "__qualname__"):
+            return (own or prefix).rpartition(".")[2]
+        case External(own=str(own)) if own:
+            return MISSING
         case External(name=prefix):
             full = f"{prefix}.{name}"
             return Unknown(("replaced", full), full) if run.is_replaced(full) else names.external(full)
@@ -86,7 +95,8 @@ def find(run: Run, scope: Scope, owner: Value, name: str, node: ast.AST) -> Valu
         case Unknown() if name in tensors.TEXT_METHODS:
             return BoundMethod(name, owner)
         case Unknown(key=key, text=text, origin=origin):
-            return settle(run, Unknown(("attribute", key, name), f"{text}.{name}", origin=origin))
+            dotted = declared.attribute_name(owner, name)
+            return settle(run, Unknown(("attribute", key, name), f"{text}.{name}", origin=origin, dotted=dotted))
         case FunctionValue(name=function_name) if name in ("__name__", "__qualname__"):
             return function_name
         case Partial(function=function) if name == "func":
@@ -263,7 +273,7 @@ def _of_class(run: Run, scope: Scope, owner: ClassValue, name: str) -> Value:
     if name in ("__name__", "__qualname__"):
         return owner.name
     base = classes.torch_base(owner)
-    return names.external(f"{base.name}.{name}") if base else MISSING
+    return names.external(f"{base.name}.{name}") if base and not base.own else MISSING
 
 
 def _of_super(run: Run, scope: Scope, owner: Super, name: str, node: ast.AST) -> Value:

@@ -185,7 +185,9 @@ def _derived(value: Instance, kind: Value) -> bool:
         return classes.is_module_class(value.cls)
     family = FAMILIES.get(kind.name.rpartition(".")[2], ())
     base = classes.torch_base(value.cls)
-    return base is not None and base.name.rpartition(".")[2].removeprefix("Lazy").startswith(family or ("?",))
+    if base is None or base.own:  # what behaves like a layer of torch need not derive from it
+        return False
+    return base.name.rpartition(".")[2].removeprefix("Lazy").startswith(family or ("?",))
 
 
 FAMILIES: Mapping[str, tuple[str, ...]] = MappingProxyType(

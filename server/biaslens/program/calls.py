@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from biaslens.program import (
+    declared,
     expressions,
     externals,
     instances,
@@ -84,7 +85,7 @@ def call(run: Run, scope: Scope, callee: Value, arguments: Arguments, node: ast.
         case BoundMethod(function=function, receiver=receiver):
             return call(run, scope, function, arguments.behind(receiver), node)
         case Wrapped(kind="unfollowed", function=function):
-            return call_unknown(run, scope, show(function), arguments, node)
+            return call_unknown(run, scope, show(function), arguments, node, function)
         case Wrapped(function=function):
             return call(run, scope, function, arguments, node)
         case ClassValue():
@@ -99,7 +100,7 @@ def call(run: Run, scope: Scope, callee: Value, arguments: Arguments, node: ast.
             )
             return call(run, scope, callee.function, merged, node)
         case _:
-            return call_unknown(run, scope, show(callee), arguments, node)
+            return call_unknown(run, scope, show(callee), arguments, node, callee)
 
 
 def call_method(run: Run, scope: Scope, receiver: Value, name: str, arguments: Arguments, node: ast.AST) -> Value:
@@ -199,18 +200,27 @@ def defaults(run: Run, scope: Scope, parameters: ast.arguments) -> dict[str, Val
     return result
 
 
-def call_unknown(run: Run, scope: Scope, name: str, arguments: Arguments, node: ast.AST) -> Unknown:
-    """A call of code that we cannot follow: it reads every tensor that it gets and may change every module."""
+def call_unknown(
+    run: Run, scope: Scope, name: str, arguments: Arguments, node: ast.AST, callee: Value = None
+) -> Unknown:
+    """A call of code that we cannot follow: it reads every tensor that it gets and may change every module.
+
+    callee: what is called, where that may have a name to import it by.
+    """
+    dotted = declared.dotted_name(callee)
     location = scope.module.location(node)
     values = [*arguments.positional, *arguments.keywords.values()]
-    run.emit_unknown(name, f"`{name}` is code that could not be followed", tensors.inside(values), location)
+    inside = tensors.inside(values)
+    run.emit_unknown(name, f"`{name}` is code that could not be followed", inside, location, dotted)
     modules.escape(run, values, f"it is passed to `{name}`, which could not be followed")
     key = ("call", location.path, location.span.start)
     number = run.count(key)
-    if not tensors.inside(values) and all(not isinstance(value, (Unknown, Instance)) for value in values):
+    if not inside and all(not isinstance(value, (Unknown, Instance)) for value in values):
         number = 0  # the same constants give the same result
     given = any(isinstance(value, Unknown) and value.origin in ("forward", "result") for value in values)
-    return Unknown((*key, number), f"{name}(...)", origin="result" if given or tensors.inside(values) else "data")
+    makes = not inside and not any(isinstance(value, Instance) for value in values)  # else it wraps, or computes
+    origin = "result" if given or inside else "data"
+    return Unknown((*key, number), f"{name}(...)", origin=origin, dotted=dotted if makes else "")
 
 
 def _missing(run: Run, function: FunctionValue, name: str, arguments: Arguments, node: ast.AST, caller: Scope) -> Value:
@@ -231,7 +241,7 @@ def _super(run: Run, scope: Scope, node: ast.Call) -> Value:
     if len(node.args) == 2:
         owner = expressions.evaluate(run, scope, node.args[0])
         receiver = expressions.evaluate(run, scope, node.args[1])
-    else:
+    if len(node.args) != 2 or (isinstance(owner, External) and owner.own):
         current: Scope | None = scope
         while current is not None and (current.owner is None or current.receiver is None):
             current = current.parent

@@ -58,7 +58,7 @@ def torch_base(cls: Value, *, after: Value = None) -> External | None:
 def has_unknown_base(cls: Value) -> bool:
     """Whether part of what the class does is out of sight."""
     return any(
-        isinstance(base, Unknown) or (isinstance(base, External) and not _is_understood(base.name))
+        isinstance(base, Unknown) or (isinstance(base, External) and (base.own or not _is_understood(base.name)))
         for base in order_of(cls)
     )
 

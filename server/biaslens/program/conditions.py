@@ -101,6 +101,8 @@ def learn(run: Run, key: Hashable, answer: bool) -> None:
             _learn_rank(run, subject, constant)
         case ("==" | "is", subject, ("external", str(name))) if answer:
             run.known[subject] = External(name)
+        case ("==" | "is", subject, ("declared", str(name), str(own), str(path))) if answer:
+            run.known[subject] = External(name, own, path)
         case ("is", subject, ("constant", _, None)):
             run.known[("not none", subject)] = True
         case ("and", *parts) if answer:
@@ -187,8 +189,8 @@ def key_of(run: Run, value: Value) -> Hashable:
             return ("tuple", *(key_of(run, item) for item in value))
         case Tensor(var=var):
             return ("tensor", var)
-        case External(name=name):
-            return ("external", name)
+        case External(name=name, own=own, path=path):
+            return ("declared", name, own, path) if own else ("external", name)
         case ClassValue(qualified=name) | FunctionValue(qualified=name):
             return ("defined", name)
         case ModuleValue(path=path):
@@ -202,6 +204,8 @@ def show(value: Value) -> str:
     match value:
         case Unknown(text=text):
             return text
+        case External(own=str(own)) if own:
+            return value.own_label
         case External(name=name):
             return name.removeprefix("builtins.").replace("torch.nn.functional.", "F.").replace("torch.nn.", "nn.")
         case ClassValue(name=name) | FunctionValue(name=name):

@@ -42,15 +42,17 @@ def call(run: Run, scope: Scope, function: External, arguments: Arguments, node:
     entry = find(name)
     if entry is not None:
         if entry.role != "function":
+            if function.own and tensors.inside([*arguments.positional, *arguments.keywords.values()]):
+                return calls.call_unknown(run, scope, show(function), arguments, node)  # so it makes no layer
             return instances.construct_external(run, scope, function, arguments, node)
-        return tensors.call_function(run, scope, entry, arguments, node)
+        return tensors.call_function(run, scope, entry, arguments, node, own=function.own_label)
     if name in CONTAINERS or name == "torch.nn.Module":
         return instances.construct_external(run, scope, function, arguments, node)
     if name.startswith("torch.nn.init."):
         return arguments.positional[0] if arguments.positional else None
     if name.startswith(QUIET):
         return Unknown(("call", name, run.count(name)), f"{show(function)}(...)")
-    return calls.call_unknown(run, scope, show(function), arguments, node)
+    return calls.call_unknown(run, scope, show(function), arguments, node, function)
 
 
 QUIET = (

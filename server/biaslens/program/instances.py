@@ -9,6 +9,8 @@ from biaslens.catalogue.entry import Entry, Parameter
 from biaslens.catalogue.lookup import bind, find
 from biaslens.program import calls, classes, expressions, mappings, modules
 from biaslens.program.conditions import holds, settle, truth
+from biaslens.program.names import MISSING
+from biaslens.program.own_signature import Signature, signature_of
 from biaslens.program.run import PathEnds, Run
 from biaslens.program.values import (
     Arguments,
@@ -81,11 +83,22 @@ def construct_external(run: Run, scope: Scope, cls: External, arguments: Argumen
 def initialise(run: Run, scope: Scope, instance: Instance, base: External, arguments: Arguments, node: ast.AST) -> None:
     """Effect: what `__init__` of a class of torch does to an instance."""
     entry = find(base.name)
-    if entry is not None:
-        instance.layer = _layer(run, scope, instance, entry, arguments, node)
-        run.layers.append(instance.layer)
-    else:
+    if entry is None:
         modules.fill(run, scope, instance, base.name, arguments, node)
+        return
+    bound = bound_arguments(run, entry.parameters, arguments, scope.module.location(node))
+    if bound is None and base.own:
+        modules.escape(run, [instance], f"`{base.own_label}` gets other arguments than `{entry.label}`")
+        return
+    if bound is None:
+        raise PathEnds
+    own = signature_of(run, base) if base.own and entry.shift is not None else None
+    if own is not None and entry.shift is not None:
+        bound[entry.shift.argument] = _switch(entry, entry.shift.argument, own, arguments, bound)
+    instance.layer = _layer(run, scope, instance, entry, bound, arguments, node)
+    run.layers.append(instance.layer)
+    if base.own:
+        _declare(scope, instance.layer, base, own, arguments, node)
 
 
 def bound_arguments(
@@ -111,11 +124,51 @@ def bound_arguments(
 _NONE = object()
 
 
-def _layer(run: Run, scope: Scope, instance: Instance, entry: Entry, arguments: Arguments, node: ast.AST) -> LayerState:
+def _declare(
+    scope: Scope, layer: LayerState, base: External, own: Signature | None, arguments: Arguments, node: ast.AST
+) -> None:
+    """Effect: a layer is of a class that is declared to be like torch's. Where its own signature is known, that tells
+    how the call can say whether there is a shift."""
+    layer.own, layer.unseen = base.own, own is None
+    shift = layer.entry.shift
+    if own is None or shift is None:
+        return
+    if not own.takes(shift.argument):
+        layer.argument = ""
+    if layer.handed_on or not layer.argument:
+        return
+    index = own.index(layer.argument)
+    layer.place = None if index is None else _place_in(node, index, arguments)
+    written = _written(node, layer.argument, layer.place)
+    layer.text = scope.module.excerpt(written) if written is not None else ""
+
+
+def _switch(entry: Entry, name: str, own: Signature, arguments: Arguments, bound: dict[str, Value]) -> Value:
+    """What decides about the shift, by the class's own signature; what that leaves open is as torch has it."""
+    value = own.value(name, arguments)
+    if value is not MISSING or arguments.open:
+        return bound[name] if value is MISSING else value
+    return next(parameter.default for parameter in entry.parameters if parameter.name == name)
+
+
+def _written(node: ast.AST, name: str, place: int | None) -> ast.expr | None:
+    """The expression of an argument in a call."""
+    if not isinstance(node, ast.Call):
+        return None
+    by_name = next((keyword.value for keyword in node.keywords if keyword.arg == name), None)
+    return node.args[place] if by_name is None and place is not None and 0 <= place < len(node.args) else by_name
+
+
+def _layer(
+    run: Run,
+    scope: Scope,
+    instance: Instance,
+    entry: Entry,
+    bound: dict[str, Value],
+    arguments: Arguments,
+    node: ast.AST,
+) -> LayerState:
     site = scope.module.location(node)
-    bound = bound_arguments(run, entry.parameters, arguments, site)
-    if bound is None:
-        raise PathEnds
     argument = _argument(scope, entry, node)
     keyword = entry.shift.argument if entry.shift is not None else ""
     place = _place(entry.parameters, keyword, arguments, node)
@@ -178,9 +231,13 @@ def _place(parameters: Sequence[Parameter], name: str, arguments: Arguments, nod
     """Which positional argument of a call is bound to a parameter: others stand before it in a partial, and `self` in
     `Conv2d.__init__(self, ...)`."""
     names = [parameter.name for parameter in parameters if parameter.kind == "positional"]
-    if name not in names or not isinstance(node, ast.Call) or any(isinstance(a, ast.Starred) for a in node.args):
+    return _place_in(node, names.index(name), arguments) if name in names else None
+
+
+def _place_in(node: ast.AST, index: int, arguments: Arguments) -> int | None:
+    if not isinstance(node, ast.Call) or any(isinstance(a, ast.Starred) for a in node.args):
         return None
-    return names.index(name) + len(node.args) - len(arguments.positional)
+    return index + len(node.args) - len(arguments.positional)
 
 
 def _find_argument(layer: LayerState, cls: ClassValue, arguments: Arguments, node: ast.AST) -> None:

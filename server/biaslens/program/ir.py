@@ -75,6 +75,8 @@ class Layer:
     call: the arguments of the function that made it.
     inner: what is known of biases inside of it, where its inner steps are not followed; else "".
     stores_mean: it keeps a running mean for eval mode.
+    declared: the dotted name of the user's own class, where it is one that they declare to be like `entry`; else "".
+    unseen: whether such a class takes `argument` was not looked at.
     tampered: why the layer's own shift cannot be trusted ("its bias is assigned"), or "".
     """
 
@@ -93,6 +95,13 @@ class Layer:
     handed_on: bool = False
     inner: str = ""
     stores_mean: bool = False
+    declared: str = ""
+    unseen: bool = False
+
+    @property
+    def class_name(self) -> str:
+        """What a person calls its class: `Conv2d`, or that of the user's own class."""
+        return self.declared.rpartition(".")[2] or self.entry.label
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +113,7 @@ class Equation:
     several that a method gives which lists what there is, such as `parameters()`.
     location: the call in the source; settings: its other arguments, as text. operation: the name by which the catalogue
     knows what it does, that of its class for a layer; the label where it does not know.
+    callee: the dotted name of the class or function that could not be followed here, where it has one to import it by.
     """
 
     results: tuple[Var, ...]
@@ -117,6 +127,7 @@ class Equation:
     settings: str = ""
     listed: bool = False
     operation: str = ""
+    callee: str = ""
 
     def __str__(self) -> str:
         results = ", ".join(f"v{var}" for var in self.results)

@@ -323,7 +323,7 @@ def apply_torch(run: Run, scope: Scope, instance: Instance, arguments: Arguments
             value = calls.call(run, scope, child, arguments, node)
             arguments = Arguments((value,))
         return value if instance.modules else (arguments.positional[0] if arguments.positional else None)
-    return calls.call_unknown(run, scope, label_of(instance), arguments.behind(instance), node)
+    return calls.call_unknown(run, scope, label_of(instance), arguments.behind(instance), node, instance)
 
 
 def _overridden_inside(instance: Instance) -> str:
@@ -346,9 +346,9 @@ def _apply_layer(run: Run, scope: Scope, instance: Instance, arguments: Argument
     if inputs is None:
         return calls.call_unknown(run, scope, label_of(instance), arguments, node)
     mode = Mode.FROZEN if layer.eval_mode else run.mode
-    label = layer.label or layer.entry.label
+    label = layer.label or layer.class_name
     return tensors.apply_entry(
-        run, scope, layer.entry, {**layer.arguments, **inputs}, label, node, layer=layer, mode=mode
+        run, scope, layer.entry, {**layer.arguments, **inputs}, label, node, layer=layer, mode=mode, own=layer.own
     )
 
 
@@ -421,5 +421,5 @@ def update(run: Run, scope: Scope, instance: Instance, source: Value, node: ast.
 def label_of(instance: Instance) -> str:
     """The name by which a person knows a module."""
     if instance.layer:
-        return instance.layer.label or instance.layer.entry.label
+        return instance.layer.label or instance.layer.class_name
     return show(instance.cls)

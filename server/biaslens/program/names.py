@@ -7,13 +7,14 @@ import builtins
 import math
 import re
 from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
 
 from biaslens.catalogue.lookup import find
-from biaslens.program import shared
+from biaslens.program import declared, shared
 from biaslens.program.run import ModuleState, Run
 from biaslens.program.values import External, Imported, ModuleValue, Scope, Unknown, Value
-from biaslens.syntax.locate import locate, locate_relative, submodule
+from biaslens.syntax.locate import has_no_file, locate, locate_relative, submodule
 from biaslens.syntax.parse import Module
 from biaslens.text import Problem
 
@@ -74,7 +75,30 @@ def lookup(run: Run, scope: Scope, name: str) -> Value:
 
 
 def global_name(run: Run, module: Module, name: str) -> Value:
-    """A module's global, after running the statements that affect it; MISSING where there is none."""
+    """A module's global, after running the statements that affect it; MISSING where there is none. The user's word
+    about it, if there is one, wins."""
+    if name in run.world.declared:
+        found = declared.in_module(run.world.declared, module, name)
+        if found is not None:
+            return found
+    return _followed(run, module, name)
+
+
+def definition(run: Run, external: External) -> Value:
+    """What the source binds to a declared name, as far as a short look at it tells; MISSING where there is none."""
+    run = run.shared if run.shared is not None else run
+    found: Value = external
+    seen: set[str] = set()
+    while isinstance(found, External) and found.own and found.own not in seen:  # one may be imported as another one
+        seen.add(found.own)
+        module = run.world.module(found.path) if found.path else None
+        if module is None:
+            return MISSING
+        found = run.aside(partial(_followed, run, module, found.own_label), MISSING)
+    return found
+
+
+def _followed(run: Run, module: Module, name: str) -> Value:
     if run.shared is not None:
         value = run.shared.global_name(run, module, name)
         if value is not shared.LOCAL:
@@ -113,7 +137,7 @@ def module_attribute(run: Run, path: str, name: str) -> Value:
     return value
 
 
-def import_module(run: Run, module: Module, name: str, level: int = 0) -> Value:
+def import_module(run: Run, module: Module, name: str, level: int = 0) -> ModuleValue | External:
     """The module that an import statement in `module` names."""
     files = run.world.files
     if level:
@@ -122,7 +146,7 @@ def import_module(run: Run, module: Module, name: str, level: int = 0) -> Value:
         found = locate(name, module.path, files, run.world.options.search_paths)
     if found:
         return ModuleValue(found)
-    return external(f"{'.' * level}{name}")
+    return external(_absolute(module, name, level))
 
 
 def execute_import(run: Run, scope: Scope, node: ast.Import) -> None:
@@ -140,9 +164,31 @@ def execute_import_from(run: Run, scope: Scope, node: ast.ImportFrom) -> None:
     origin = import_module(run, scope.module, node.module or "", node.level)
     for alias in node.names:
         if alias.name != "*":
-            inside = isinstance(origin, ModuleValue)
-            value = Imported(origin.path, alias.name) if inside else external(f"{origin.name}.{alias.name}")
+            value = _imported(run, scope.module, node, origin, alias.name)
             bind(run, scope, alias.asname or alias.name, value)
+
+
+def _imported(run: Run, module: Module, node: ast.ImportFrom, origin: ModuleValue | External, name: str) -> Value:
+    """What `from m import name` brings; origin: the module that the statement names."""
+    path = origin.path if isinstance(origin, ModuleValue) else ""
+    if name in run.world.declared:
+        dotted = f"{_absolute(module, node.module or '', node.level)}.{name}"
+        found = declared.named(run.world.declared, dotted.lstrip("."), path)
+        if found is not None:
+            return found
+    return Imported(path, name) if isinstance(origin, ModuleValue) else external(f"{origin.name}.{name}")
+
+
+def _absolute(module: Module, name: str, level: int) -> str:
+    """The full name of the module that an import statement names. It keeps its dots where the package cannot be told,
+    or is called like one that is never read."""
+    parents = module.package.split(".") if module.package else []
+    kept = len(parents) + 1 - level
+    if not level:
+        return name
+    if kept < 1 or has_no_file(parents[0]):
+        return f"{'.' * level}{name}"
+    return ".".join([*parents[:kept], *([name] if name else [])])
 
 
 def bind(run: Run, scope: Scope, name: str, value: Value) -> None:
@@ -164,7 +210,11 @@ def _resolved(run: Run, value: Value) -> Value:
         found = module_attribute(run, value.path, value.name)
     finally:
         run.resolving.discard(value)
-    return Unknown(("import", value.path, value.name), value.name) if found is MISSING else found
+    if found is not MISSING:
+        return found
+    module = run.world.module(value.path)
+    dotted = f"{module.name}.{value.name}" if module is not None else ""
+    return Unknown(("import", value.path, value.name), value.name, dotted=dotted)
 
 
 def _from_star_imports(run: Run, module: Module, name: str) -> Value:
@@ -175,7 +225,8 @@ def _from_star_imports(run: Run, module: Module, name: str) -> Value:
         case ModuleValue(path=path):
             return module_attribute(run, path, name)
         case External():
-            return external(f"{provider.name}.{name}")
+            found = declared.named(run.world.declared, f"{provider.name}.{name}")
+            return found or external(f"{provider.name}.{name}")
         case _:
             return MISSING
 
@@ -185,9 +236,7 @@ def _from_typed_imports(run: Run, module: Module, name: str) -> Value:
         return MISSING
     node, there = module.typed_imports[name]
     origin = import_module(run, module, node.module or "", node.level)
-    if isinstance(origin, ModuleValue):
-        return _resolved(run, Imported(origin.path, there))
-    return external(f"{origin.name}.{there}")
+    return _resolved(run, _imported(run, module, node, origin, there))
 
 
 def _star_provider(run: Run, module: Module, name: str, asked: set[str]) -> Value:
@@ -205,12 +254,15 @@ def _star_source(run: Run, module: Module, node: ast.ImportFrom, name: str, aske
     origin = import_module(run, module, node.module or "", node.level)
     if isinstance(origin, External):
         full = f"{origin.name}.{name}"
-        return origin if find(full) or full in _TORCH_CLASSES else None
+        said = declared.named(run.world.declared, full)
+        return origin if said or find(full) or full in _TORCH_CLASSES else None
     if origin.path == module.path or not _may_have(run, origin.path, name):
         return None
     other = run.world.module(origin.path)
     if other is None:
         return None
+    if declared.in_module(run.world.declared, other, name) is not None:
+        return origin
     if name in other.affecting or submodule(origin.path, name, run.world.files):
         return origin
     return _star_provider(run, other, name, asked)

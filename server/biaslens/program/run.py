@@ -13,6 +13,7 @@ from biaslens.algebra.outcome import unknown
 from biaslens.algebra.sizes import Size
 from biaslens.catalogue.entry import Mode, Result, Step
 from biaslens.options import Options
+from biaslens.program.declared import declarations
 from biaslens.program.ir import Answer, Equation, Question, Test, Var
 from biaslens.program.values import (
     ClassValue,
@@ -59,6 +60,7 @@ class BudgetExceeded(Exception):
 class World:
     """What all runs of one trace share: files, options, parsed modules and their globals.
 
+    declared: what the user says of code of their own.
     star_providers: the modules from which star imports bring names, by (file, name).
     questions_of_modules: keys of questions that code of module level asks. module_runs: in which globals are
     evaluated, by the answers to those questions.
@@ -67,6 +69,7 @@ class World:
     def __init__(self, files: Files, options: Options) -> None:
         self.files = files
         self.options = options
+        self.declared = declarations(options.like)
         self._modules: dict[str, Module | None] = {}
         self._generators: dict[ast.AST, bool] = {}
         self._texts: dict[ast.AST, str] = {}
@@ -339,8 +342,9 @@ class Run:
         layer: LayerState | None = None,
         operation: str = "",
         settings: str = "",
+        callee: str = "",
     ) -> list[Tensor]:
-        """Records one step and returns its result tensors."""
+        """Records one step and returns its result tensors. operation, callee: as in `ir.Equation`."""
         for index, learned in step.refined:
             self.refine(operands[index].var, learned)
         shared = operands[0].storage if step.view and operands else None
@@ -356,6 +360,7 @@ class Run:
                 layer=layer.number if layer else None,
                 operation=operation or label,
                 settings=settings,
+                callee=callee,
             )
         )
         if step.in_place is not None and results:
@@ -363,11 +368,13 @@ class Run:
             return [operands[step.in_place]]
         return results
 
-    def emit_unknown(self, label: str, reason: str, operands: Sequence[Tensor], location: Location) -> None:
+    def emit_unknown(
+        self, label: str, reason: str, operands: Sequence[Tensor], location: Location, callee: str = ""
+    ) -> None:
         """Records code that we cannot follow: it reads everything that goes into it."""
         if operands:
             result = Result(Shape(), (unknown(reason),) * len(operands))
-            self.emit(label, Step((result,)), operands, location)
+            self.emit(label, Step((result,)), operands, location, callee=callee)
 
     def parameter(self, layer: LayerState, shape: Shape, location: Location) -> Tensor:
         """The tensor of a layer's own bias, read as a value."""

@@ -128,17 +128,21 @@ def apply_entry(
     layer: LayerState | None = None,
     mode: Mode | None = None,
     in_place: bool = False,
+    own: str = "",
 ) -> Value:
-    """The result of one operation of the catalogue on bound arguments; records its equation."""
+    """The result of one operation of the catalogue on bound arguments; records its equation.
+
+    own: the user's own name for it, where that is declared to be like the entry: it may take what torch's refuses.
+    """
     operands: list[Tensor] = []
     arguments = {name: _argument(run, name, value, operands) for name, value in bound.items()}
     location = scope.module.location(node)
-    step = _step(run, entry, arguments, operands, mode or run.mode)
+    step = _step(run, entry, arguments, operands, mode or run.mode, may_refuse=not own)
     if step is not None and _loses_last_axis(run, step, operands):
         attributes.decide_rank(run, scope, operands[0], node)
         operands.clear()
         arguments = {name: _argument(run, name, value, operands) for name, value in bound.items()}
-        step = _step(run, entry, arguments, operands, mode or run.mode)
+        step = _step(run, entry, arguments, operands, mode or run.mode, may_refuse=not own)
     if step is None or (operands and any(len(r.effects) != len(operands) for r in step.results)):
         run.emit_unknown(label, f"`{label}` is used in a way that could not be followed", operands, location)
         return Unknown(("result", location.path, location.span.start, run.count(("result", location))), f"{label}(...)")
@@ -170,12 +174,14 @@ def call_function(
     *,
     label: str = "",
     in_place: bool = False,
+    own: str = "",
 ) -> Value:
-    """A function of the catalogue."""
+    """A function of the catalogue. own: as in `apply_entry`."""
+    label = label or own or entry.label
     bound = instances.bound_arguments(run, entry.parameters, arguments, scope.module.location(node))
     if bound is None:
-        return calls.call_unknown(run, scope, label or entry.label, arguments, node)
-    return apply_entry(run, scope, entry, bound, label or entry.label, node, in_place=in_place)
+        return calls.call_unknown(run, scope, label, arguments, node)
+    return apply_entry(run, scope, entry, bound, label, node, in_place=in_place, own=own)
 
 
 def operator(run: Run, scope: Scope, symbol: str, left: Value, right: Value, node: ast.AST) -> Value:
@@ -367,11 +373,15 @@ def _takes_sizes(entry: Entry) -> bool:
     return any(parameter.kind == "star" for parameter in entry.parameters)
 
 
-def _step(run: Run, entry: Entry, arguments: Mapping[str, Argument], operands: list[Tensor], mode: Mode) -> Step | None:
+def _step(
+    run: Run, entry: Entry, arguments: Mapping[str, Argument], operands: list[Tensor], mode: Mode, *, may_refuse: bool
+) -> Step | None:
     ordered = tuple(_operand(run, index, tensor) for index, tensor in enumerate(operands))
     try:
         return entry.rule(Call(arguments, ordered, mode))
     except Impossible:
+        if not may_refuse:
+            return None
         raise PathEnds from None
     except Exception:  # a row met arguments that it does not understand: code that we cannot follow
         return None

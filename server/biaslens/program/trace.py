@@ -345,7 +345,7 @@ def _frozen(run: Run, state: LayerState) -> Layer:
         number=state.number,
         entry=state.entry,
         site=state.site,
-        label=state.entry.label if not state.label or state.label.isdigit() else state.label,
+        label=state.class_name if not state.label or state.label.isdigit() else state.label,
         bias=_has_shift(run, state),
         bias_text=state.text,
         frozen=state.frozen_shift,
@@ -357,6 +357,8 @@ def _frozen(run: Run, state: LayerState) -> Layer:
         handed_on=state.handed_on,
         inner=state.entry.inner(_plain(run, state)) if state.entry.inner is not None else "",
         stores_mean=settle(run, state.arguments.get("track_running_stats", False)) is not False,
+        declared=state.own,
+        unseen=state.unseen,
     )
 
 

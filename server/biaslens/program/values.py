@@ -28,6 +28,7 @@ class Unknown:
     """A value that the source does not tell. `text` names it for the user; `number`: it is a number all the same.
 
     origin: where it comes from, as `Question.origin`: "constructor", "forward" or "data".
+    dotted: the importable name of the code that it is, or that made it, where that could not be followed; or "".
     """
 
     key: Hashable
@@ -35,6 +36,7 @@ class Unknown:
     number: bool = field(default=False, compare=False)
     origin: str = field(default="data", compare=False)
     size: Size | None = field(default=None, compare=False)
+    dotted: str = field(default="", compare=False)
 
 
 @dataclass(eq=False, slots=True)
@@ -78,9 +80,20 @@ class ShapeOf:
 
 @dataclass(frozen=True, slots=True)
 class External:
-    """Something of a module that is not read: torch, the standard library, a missing package; by its dotted name."""
+    """Something of a module that is not read: torch, the standard library, a missing package; by its dotted name.
+
+    own: of code that the user declares to be like a row of the catalogue, its own name; `name` is that of the row.
+    path: the file in which the own name is looked up, "" where there is none.
+    """
 
     name: str
+    own: str = ""
+    path: str = field(default="", compare=False)
+
+    @property
+    def own_label(self) -> str:
+        """The own name without the module, "" where nothing is declared."""
+        return self.own.rpartition(".")[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +211,7 @@ class LayerState:
     argument, place, handed_on: how the call at `site` can say it, as in `ir.Layer`.
     call: the arguments of the function that makes it; function: its full name.
     inside_another: a class that the entry uses makes it.
+    own: the name of a class that the user declares to be like the row; unseen: its own signature was not looked at.
     """
 
     entry: Entry
@@ -216,6 +230,13 @@ class LayerState:
     place: int | None = None
     handed_on: bool = False
     inside_another: bool = False
+    own: str = ""
+    unseen: bool = False
+
+    @property
+    def class_name(self) -> str:
+        """What a person calls its class."""
+        return self.own.rpartition(".")[2] or self.entry.label
 
 
 @dataclass(eq=False, slots=True)

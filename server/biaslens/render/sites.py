@@ -24,7 +24,7 @@ def affine_sites(flow: Flow) -> tuple[Site, ...]:
 def site_row(site: Site, read: Read, folder: str) -> Row:
     """One line of the table, cell by cell, under `HEADINGS`."""
     row, column = row_and_column(site.location, read)
-    label, kind = site.layer.label, site.layer.entry.label
+    label, kind = site.layer.label, site.layer.class_name
     layer = f"{label} ({kind})" if label not in ("", kind) else kind
     place = f"{displayed(site.location.path, folder)}:{row}:{column}"
     return tuple(printable(cell) for cell in (place, layer, bias_text(site.layer), site.verdict.value, reason(site)))
@@ -82,7 +82,7 @@ def program_text(report: Report, read: Read, folder: str) -> str:
     for site in report.flow.sites:
         row, column = row_and_column(site.location, read)
         place = f"{displayed(site.location.path, folder)}:{row}:{column}"
-        lines += ["", f"{site.layer.label or site.layer.entry.label} at {place}: {_verdict(site)}"]
+        lines += ["", f"{site.layer.label or site.layer.class_name} at {place}: {_verdict(site)}"]
         lines += [f"  {_fate(fate)}" for fate in site.fates]
     return "\n".join(lines)
 

@@ -133,9 +133,9 @@ def canceller(fate: Fate) -> str:
 def named(layer: Layer) -> str:
     """A layer by the name that the model holds it by; a bare position gets its class: `` `layers[0]` (Conv2d) ``."""
     if not layer.label:
-        return f"`{layer.entry.label}`"
+        return f"`{layer.class_name}`"
     name = subscripted(layer.label)
-    return f"`{name}` ({layer.entry.label})" if name.endswith("]") else f"`{name}`"
+    return f"`{name}` ({layer.class_name})" if name.endswith("]") else f"`{name}`"
 
 
 def subscripted(label: str) -> str:

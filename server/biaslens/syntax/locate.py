@@ -37,14 +37,20 @@ def locate(name: str, importer: str, files: Files, search_paths: tuple[str, ...]
     The roots are the folders above the importing file, nearest last-but-own first as for a script or an installed
     package, then the search paths. Standard library, torch and einops have no files here: the catalogue knows the two.
     """
-    parts = name.split(".")
-    if parts[0] in sys.stdlib_module_names or parts[0] in ("torch", "einops"):
+    if has_no_file(name):
         return None
+    parts = name.split(".")
     for root in (*_ancestors(importer), *search_paths):
         found = _inside(root, parts, files)
         if found:
             return found
     return None
+
+
+def has_no_file(name: str) -> bool:
+    """Whether a dotted name is one of the modules that are never read: Python's own, torch's and einops'."""
+    first = name.partition(".")[0]
+    return first in sys.stdlib_module_names or first in ("torch", "einops")
 
 
 def locate_relative(name: str, level: int, importer: str, files: Files) -> str | None:
