@@ -310,7 +310,7 @@ def test_explaining_a_line_says_what_the_hover_says(model: Path) -> None:
     assert lines[0] == "model.py:7:21: nn.Conv2d(3, 16, 3)"
     assert lines[1].startswith("The bias of `conv` has no effect: `bn` subtracts the mean")
     assert lines[2].startswith("Leave it out (`bias=False`).")
-    assert "Its way: `conv` (line 12) → `bn` (line 12)" in lines
+    assert "Path: `conv` (line 12) → `bn` (line 12)" in lines
     assert run("explain", "model.py:7:25").out == run("explain", "model.py:7").out
     called = run("explain", "model.py:12").out.split("\n\n")
     assert [text.partition(": ")[2].partition("\n")[0] for text in called] == [

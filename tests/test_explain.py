@@ -6,6 +6,7 @@ import re
 
 from biaslens.explain.document import Addresses
 from biaslens.explain.hover import Hover, hover
+from biaslens.explain.picture import image
 from biaslens.lint import Report, lint
 from biaslens.options import Options
 from biaslens.rules.page import page
@@ -89,12 +90,12 @@ def test_a_cancelled_bias_is_explained_from_verdict_to_paper() -> None:
         "it.",
         "Leave it out (`bias=False`). `bn1` adds a learned shift of its own (β, its `bias`) after the subtraction: "
         "that takes its place.",
-        f"Its way: `conv1` (line {here}) → `max_pool2d` (line {here}) → `bn1` (line {there})",
+        f"Path: `conv1` (line {here}) → `max_pool2d` (line {here}) → `bn1` (line {there})",
         "`bn1(max_pool2d(conv1(x))): (y + b) − mean(y + b) = y − mean(y)` with `y = max_pool2d(conv1(x))` without the "
-        "bias, and `b` what the bias adds to it: `mean(b) = b`, as it is the same wherever that mean is taken.",
-        "It costs 64 parameters: 1.0 kB in float32 with gradient and Adam's two averages.",
-        "A model that is trained already: `bn1` keeps a `running_mean` for eval mode, and the bias is part of it. "
-        "Subtract it there once when the bias goes.",
+        "bias, and `b` what the bias adds to it: `mean(b) = b`, since it is the same wherever that mean is taken.",
+        "It costs 64 parameters; training with Adam keeps four numbers for each (1.0 kB in float32).",
+        "Trained already? For eval mode `bn1` stores a mean that contains the bias: subtract what the bias adds from "
+        "its `running_mean` once when the bias goes.",
         "More: Ioffe & Szegedy 2015, section 3.2 (https://arxiv.org/abs/1502.03167) · PyTorch's tuning guide "
         "(https://docs.pytorch.org/tutorials/recipes/recipes/tuning_guide.html) · `biaslens explain BL101`",
     ]
@@ -159,7 +160,7 @@ def test_a_part_without_effect_follows_what_is_said_of_the_whole() -> None:
     assert lines[0].startswith("Keep the bias of `qkv`: it has an effect.")
     place = lines.index(
         "A third of the bias of `qkv` (`bias.chunk(3)[1]`) has no effect: the softmax over dim -1 gives the same "
-        "weights whatever this part is."
+        "result whatever this part is."
     )
     assert "`chunk` (line" in lines[place + 1]
     assert "softmax(q·(k + b)) = softmax(q·k + q·b) = softmax(q·k)" in lines[place + 2]
@@ -171,7 +172,7 @@ def test_an_operation_of_einops_is_one_step_of_the_way() -> None:
     text = "from einops import rearrange\n" + INNER_LAYERS
     here = line_of("self.scores(x)", text)
     assert said("self.scores = nn.L", text)[2] == (
-        f"Its way: `scores` (line {here}) → `rearrange` (line {here}) → `softmax` (line {here})"
+        f"Path: `scores` (line {here}) → `rearrange` (line {here}) → `softmax` (line {here})"
     )
 
 
@@ -181,7 +182,10 @@ def test_why_bias_false_is_right_is_said_where_it_stands() -> None:
         "`bias=False` is right for `conv2`: `bn2` subtracts each channel's mean over height and width, and a bias with "
         "it."
     )
-    assert "`bn2(conv2(x)): (W∗x + b) − mean(W∗x + b) = W∗x − mean(W∗x)` because `mean(b) = b`" in lines[3]
+    assert (
+        "`bn2(conv2(x)): (W∗x + b) − mean(W∗x + b) = W∗x − mean(W∗x)` with `W∗x` the output without the bias `b`: "
+        in lines[3]
+    )
     assert lines[1] == (
         "The mean is subtracted all the same: `bn2` has no learned shift (β) of its own, and a bias before it does not "
         "bring one back."
@@ -194,8 +198,8 @@ def test_a_needed_bias_names_its_first_reader_with_the_line() -> None:
     assert lines == [
         f"Keep the bias of `conv3`: it has an effect. `sigmoid` (line {line_of('sigmoid')}) depends on it: sigmoid is "
         "not linear.",
-        "For each feature it moves the point at which `sigmoid` bends; the weights alone cannot.",
-        f"Its way: `conv3` (line {line_of('sigmoid')}) → `sigmoid` (line {line_of('sigmoid')})",
+        "It shifts what goes into `sigmoid`, for each feature by another amount; weights alone cannot.",
+        f"Path: `conv3` (line {line_of('sigmoid')}) → `sigmoid` (line {line_of('sigmoid')})",
         "`sigmoid(W∗x + b)` depends on `b`.",
     ]
 
@@ -210,8 +214,14 @@ def test_a_condition_is_told_with_its_other_side() -> None:
 def test_a_layer_norm_is_said_to_take_the_average_only() -> None:
     lines = said("self.fc1 = nn.Lin")
     assert lines[0].startswith("Keep the bias of `fc1`: it has an effect.")
-    assert "A layer norm takes away only the bias's average over the normalised axes; its differences stay." in lines
-    assert "`ln(fc1(x)): (Wx + b) − mean(Wx + b) = Wx − mean(Wx) + (b − mean(b))` where `b − mean(b)` stays." in lines
+    assert (
+        "A layer norm takes away only the average of the bias over the axes that it normalises; the differences inside "
+        "the bias stay, and would be lost without it."
+    ) in lines
+    assert (
+        "`ln(fc1(x)): (Wx + b) − mean(Wx + b) = Wx − mean(Wx) + (b − mean(b))` with `Wx` the output without the bias "
+        "`b`: `b − mean(b)` stays."
+    ) in lines
     assert lines[-1] == "More: Ba et al. 2016 (https://arxiv.org/abs/1607.06450)"
 
 
@@ -225,7 +235,7 @@ def test_what_could_not_be_followed_is_named() -> None:
 def test_a_bias_that_reaches_the_output_is_needed() -> None:
     assert said("self.fc3 = nn.Lin") == [
         "Keep the bias of `fc3`: it has an effect. It reaches the output of `Net`.",
-        "It sets the level around which the output varies, and nothing after it is known to do that.",
+        "It sets the level around which the output varies, and nothing that we followed comes after it.",
     ]
 
 
@@ -238,16 +248,17 @@ def test_a_layer_that_is_never_applied_is_said_to_be_unused() -> None:
 
 def test_a_norm_names_the_biases_that_it_cancels_spares_and_reads() -> None:
     assert said("self.bn1 = nn.Batch")[0] == (
-        f"`bn1` cancels the bias of `conv1` (line {line_of('self.conv1 = ')}): it has no effect in training."
+        f"`bn1` cancels the bias of `conv1` (line {line_of('self.conv1 = ')}): that bias has no effect in training."
     )
     assert said("torch.relu(self.bn1") == said("self.bn1 = nn.Batch")
     assert "whether `affine` (γ and β) is on or off" in said("self.bn1 = nn.Batch")[2]
     assert said("self.bn2 = nn.Inst")[0] == (
-        f"`bn2` would cancel a bias of `conv2` (line {line_of('self.conv2 = ')}), which is rightly built without."
+        f"`bn2` would cancel a bias of `conv2` (line {line_of('self.conv2 = ')}), built without one for that reason."
     )
     assert said("self.ln = nn.Layer")[:2] == [
-        "`ln` cancels no bias that we followed to it.",
-        f"It depends on the bias of `fc1` (line {line_of('self.fc1 = ')}): it varies along the normalised axes.",
+        "`ln` cancels no bias.",
+        f"It depends on the bias of `fc1` (line {line_of('self.fc1 = ')}), which varies along the normalised axes "
+        "there.",
     ]
 
 
@@ -258,7 +269,7 @@ def test_attention_and_scores_have_formulas_of_their_own() -> None:
     )
     assert score[0].startswith("The bias of `score` has no effect: the softmax over dim 1 ")
     assert score[3].startswith("`softmax(s + b) = exp(s + b) / Σ exp(s + b) = exp(s) / Σ exp(s) = softmax(s)`")
-    assert "It costs 1 parameter: 16 bytes in float32 with gradient and Adam's two averages." in score
+    assert "It costs 1 parameter; training with Adam keeps four numbers for each (16 bytes in float32)." in score
     assert "2302.08626" in key[-1]
 
 
@@ -273,9 +284,8 @@ class Net(nn.Module):
         return self.layers(x)
 """
     assert said("return self.lay", text) == [
-        "- `Conv2d` (line 9): The bias of `layers[0]` (Conv2d) has no effect: `layers[1]` (BatchNorm2d) subtracts the "
-        "mean over batch, height and width, and the bias with it.",
-        "- `Conv2d` (line 9): Keep the bias of `layers[3]` (Conv2d): it has an effect.",
+        "- `layers[0]` (Conv2d, line 9): leave the bias out; `layers[1]` (BatchNorm2d) cancels it.",
+        "- `layers[3]` (Conv2d, line 9): keep the bias; it reaches the output of `Net`.",
     ]
 
 
@@ -358,19 +368,23 @@ class Net(nn.Module):
     assert said("nn.Linear(8, 6)", text) == [
         "The bias of `fc1` adds nothing that the bias of `fc2` cannot add.",
         "Keep it or leave it out: it has an effect, but the model can learn the same functions either way.",
-        "Its way: `fc1` (line 16) → `fc2` (line 16)",
+        "Path: `fc1` (line 16) → `fc2` (line 16)",
         "`fc2(fc1(x)): V(Wx + b) + c = VWx + (Vb + c)` where `c`, the later bias, can be all of the constant.",
-        "It costs 6 parameters: 96 bytes in float32 with gradient and Adam's two averages.",
-        "A model that is trained already: what the bias adds there moves into the later bias once.",
+        "It costs 6 parameters; training with Adam keeps four numbers for each (96 bytes in float32).",
+        "Trained already? What the bias adds there moves into the later one once when it goes.",
         "More: `biaslens explain BL201`",
     ]
     assert said("nn.Linear(4, 4, bias=False)", text)[0] == (
         "`fc3` has no bias: the bias of `fc4` can add all that one here could."
     )
     assert said("nn.LayerNorm", text)[:2] == [
-        "`norm` cancels no bias that we followed to it.",
-        "The shift β of `norm` adds nothing that the bias of `fc1` cannot add.",
+        "`norm` cancels no bias: none that we followed arrives here.",
+        "Either there is no layer before it, or an activation or dropout between them depends on the bias.",
     ]
+    assert said("nn.LayerNorm", text)[2] == (
+        "The shift β of `norm` adds nothing that the bias of `fc1` cannot add. That does no harm: there is nothing to "
+        "change."
+    )
 
 
 COMMENTED = """\
@@ -481,8 +495,94 @@ class Net(nn.Module):
     def forward(self, x, y):
         return self.bn(self.conv(x)).relu(), self.bn1(self.fc(y.flatten(1))).relu()
 """
-    assert "It costs `2 * width` (16) parameters, with gradient and Adam's two averages." in said(
+    assert "It costs `2 * width` (16) parameters; training with Adam keeps four numbers for each." in said(
         "self.conv = nn.C", text
     )
-    fraction = "(config.hidden // config.heads)"
-    assert f"It costs `{fraction}` parameters, with gradient and Adam's two averages." in said("self.fc = nn.L", text)
+    fraction = "config.hidden // config.heads"
+    assert f"It costs `{fraction}` parameters; training with Adam keeps four numbers for each." in said(
+        "self.fc = nn.L", text
+    )
+
+
+FACTORY = """\
+def conv(channels):
+    return nn.Conv2d(channels, 8, 3)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = conv(3)
+        self.bn1 = nn.BatchNorm2d(8)
+        self.conv2 = conv(8)
+        self.bn2 = nn.BatchNorm2d(8)
+
+    def forward(self, x):
+        x = self.bn1(self.conv1(x)).relu()
+        return self.bn2(self.conv2(x)).relu()
+"""
+
+
+def test_a_call_is_about_the_layer_that_it_applies() -> None:
+    start = "The bias of `conv{0}` has no effect in every use found (`Net`): `bn{0}` subtracts"
+    assert said("self.conv2(x", FACTORY)[0].startswith(start.format(2))
+    assert said("self.conv1(x", FACTORY)[0].startswith(start.format(1))
+    assert said("self.bn2 = nn.B", FACTORY)[0].startswith("`bn2` cancels the bias of `conv2`")
+    others = "The same holds for the others that the same constructor call makes: {}."
+    assert others.format("`conv2`") in said("nn.Conv2d(", FACTORY)
+    assert others.format("`conv1`") in said("self.conv2(x", FACTORY)
+
+
+def test_pictures_stand_below_the_verdict_for_readers_who_can_see_them() -> None:
+    made = report(NET)
+    offset = made.source.text.index("nn.Conv2d(3, 64")
+    plain = hover(made, offset)
+    drawn = hover(made, offset, addresses=Addresses(picture=image))
+    assert plain is not None
+    assert drawn is not None
+    assert drawn.lines == plain.lines
+    assert drawn.paragraphs[:1] + drawn.paragraphs[2:] == plain.paragraphs
+    assert drawn.paragraphs[1].startswith(
+        "![conv1 → max_pool2d → bn1: the bias is subtracted at bn1](data:image/svg+xml"
+    )
+
+
+def test_what_could_be_like_something_of_torch_is_named() -> None:
+    text = "from mypkg.layers import MyNorm\n" + FACTORY.replace("nn.BatchNorm2d", "MyNorm")
+    lines = said("self.conv1(x", text)
+    unknown = (
+        "We cannot tell whether the bias of `conv1` has an effect. We cannot follow it at `mypkg.layers.MyNorm(...)`"
+    )
+    assert lines[0].startswith(unknown)
+    own = "mypkg.layers.MyNorm"
+    assert (
+        f"Does `{own}` what something of torch does? Say so: `--like {own}=torch.nn.…`, or the setting `like`." in lines
+    )
+
+
+def test_why_a_bias_is_uneven_where_a_norm_meets_it_is_said() -> None:
+    text = """\
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 8, 1)
+        self.conv2 = nn.Conv2d(8, 8, 3, padding=1)
+        self.bn1 = nn.BatchNorm2d(8)
+        self.fc = nn.Linear(8, 32)
+        self.bn2 = nn.BatchNorm2d(8)
+        self.tokens = nn.Linear(8, 8)
+        self.bn3 = nn.BatchNorm1d(5)
+
+    def forward(self, x, y, z):
+        batch, length, width = z.shape
+        x = self.bn1(self.conv2(self.conv1(x))).relu()
+        y = self.bn2(self.fc(y).view(-1, 8, 2, 2)).relu()
+        return x, y, self.bn3(self.tokens(z))
+"""
+    start = "This norm takes away one number for each channel. "
+    assert f"{start}`conv2` pads with zeros, so less of the bias arrives at the border." in said(
+        "self.conv1 = nn.C", text
+    )
+    assert f"{start}`view` puts several entries of the bias into one channel." in said("self.fc = nn.L", text)
+    tokens = "The features of a `Linear` are on the last axis, and with three axes the mean is taken over that one."
+    assert f"{start}{tokens}" in said("self.tokens = nn.L", text)

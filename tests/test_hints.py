@@ -96,16 +96,17 @@ def test_the_tooltip_is_the_verdict() -> None:
         "`bias=False` is right for `conv2`: `bn1` subtracts the mean over batch, height and width, and a bias with it."
     )
     assert found["self.fc0 = nn.Linear(8, 8, bias=False)"].tooltip == (
-        "`fc0` has no bias, and nothing cancels one here: it would have an effect."
+        "`fc0` has no bias, and nothing cancels one here: it would have an effect. `relu` depends on it: ReLU is not "
+        "linear."
     )
     assert found["self.fc2 = nn.Linear(8, 8)"].tooltip == (
-        "The bias of `fc2` is needed: `relu` reads it (ReLU is not linear)."
+        "Keep the bias of `fc2`: it has an effect. `relu` depends on it: ReLU is not linear."
     )
     assert found["self.fc3 = nn.Linear(8, 8)"].tooltip == (
-        "We cannot tell whether the bias of `fc3` has an effect: we cannot follow it at `elsewhere`."
+        "We cannot tell whether the bias of `fc3` has an effect. We cannot follow it at `elsewhere`."
     )
     assert found["self.head = nn.Linear(8, 8)"].tooltip == (
-        "The bias of `head` is needed: it reaches the output of `Net`."
+        "Keep the bias of `head`: it has an effect. It reaches the output of `Net`."
     )
 
 

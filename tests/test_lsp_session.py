@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from lsprotocol import types
 
 from biaslens.flow import Flow
 from biaslens.lint import Report
-from biaslens.lsp.client import Client
+from biaslens.lsp.client import client_of
 from biaslens.lsp.documents import Document
 from biaslens.lsp.session import Analysis, Checked, Session
 from biaslens.options import Options
@@ -25,9 +26,7 @@ from biaslens.text import Location, Problem, Source, Span
 if TYPE_CHECKING:
     from biaslens.flow import Site
 
-CLIENT = Client(
-    "utf-16", True, True, True, True, True, True, True, True, True, True, True, True, True, True, True, True
-)
+CLIENT = replace(client_of(types.ClientCapabilities(), "utf-16"), pulls=True, refreshes=True)
 
 
 @dataclass

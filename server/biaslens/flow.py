@@ -133,8 +133,10 @@ class Site:
 
     @property
     def first_reading(self) -> Fate | None:
-        """The fate that keeps the bias alive or hides it: a read by a known operation before anything else."""
+        """The fate that keeps the bias alive, a read by a known operation before anything else; or that hides it."""
         order = (Ending.READ, Ending.RETURNED, Ending.UNKNOWN)
+        if self.verdict is Verdict.UNKNOWN:
+            order = (Ending.UNKNOWN, Ending.READ, Ending.RETURNED)
         found = [fate for ending in order for fate in self.fates if fate.ending is ending]
         return found[0] if found else None
 

@@ -167,7 +167,7 @@ def program(file: str, **analysis: Any) -> int:
 
 @biaslens.command()
 @click.argument("subject", metavar="RULE|FILE:LINE")
-@_analysis_flags("search_paths", "max_runs", "max_steps")
+@_analysis_flags("search_paths", "like", "max_runs", "max_steps")
 def explain(subject: str, **analysis: Any) -> int:
     """Explain a rule (BL101), or what becomes of the biases on a line of a file (model.py:12)."""
     from biaslens.cli.console import console

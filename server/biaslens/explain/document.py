@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import quote
 
+from biaslens.flow import Fate, Site
 from biaslens.syntax.files import Files
 from biaslens.text import Location, Source
 
@@ -27,7 +28,16 @@ class Page:
     code: str
 
 
-Paragraph: TypeAlias = "tuple[str | Link | Page, ...]"
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The way of a bias, drawn; it has no text."""
+
+    site: Site
+    fate: Fate
+
+
+Piece: TypeAlias = str | Link | Page | Picture
+Paragraph: TypeAlias = tuple[Piece, ...]
 
 
 def file_address(path: str, line: int | None) -> str:
@@ -46,15 +56,22 @@ def no_page(_code: str) -> str:
     return ""
 
 
+def no_picture(_site: Site, _fate: Fate) -> str:
+    """For whoever cannot show pictures."""
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Addresses:
     """Where links lead: of a file and a one-based line (None where it is not known), and of a rule's page.
 
-    Each gives "" where there is no address; then the text stands without a link.
+    Each gives "" where there is no address; then the text stands without a link. picture: draws the way of a bias as
+    Markdown, "" for none.
     """
 
     of_file: Callable[[str, int | None], str] = file_address
     of_page: Callable[[str], str] = no_page
+    picture: Callable[[Site, Fate], str] = no_picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +90,12 @@ class Writer:
         """Each paragraph without markup, but for the backticks around code."""
         return tuple("".join(map(self._plain, paragraph)) for paragraph in paragraphs)
 
-    def _markdown(self, piece: str | Link | Page) -> str:
+    def _markdown(self, piece: Piece) -> str:
         match piece:
             case str():
                 return _escaped(piece)
+            case Picture(site, fate):
+                return self.addresses.picture(site, fate)
             case Page(code):
                 address = self.addresses.of_page(code)
                 return f"[{code}]({address})" if address else self._plain(piece)
@@ -88,10 +107,12 @@ class Writer:
             case _:
                 raise TypeError(piece)
 
-    def _plain(self, piece: str | Link | Page) -> str:
+    def _plain(self, piece: Piece) -> str:
         match piece:
             case str():
                 return piece.replace("**", "")
+            case Picture():
+                return ""
             case Page(code):
                 return f"`biaslens explain {code}`"
             case Link(text, str() as address):

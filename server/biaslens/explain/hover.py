@@ -102,7 +102,8 @@ def hovers_on(
 
 def _written(span: Span, paragraphs: Iterator[Paragraph], writer: Writer) -> Hover:
     written = [paragraph for paragraph in paragraphs if paragraph]
-    return Hover(writer.markdown(written), writer.plain(written), span)
+    markdown, plain = writer.markdown(written), writer.plain(written)
+    return Hover(tuple(filter(None, markdown)), tuple(filter(None, plain)), span)
 
 
 def _places(report: Explained, view: View) -> Iterator[tuple[Location, _Subject]]:

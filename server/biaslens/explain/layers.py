@@ -8,10 +8,11 @@ from dataclasses import replace
 from biaslens.catalogue.activations import ACTIVATIONS
 from biaslens.catalogue.entry import ADDED_TWICE, KEY_CANCELLED
 from biaslens.explain import formulas
-from biaslens.explain.document import Link, Paragraph
+from biaslens.explain.document import Link, Paragraph, Picture
 from biaslens.explain.formulas import called, centring
 from biaslens.explain.references import references
 from biaslens.explain.sizes import cost
+from biaslens.explain.variation import widening
 from biaslens.explain.view import View, others
 from biaslens.flow import Ending, Fate, Site, Verdict
 from biaslens.program.ir import Equation, Layer
@@ -121,6 +122,7 @@ def _about_cancelled(site: Site, fate: Fate, view: View) -> Iterator[Paragraph]:
     rule = rule_of(fate.cancelled_by)
     formula = formulas.cancelling(site, fate)
     yield (f"**{verdict(site)}**",)
+    yield (Picture(site, fate),)
     yield from _advice(site, fate, view)
     yield from _siblings(site)
     yield from _trail(site, fate, view)
@@ -232,6 +234,7 @@ def _costs(site: Site) -> Iterator[Paragraph]:
 def _about_absorbed(site: Site, fate: Fate, view: View) -> Iterator[Paragraph]:
     """A bias without which the same functions can be learned."""
     yield (f"**{verdict(site)}**",)
+    yield (Picture(site, fate),)
     if site.layer.bias is not False:
         yield ("Keep it or leave it out: it has an effect, but the model can learn the same functions either way.",)
     yield from _trail(site, fate, view)
@@ -250,11 +253,12 @@ def _about_absorbed(site: Site, fate: Fate, view: View) -> Iterator[Paragraph]:
 def _about_kept(site: Site, fate: Fate, view: View) -> Iterator[Paragraph]:
     without = site.layer.bias is False
     yield (f"**{verdict(site)}** ", *_sentence(_end(fate, site)))
+    yield (Picture(site, fate),)
     if site.verdict is Verdict.UNKNOWN:
         yield from _trail(site, fate, view)
         yield from _about_unknown(site, fate)
         return
-    yield from (_choice(site, fate) if without else _loss(fate))
+    yield from (_choice(site, fate) if without else _loss(site, fate))
     yield from _siblings(site)
     yield from _trail(site, fate, view)
     mechanism = ""
@@ -272,11 +276,15 @@ def _about_kept(site: Site, fate: Fate, view: View) -> Iterator[Paragraph]:
 
 
 def _about_unknown(site: Site, fate: Fate) -> Iterator[Paragraph]:
+    """What to do where we do not know, and how to tell us."""
     if site.layer.bias is not False:
         yield ("Leave it as it is unless you know what becomes of it: nothing is reported on a guess.",)
+    if fate.end is not None and fate.end.callee:
+        own = fate.end.callee
+        yield (f"Does `{own}` what something of torch does? Say so: `--like {own}=torch.nn.…`, or the setting `like`.",)
 
 
-def _loss(fate: Fate) -> Iterator[Paragraph]:
+def _loss(site: Site, fate: Fate) -> Iterator[Paragraph]:
     """What would be lost without the bias."""
     end = fate.end
     if fate.ending is Ending.RETURNED or end is None:
@@ -286,10 +294,10 @@ def _loss(fate: Fate) -> Iterator[Paragraph]:
     elif end.operation.lower().startswith(("dropout", "featuredropout", "alphadropout")):
         yield ("So no norm behind it can subtract all of the bias again; what is left would be lost without it.",)
     else:
-        yield from _partial(fate, end)
+        yield from _partial(site, fate, end)
 
 
-def _partial(fate: Fate, end: Equation) -> Iterator[Paragraph]:
+def _partial(site: Site, fate: Fate, end: Equation) -> Iterator[Paragraph]:
     """What is often believed of the norm that reads the bias, put right."""
     by = centring(end)
     match by.by if by else "":
@@ -300,9 +308,7 @@ def _partial(fate: Fate, end: Equation) -> Iterator[Paragraph]:
             average = "A group norm takes away only the average of the bias in each group"
             yield (f"{average}; the differences inside a group stay, and would be lost without it.",)
         case "batch norm" | "instance norm":
-            yield (
-                "This norm takes away one number for each channel; here the bias has come to vary within a channel.",
-            )
+            yield (f"This norm takes away one number for each channel. {_why_uneven(site, fate)}",)
         case "softmax" if formulas.is_dot_product(fate):
             yield ("What it adds to the scores of a query differs from key to key, and a softmax keeps differences.",)
         case "softmax":
@@ -311,6 +317,31 @@ def _partial(fate: Fate, end: Equation) -> Iterator[Paragraph]:
             yield ("An RMS norm only divides: it subtracts no mean, and so no bias.",)
         case _:
             return
+
+
+def _why_uneven(site: Site, fate: Fate) -> str:
+    """Why a bias is not the same in all of a channel where a norm meets it."""
+    step = widening(site.layer, fate)
+    if step is None:
+        linear = "Linear" in fate.trail[0].operation and len(fate.trail) == 2
+        if linear and fate.trail[-1].operation.endswith("1d"):
+            return (
+                "The features of a `Linear` are on the last axis, and with three axes the mean is taken over that one."
+            )
+        return "Here the bias has come to vary within a channel."
+    operation = step.operation.lower()
+    if "transpose" in operation:
+        return f"`{called(step)}` spreads the bias unevenly over the positions."
+    if "conv" in operation or "pad" in operation or "pool" in operation:
+        return f"`{called(step)}` pads with zeros, so less of the bias arrives at the border."
+    if operation in _RESHAPES:
+        return f"`{called(step)}` puts several entries of the bias into one channel."
+    if operation in ("mul", "div", "einsum", "matmul", "bmm"):
+        return f"`{called(step)}` weighs the bias with numbers that differ within a channel."
+    return f"`{called(step)}` makes the bias differ within a channel."
+
+
+_RESHAPES = ("view", "reshape", "unflatten", "flatten", "rearrange", "pixel_shuffle", "pixelshuffle", "unfold", "fold")
 
 
 def _choice(site: Site, fate: Fate) -> Iterator[Paragraph]:
@@ -347,6 +378,7 @@ def _about_part(site: Site, view: View) -> Iterator[Paragraph]:
         return
     formula = formulas.cancelling(site, fate)
     yield (f"**{statement(site, fate)}**",)
+    yield (Picture(site, fate),)
     yield from _trail(site, fate, view)
     yield (f"`{formula}` {formula.legend}",)
     yield ("No argument of the layer leaves out only a part of its bias, so there is nothing to repair.",)

@@ -51,6 +51,18 @@ def variations(layer: Layer, fate: Fate) -> tuple[Variation, ...]:
     return tuple(found)
 
 
+def widening(layer: Layer, fate: Fate) -> Equation | None:
+    """The last step that makes the bias vary along more axes than before; None where there is none that is sure."""
+    looks = variations(layer, fate)
+    for step in range(len(looks) - 1, 0, -1):
+        before, after = looks[step - 1].axes, looks[step].axes
+        if before is None or after is None:
+            return None
+        if after > before:
+            return fate.trail[step]
+    return None
+
+
 def _words(axes: Axes, names: _Names) -> str:
     if not axes:
         return "one number"

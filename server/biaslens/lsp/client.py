@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from lsprotocol import types
 from pygls.capabilities import get_capability
@@ -20,6 +21,8 @@ class Client:
     the edit of a code action when the action was chosen. hints, lenses: it shows inlay hints, code lenses.
     refreshes_hints, refreshes_lenses: it asks for them again when told to. edits: it applies edits that we send.
     configures: it tells its settings when asked. registers: it lets us register for changes of them.
+    draws: it shows pictures in hovers. commands: those of its own that a link in a hover can run. No capability tells
+    of these two, so a client says them itself: `{"pictures": true, "commands": ["biaslens.showRule"]}`.
     """
 
     encoding: str
@@ -39,10 +42,17 @@ class Client:
     edits: bool
     configures: bool
     registers: bool
+    draws: bool
+    commands: frozenset[str]
 
 
-def client_of(capabilities: types.ClientCapabilities, encoding: str) -> Client:
+def client_of(capabilities: types.ClientCapabilities, encoding: str, initialization_options: object = None) -> Client:
     """Reads the abilities; whatever a client does not mention it does not have."""
+    said: Mapping[str, object] = {}
+    if isinstance(initialization_options, dict):
+        said = cast("Mapping[str, object]", initialization_options)
+    named = said.get("commands")
+    commands = cast("list[object]", named) if isinstance(named, list) else []
 
     def has(field: str) -> Any:
         return get_capability(capabilities, field)
@@ -71,4 +81,6 @@ def client_of(capabilities: types.ClientCapabilities, encoding: str) -> Client:
         edits=bool(has("workspace.apply_edit")),
         configures=bool(has("workspace.configuration")),
         registers=bool(has("workspace.did_change_configuration.dynamic_registration")),
+        draws=said.get("pictures") is True,
+        commands=frozenset(command for command in commands if isinstance(command, str)),
     )

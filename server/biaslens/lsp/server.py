@@ -75,7 +75,8 @@ def language_server(load: Callable[[], Analysis] = installed_analysis) -> BiasLe
 
     def initialize(params: types.InitializeParams) -> None:
         encoding = ServerCapabilitiesBuilder.choose_position_encoding(params.capabilities)
-        client = client_of(params.capabilities, types.PositionEncodingKind(encoding).value)
+        unit = types.PositionEncodingKind(encoding).value
+        client = client_of(params.capabilities, unit, params.initialization_options)
         options, problems = at_start(params.initialization_options)
         session = Session(client, options, load, server.log)
 

@@ -40,7 +40,7 @@ class Analysis:
 
     lint: Callable[[Source, Files, Options], Report]
     fixes_of: Callable[[Finding, Report, Files], tuple[Fix, ...]]
-    hover: Callable[[Report, int, Files], Hover | None]
+    hover: Callable[[Report, int, Files, Client], Hover | None]
     edits_for: Callable[[Report, Files, Options, str, Span | None], tuple[Edit, ...]]
     hints: Callable[[Flow, Span], tuple[Hint, ...]]
     lenses: Callable[[Report], tuple[Lens, ...]]
@@ -212,7 +212,7 @@ class Session:
 
     async def hover(self, report: Report, offset: int, files: Files) -> Hover | None:
         """What there is to say about a place in that report's text."""
-        return await self._ask(lambda: self._load().hover(report, offset, files))
+        return await self._ask(lambda: self._load().hover(report, offset, files, self.client))
 
     async def hints(self, report: Report, span: Span) -> tuple[Hint, ...]:
         """The inlay hints for a part of that report's text."""
@@ -305,13 +305,13 @@ class _Check:
 def installed_analysis() -> Analysis:
     """The real analysis. Imported late: the client's first request is answered before it."""
     from biaslens.explain.hints import hints
-    from biaslens.explain.hover import hover
     from biaslens.explain.lenses import lenses
     from biaslens.lint import lint
+    from biaslens.lsp.explained import explained
     from biaslens.repair import fixes_of
     from biaslens.rounds import edits_for
 
-    return Analysis(lint, fixes_of, hover, edits_for, hints, lenses)
+    return Analysis(lint, fixes_of, explained, edits_for, hints, lenses)
 
 
 def _check(
