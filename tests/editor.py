@@ -132,11 +132,16 @@ class Editor:
 
     @classmethod
     async def start(
-        cls, profile: str, settings: dict[str, Any] | None = None, configuration: dict[str, Any] | None = None
+        cls,
+        profile: str,
+        settings: dict[str, Any] | None = None,
+        configuration: dict[str, Any] | None = None,
+        **abilities: Any,
     ) -> Editor:
         """Starts a server for a client of a recorded profile.
 
         settings: what it sends at the start. configuration: what it answers when it is asked for its settings.
+        abilities: what it says of itself besides its capabilities.
         """
         client, published, requests = make_test_lsp_client(), Publications(), Requests()
         requests.register_with(client)
@@ -150,7 +155,9 @@ class Editor:
         await cast("Any", client).start_io(*SERVER)
         recorded = capabilities_of(profile)
         answer = await client.initialize_session(
-            types.InitializeParams(capabilities=recorded, initialization_options={"settings": settings or {}})
+            types.InitializeParams(
+                capabilities=recorded, initialization_options={"settings": settings or {}, **abilities}
+            )
         )
         return cls(client, published, requests, recorded, answer)
 

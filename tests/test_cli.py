@@ -434,9 +434,10 @@ def test_the_readmes_examples_are_what_the_command_prints(tmp_path: Path, monkey
     monkeypatch.chdir(tmp_path)
     (tmp_path / "model.py").write_text(model)
     examples = re.findall(r"^```console\n\$ biaslens (.*?)\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
-    assert len(examples) == 2
+    assert len(examples) == 3
     for command, expected in examples:
-        assert run(*command.split()).out == expected
+        shortened = re.escape(expected).replace("…\n", "(?:.*\n)+")
+        assert re.fullmatch(shortened, run(*command.split()).out), command
 
 
 def test_the_readme_lists_every_rule() -> None:
