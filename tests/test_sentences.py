@@ -25,7 +25,7 @@ from test_rules import RULES, blocks
 
 PATH = "/project/model.py"
 FOLDER = Path(explain.__file__).parent
-MODULES = ("layers", "norms", "comments", "formulas", "sizes", "references")
+MODULES = ("layers", "verdicts", "cancelled", "kept", "steps", "norms", "comments", "formulas", "sizes", "references")
 LONGEST = 12
 """Paragraphs: more than this nobody reads in ten seconds."""
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from biaslens.explain.layers import CLAIMS, sentence
+from biaslens.explain.verdicts import CLAIMS, sentence
 from biaslens.flow import Ending, Fate, Flow, Site, Verdict
 from biaslens.rules.absorbed import absorbers
 from biaslens.rules.redundant import bias_argument, subscripted

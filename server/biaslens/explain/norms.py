@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from biaslens.explain.document import Link, Paragraph
 from biaslens.explain.formulas import is_dot_product
-from biaslens.explain.layers import CLAIMS, verdict
 from biaslens.explain.references import references
+from biaslens.explain.verdicts import CLAIMS, verdict
 from biaslens.explain.view import View
 from biaslens.flow import Ending, NormUse, Site, Verdict
 from biaslens.rules.redundant import named, subscripted, when
