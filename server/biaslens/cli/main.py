@@ -192,11 +192,15 @@ def rules() -> int:
 
 
 @biaslens.command()
-def server() -> None:
+@click.option("--tcp", is_flag=True, help="Serve one client on a port of this machine instead, for development.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port for --tcp; by default any free one.")
+def server(*, tcp: bool, port: int) -> None:
     """Serve an editor: the Language Server Protocol over the standard input and output."""
     from biaslens.lsp.server import main as serve
 
-    serve()
+    if port and not tcp:
+        raise click.UsageError("--port is the port for --tcp.")
+    serve(port if tcp else None)
 
 
 def _options(

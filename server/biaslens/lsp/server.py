@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import sys
 from collections.abc import Callable
-from json import JSONDecodeError
-from typing import Any, NoReturn, cast
+from contextlib import suppress
+from typing import Any, BinaryIO, NoReturn, cast
 
 from lsprotocol import types
 from pygls.capabilities import ServerCapabilitiesBuilder
 from pygls.exceptions import FeatureRequestError, JsonRpcInternalError
+from pygls.io_ import StdoutWriter
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import default_converter
 
@@ -28,9 +30,10 @@ from biaslens.lsp.features import (
     inlay_hints,
     synchronization,
 )
-from biaslens.lsp.protocol import PARSE_ERROR, Protocol
+from biaslens.lsp.protocol import Protocol
 from biaslens.lsp.session import Analysis, Session, installed_analysis
 from biaslens.lsp.settings import at_start
+from biaslens.lsp.transport import Blocking, receive
 
 FEATURES = (
     synchronization,
@@ -46,8 +49,13 @@ FEATURES = (
 """Each has `register(server, session)`, and registers only what the session's client can use."""
 
 
-def main() -> NoReturn:
-    """Serves one client on standard input and output, and ends the process.
+LOOPBACK = "127.0.0.1"
+_PARENT_WATCH = 2.0
+"""Seconds between two looks whether the process that started the server is still there."""
+
+
+def main(port: int | None = None) -> NoReturn:
+    """Serves one client on standard input and output, or on a port of this machine alone, and ends the process.
 
     The exit code is 0 if the client asked to shut down before, else 1. Whatever else writes to standard output goes
     to standard error: it would break the framing of the messages.
@@ -57,10 +65,44 @@ def main() -> NoReturn:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     sys.stdout = sys.stderr
     server = language_server()
-    server.start_io(sys.stdin.buffer, stdout)
+    with suppress(KeyboardInterrupt):
+        asyncio.run(_serve_pipes(server, stdout) if port is None else _serve_port(server, port))
     sys.stderr.flush()
     # An analysis under way would hold up an ordinary exit.
     os._exit(0 if server.wire.is_shut_down else 1)
+
+
+async def _serve_pipes(server: BiasLensServer, stdout: BinaryIO) -> None:
+    server.wire.set_writer(StdoutWriter(stdout))
+    await receive(Blocking(sys.stdin.buffer), server.wire)
+
+
+async def _serve_port(server: BiasLensServer, port: int) -> None:
+    """Waits for one client, and ends with it."""
+    ended = asyncio.Event()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        listening.close()
+        server.wire.set_writer(writer)
+        await receive(reader, server.wire)
+        ended.set()
+
+    listening = await asyncio.start_server(connected, LOOPBACK, port)
+    host, chosen = listening.sockets[0].getsockname()[:2]
+    print(f"BiasLens listens on {host}:{chosen}.", file=sys.stderr, flush=True)
+    await ended.wait()
+
+
+async def _end_with(parent: int) -> None:
+    """Ends the process when its parent has gone: a client that was killed closes no pipes on some systems."""
+    while True:
+        await asyncio.sleep(_PARENT_WATCH)
+        try:
+            os.kill(parent, 0)
+        except ProcessLookupError:
+            os._exit(1)
+        except OSError:  # it is there, and somebody else's
+            pass
 
 
 def language_server(load: Callable[[], Analysis] = installed_analysis) -> BiasLensServer:
@@ -85,6 +127,8 @@ def language_server(load: Callable[[], Analysis] = installed_analysis) -> BiasLe
                 session.log_once(problem)
             session.begin()
 
+        if params.process_id is not None and os.name == "posix":
+            server.parent_watch = asyncio.ensure_future(_end_with(params.process_id))
         server.feature(types.INITIALIZED)(initialized)
         for feature in FEATURES:
             feature.register(server, session)
@@ -95,6 +139,8 @@ def language_server(load: Callable[[], Analysis] = installed_analysis) -> BiasLe
 
 class BiasLensServer(LanguageServer):
     """pygls' server with quiet errors: an entry in the client's log instead of a message in the user's face."""
+
+    parent_watch: asyncio.Future[None] | None = None
 
     @property
     def wire(self) -> Protocol:
@@ -107,8 +153,6 @@ class BiasLensServer(LanguageServer):
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Called by pygls for what went wrong outside of a request."""
-        if isinstance(error, JSONDecodeError | UnicodeDecodeError):
-            self.wire.refuse(None, PARSE_ERROR, "This is not JSON.")
-        elif source is not FeatureRequestError or isinstance(error, JsonRpcInternalError):
+        if source is not FeatureRequestError or isinstance(error, JsonRpcInternalError):
             # Any other failed request tells its client by its answer.
             self.log(f"{source.__name__}: {error}")
