@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, BinaryIO, NoReturn, cast
 
@@ -31,7 +31,7 @@ from biaslens.lsp.features import (
     synchronization,
 )
 from biaslens.lsp.protocol import Protocol
-from biaslens.lsp.session import Analysis, Session, installed_analysis
+from biaslens.lsp.session import Analysis, Checked, Session, installed_analysis
 from biaslens.lsp.settings import at_start
 from biaslens.lsp.transport import Blocking, receive
 
@@ -54,8 +54,18 @@ _PARENT_WATCH = 2.0
 """Seconds between two looks whether the process that started the server is still there."""
 
 
-def main(port: int | None = None) -> NoReturn:
+LEVELS: Mapping[str, types.MessageType] = {
+    "error": types.MessageType.Error,
+    "warning": types.MessageType.Warning,
+    "info": types.MessageType.Info,
+    "debug": types.MessageType.Log,
+}
+
+
+def main(port: int | None = None, level: str = "warning") -> NoReturn:
     """Serves one client on standard input and output, or on a port of this machine alone, and ends the process.
+
+    level: of what is logged, one of `LEVELS`.
 
     The exit code is 0 if the client asked to shut down before, else 1. Whatever else writes to standard output goes
     to standard error: it would break the framing of the messages.
@@ -65,6 +75,7 @@ def main(port: int | None = None) -> NoReturn:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     sys.stdout = sys.stderr
     server = language_server()
+    server.level = LEVELS[level]
     with suppress(KeyboardInterrupt):
         asyncio.run(_serve_pipes(server, stdout) if port is None else _serve_port(server, port))
     sys.stderr.flush()
@@ -120,9 +131,13 @@ def language_server(load: Callable[[], Analysis] = installed_analysis) -> BiasLe
         unit = types.PositionEncodingKind(encoding).value
         client = client_of(params.capabilities, unit, params.initialization_options)
         options, problems = at_start(params.initialization_options)
+        server.wire.trace = params.trace or types.TraceValue.Off
         session = Session(client, options, load, server.log)
 
         def initialized(_: types.InitializedParams) -> None:
+            who = f"{params.client_info.name} {params.client_info.version or ''}".strip() if params.client_info else "?"
+            python = ".".join(map(str, sys.version_info[:3]))
+            server.log(f"BiasLens {__version__} with Python {python} serves {who}.", types.MessageType.Info)
             for problem in problems:
                 session.log_once(problem)
             session.begin()
@@ -132,6 +147,7 @@ def language_server(load: Callable[[], Analysis] = installed_analysis) -> BiasLe
         server.feature(types.INITIALIZED)(initialized)
         for feature in FEATURES:
             feature.register(server, session)
+        session.listeners.append(lambda checked, _: server.trace(checked))
 
     server.feature(types.INITIALIZE)(initialize)
     return server
@@ -141,15 +157,29 @@ class BiasLensServer(LanguageServer):
     """pygls' server with quiet errors: an entry in the client's log instead of a message in the user's face."""
 
     parent_watch: asyncio.Future[None] | None = None
+    level = types.MessageType.Warning
+    """What is less important than this is not logged."""
 
     @property
     def wire(self) -> Protocol:
         """The protocol, by its own class."""
         return cast("Protocol", self.protocol)
 
-    def log(self, message: str) -> None:
-        """Adds an entry to the client's log, which nobody is shown unasked."""
-        self.window_log_message(types.LogMessageParams(types.MessageType.Error, message))
+    def log(self, message: str, kind: types.MessageType = types.MessageType.Error) -> None:
+        """Adds an entry to the client's log, which nobody is shown unasked, and to standard error."""
+        if kind.value <= self.level.value:
+            self.window_log_message(types.LogMessageParams(kind, message))
+            print(f"{kind.name}: {message}", file=sys.stderr, flush=True)
+
+    def trace(self, checked: Checked) -> None:
+        """Tells a client that traces, or asked for a detailed log, what a check found and what it read."""
+        document, count = checked.document, len(checked.findings)
+        took = f"{1000 * checked.seconds:.0f} ms"
+        message = f"Checked version {document.version} of {document.uri} in {took}: {count} findings."
+        self.log(message, types.MessageType.Log)
+        if self.wire.trace != types.TraceValue.Off:
+            read = "\n".join(sorted(checked.files.reads)) if self.wire.trace == types.TraceValue.Verbose else None
+            self.log_trace(types.LogTraceParams(message, read))
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Called by pygls for what went wrong outside of a request."""
