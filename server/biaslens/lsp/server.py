@@ -23,6 +23,7 @@ from biaslens.lsp.features import (
     code_action,
     code_lens,
     configuration,
+    debug_information,
     diagnostics_pull,
     diagnostics_push,
     fix_all,
@@ -45,6 +46,7 @@ FEATURES = (
     fix_all,
     inlay_hints,
     code_lens,
+    debug_information,
 )
 """Each has `register(server, session)`, and registers only what the session's client can use."""
 
