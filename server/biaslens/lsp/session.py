@@ -43,7 +43,7 @@ class Analysis:
     fixes_of: Callable[[Finding, Report, Files], tuple[Fix, ...]]
     hover: Callable[[Report, int, Files, Client], Hover | None]
     edits_for: Callable[[Report, Files, Options, str, Span | None], tuple[Edit, ...]]
-    hints: Callable[[Flow, Span], tuple[Hint, ...]]
+    hints: Callable[[Flow, Source, Span], tuple[Hint, ...]]
     lenses: Callable[[Report], tuple[Lens, ...]]
 
 
@@ -222,7 +222,7 @@ class Session:
 
     async def hints(self, report: Report, span: Span) -> tuple[Hint, ...]:
         """The inlay hints for a part of that report's text."""
-        return await self._ask(lambda: self._load().hints(report.flow, span)) or ()
+        return await self._ask(lambda: self._load().hints(report.flow, report.source, span)) or ()
 
     async def lenses(self, report: Report) -> tuple[Lens, ...]:
         """The code lenses for that report's text."""
