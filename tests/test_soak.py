@@ -51,6 +51,9 @@ WORDS = (
     "bias=False",
     "\ufeff",
 )
+LONG, SHORT = 3000.0, 120.0
+"""Seconds that a server has in all."""
+
 ENCODINGS = ("utf-8", "utf-16", "utf-32")
 
 
@@ -142,7 +145,7 @@ def test_after_random_edits_the_server_has_the_clients_text_and_says_what_it_wou
     encoding: str, whole: bool
 ) -> None:
     count, rounds = (334, 100) if whole else (100, 5)
-    with started(*SERVER, patience=3000) as wire:
+    with started(*SERVER, patience=LONG if whole else SHORT) as wire:
         start(wire, encoding)
         opened(wire, MODEL)
         mirror = Mirror(wire, Text(MODEL, encoding), random.Random(f"mirror {encoding}"), [])
@@ -241,7 +244,7 @@ def framed(body: bytes) -> bytes:
 
 def test_no_message_ends_the_server_or_stays_without_its_one_answer(whole: bool) -> None:
     rng = random.Random("protocol")
-    with started(*SERVER, patience=3000) as wire:
+    with started(*SERVER, patience=LONG if whole else SHORT) as wire:
         start(wire)
         opened(wire, MODEL)
         expected_at_last = diagnostics(wire, 1)
@@ -274,7 +277,7 @@ def test_typing_for_hours_leaves_the_memory_as_it_was(whole: bool) -> None:
     edits, settle = (10_000, 1_000) if whole else (400, 150)
     text = long_model(1000)
     rng = random.Random("typing")
-    with started(*SERVER, patience=3000) as wire:
+    with started(*SERVER, patience=LONG if whole else SHORT) as wire:
         start(wire)
         opened(wire, text)
         diagnostics(wire, 1)

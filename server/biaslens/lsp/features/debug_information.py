@@ -16,7 +16,7 @@ COMMAND = "biaslens.debugInformation"
 
 
 def register(server: LanguageServer, session: Session) -> None:
-    """Answers with an object: versions, the client's abilities, and the open documents with their options, without texts."""
+    """Answers with an object: versions, the client's abilities, and the open documents with their options, no texts."""
 
     def information() -> dict[str, Any]:
         client = {**asdict(session.client), "commands": sorted(session.client.commands)}
