@@ -280,3 +280,21 @@ class Net(nn.Module):
 """
     names = [re.findall(r"`(layers\[\d\])` \(Conv2d", entry) for entry in said("return self.layers(", text)]
     assert names == [["layers[0]"], ["layers[3]"]]
+
+
+def test_a_softmax_names_the_bias_of_which_it_cancels_a_part() -> None:
+    text = """\
+class Attention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.qkv = nn.Linear(16, 48)
+
+    def forward(self, x):
+        q, k, v = self.qkv(x).chunk(3, dim=-1)
+        return F.softmax(q @ k.transpose(-2, -1), dim=-1) @ v
+"""
+    line = line_of("self.qkv = ", text)
+    assert said("F.softmax(", text)[0] == (
+        f"`softmax` cancels a part of the bias of `qkv` (line {line}), a third; keep the rest."
+    )
+    assert not any("cancels no bias" in line for line in said("F.softmax(", text))

@@ -277,6 +277,8 @@ def test_typing_for_hours_leaves_the_memory_as_it_was(whole: bool) -> None:
     edits, settle = (10_000, 1_000) if whole else (400, 150)
     text = long_model(1000)
     rng = random.Random("typing")
+    place = Text(text, "utf-16").position(text.index("nn.Conv2d(") + 4)
+    layer = {"textDocument": {"uri": URI}, "position": _position(place)}
     with started(*SERVER, patience=LONG if whole else SHORT) as wire:
         start(wire)
         opened(wire, text)
@@ -292,8 +294,7 @@ def test_typing_for_hours_leaves_the_memory_as_it_was(whole: bool) -> None:
                 wire.notify("textDocument/didChange", {"textDocument": identifier, "contentChanges": [change]})
                 time.sleep(0.01)
             if number % 5 == 0:
-                position = {"textDocument": {"uri": URI}, "position": {"line": 8, "character": 24}}
-                assert wire.ask(f"hover {number}", "textDocument/hover", position)["result"] is not None
+                assert wire.ask(f"hover {number}", "textDocument/hover", layer)["result"] is not None
             if number % settle == settle - 1:
                 diagnostics(wire, number + 2)
                 memory.append(resident(wire.process.pid))

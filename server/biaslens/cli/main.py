@@ -192,6 +192,7 @@ def rules() -> int:
 
 
 @biaslens.command()
+@click.option("--stdio", is_flag=True, help="Serve over the standard input and output, as it does without any flag.")
 @click.option("--tcp", is_flag=True, help="Serve one client on a port of this machine instead, for development.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port for --tcp; by default any free one.")
 @click.option(
@@ -201,10 +202,12 @@ def rules() -> int:
     show_default=True,
     help="What is logged, to the editor and to the standard error.",
 )
-def server(*, tcp: bool, port: int, log_level: str) -> None:
+def server(*, stdio: bool, tcp: bool, port: int, log_level: str) -> None:
     """Serve an editor: the Language Server Protocol over the standard input and output."""
     from biaslens.lsp.server import main as serve
 
+    if stdio and tcp:
+        raise click.UsageError("--stdio and --tcp exclude each other.")
     if port and not tcp:
         raise click.UsageError("--port is the port for --tcp.")
     serve(port if tcp else None, log_level)
