@@ -164,7 +164,7 @@ def test_a_call_is_about_the_layer_that_it_applies() -> None:
     assert others.format("`conv1`") in said("self.conv2(x", FACTORY)
 
 
-def test_pictures_stand_below_the_verdict_for_readers_who_can_see_them() -> None:
+def test_pictures_stand_below_the_advice_for_readers_who_can_see_them() -> None:
     made = report(NET)
     offset = made.source.text.index("nn.Conv2d(3, 64")
     plain = hover(made, offset)
@@ -172,8 +172,8 @@ def test_pictures_stand_below_the_verdict_for_readers_who_can_see_them() -> None
     assert plain is not None
     assert drawn is not None
     assert drawn.lines == plain.lines
-    assert drawn.paragraphs[:1] + drawn.paragraphs[2:] == plain.paragraphs
-    assert drawn.paragraphs[1].startswith(
+    assert drawn.paragraphs[:2] + drawn.paragraphs[3:] == plain.paragraphs
+    assert drawn.paragraphs[2].startswith(
         "![conv1 → max_pool2d → bn1: the bias is subtracted at bn1](data:image/svg+xml"
     )
 
