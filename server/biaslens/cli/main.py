@@ -65,7 +65,7 @@ def _choices(*names: str) -> Callable[[_Command], _Command]:
         command = click.option(
             "--config",
             metavar="FILE",
-            help="Use this configuration file for all files, instead of the nearest one of each. Its paths are relative to "
+            help="Use this configuration file for all files, not the nearest one of each. Its paths are relative to "
             "the current folder.",
         )(command)
         for field in reversed([field for field in fields(Options) if field.metadata.get("where") != "editor"]):

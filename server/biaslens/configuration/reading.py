@@ -76,7 +76,7 @@ def _has(origin: Origin, option: Field[Any]) -> bool:
 _NOUNS: Mapping[Origin, str] = MappingProxyType({"file": "key", "editor": "setting", "flags": "flag"})
 
 
-_IN_EDITORS_ONLY = frozenset(option.name for option in fields(Options)) - {option.name for option in file_fields()}
+_IN_EDITORS_ONLY = frozenset(option.name for option in fields(Options) if not _has("file", option))
 
 
 def _quoted(name: str, origin: Origin) -> str:

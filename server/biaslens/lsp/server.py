@@ -21,6 +21,7 @@ from biaslens.lsp.features import (
     code_action,
     code_lens,
     configuration,
+    configuration_files,
     diagnostics_pull,
     diagnostics_push,
     fix_all,
@@ -30,11 +31,12 @@ from biaslens.lsp.features import (
 )
 from biaslens.lsp.protocol import PARSE_ERROR, Protocol
 from biaslens.lsp.session import Analysis, Session, installed_analysis
-from biaslens.lsp.settings import at_start
+from biaslens.options import Options
 
 FEATURES = (
     synchronization,
     configuration,
+    configuration_files,
     diagnostics_push,
     diagnostics_pull,
     hover,
@@ -77,12 +79,9 @@ def language_server(load: Callable[[], Analysis] = installed_analysis) -> BiasLe
         encoding = ServerCapabilitiesBuilder.choose_position_encoding(params.capabilities)
         unit = types.PositionEncodingKind(encoding).value
         client = client_of(params.capabilities, unit, params.initialization_options)
-        options, problems = at_start(params.initialization_options)
-        session = Session(client, options, load, server.log)
+        session = Session(client, Options(), load, server.log)
 
         def initialized(_: types.InitializedParams) -> None:
-            for problem in problems:
-                session.log_once(problem)
             session.begin()
 
         server.feature(types.INITIALIZED)(initialized)
