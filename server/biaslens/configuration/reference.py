@@ -59,7 +59,7 @@ def _toml(value: object) -> str:
         case list():
             return "[" + ", ".join(map(_toml, cast("list[object]", value))) + "]"
         case _:
-            return json.dumps(value, ensure_ascii=False)
+            return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def table() -> str:

@@ -16,15 +16,19 @@ def site_packages(python: str, files: Files) -> tuple[str, ...]:
     python: the environment's folder, or the interpreter in it. A link to an interpreter is not followed, since that is
     how a virtual environment has one.
     """
-    if not python:
+    home = _home(python, files) if python else None
+    if home is None:
         return ()
+    return (*_on_windows(home, files), *_elsewhere(home, os.path.basename(python), files))
+
+
+def _home(python: str, files: Files) -> str | None:
+    if files.folders_in(python) is not None:
+        return python
     folder = os.path.dirname(python)
-    homes = (python,) if files.folders_in(python) is not None else (os.path.dirname(folder), folder)
-    for home in homes:
-        found = [*_on_windows(home, files), *_elsewhere(home, os.path.basename(python), files)]
-        if found:
-            return tuple(dict.fromkeys(found))
-    return ()
+    if not files.exists(python):
+        return None
+    return os.path.dirname(folder) if os.path.basename(folder) in ("bin", "Scripts") else folder
 
 
 def _on_windows(home: str, files: Files) -> list[str]:
