@@ -115,9 +115,9 @@ complete and check these files.
 
 ## Which choice wins
 
-Flags win over files, and files over the defaults. A choice replaces the weaker one, except that `ignore`, those that begin with
-`extend-`, and the entries of `like` and `severity` are added to it. `select` on the command line stands for itself:
-`ignore` and `extend-select` in files do not count then.
+Flags win over files, and files over the defaults. A choice replaces the weaker one, except that `ignore`, those that
+begin with `extend-`, and the entries of `like` and `severity` are added to it. `select` on the command line stands for
+itself: `ignore` and `extend-select` in files do not count then.
 
 In an editor, `biaslens.configurationPreference` decides: with `editorFirst` its settings win over files, with
 `filesystemFirst` files win, and with `editorOnly` there are only the settings. Paths in settings are relative to the

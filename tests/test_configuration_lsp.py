@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from lsprotocol import types
@@ -130,6 +130,7 @@ async def test_the_editor_and_the_command_line_agree_about_every_file(
 
 async def in_force(editor: Editor, uri: str, expected: Callable[[list[types.Diagnostic]], bool]) -> None:
     """Waits until the editor shows what is expected for a document that did not change itself."""
+    shown: list[types.Diagnostic] = []
     for _ in range(200):
         if editor.pulls:
             shown = await editor.diagnostics(uri)
@@ -198,7 +199,7 @@ async def test_a_configuration_file_that_changes_on_disk_is_read_again(profile: 
         editor.open(path.as_uri(), MODEL)
         await in_force(editor, path.as_uri(), severity(types.DiagnosticSeverity.Hint))
     registrations = {one.id: one for one in editor.requests.registered}
-    (watcher,) = registrations["biaslens/configurationFiles"].register_options["watchers"]
+    (watcher,) = cast("Any", registrations["biaslens/configurationFiles"].register_options)["watchers"]
     assert watcher["globPattern"] == "**/{.biaslens,biaslens,pyproject}.toml"
     before = len(editor.published.received)
     toml.write_text("max-runs = 3\nselct = 1")

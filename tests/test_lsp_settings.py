@@ -7,6 +7,7 @@ import os
 import pytest
 
 from biaslens.lsp.configured import ELSEWHERE, Configured
+from biaslens.lsp.documents import Document
 from biaslens.lsp.settings import at_start, in_section
 from biaslens.options import Options
 
@@ -37,6 +38,23 @@ def test_folders_are_relative_to_the_workspace_folder() -> None:
     options, problems = chosen({"settings": {"src": ["lib", "/usr/lib/models", "../other", "~/models"]}})
     home = os.path.expanduser("~/models")
     assert (options.src, problems) == (("/project/lib", "/usr/lib/models", "/other", home), ())
+
+
+def test_a_walk_leaves_out_what_the_settings_and_open_files_exclude() -> None:
+    configured = Configured({"extendExclude": ["gen"]}, Options())
+    configured.enter([FOLDER, "/other"])
+    configured.put(Document("file:///other/biaslens.toml", "/other/biaslens.toml", 1, 'exclude = ["old/"]'))
+    leaves_out = configured.walking()
+    configured.choose({ELSEWHERE: {"extendExclude": []}})
+    places = {
+        "/project/gen": True,
+        "/project/old": False,
+        "/other/old": True,
+        "/other/build": False,
+        "/other/gen": True,
+    }
+    assert {path: leaves_out(path, True) for path in places} == places
+    assert configured.options_for(FOLDER).extend_exclude == ()
 
 
 def test_what_is_like_torchs_is_an_object_of_names() -> None:

@@ -11,6 +11,7 @@ from biaslens.configuration.reading import Layer, read_table
 from biaslens.configuration.resolver import Preference, Resolver
 from biaslens.lsp.documents import Document
 from biaslens.options import Options
+from biaslens.syntax.discover import Excluded
 from biaslens.syntax.files import Files
 
 ELSEWHERE = ""
@@ -57,8 +58,7 @@ class Configured:
 
     def read_again(self) -> None:
         """Forgets what was read, except how files were when they could be used."""
-        buffers = {document.path: document.text for document in self.documents.values()}
-        self._configurations = self._configurations.renewed(Files(buffers))
+        self._configurations = self._configurations.renewed(Files(self._buffers()))
         self._resolvers.clear()
         for path in self.documents:
             self._configurations.read(path)
@@ -71,9 +71,12 @@ class Configured:
         """Whether a document, or a folder that it is in, is left out of what is checked."""
         return self._resolver(path).excludes(path)
 
-    def leaves_out(self, path: str, folder: bool) -> bool:
-        """Whether a walk leaves out an entry of a folder."""
-        return self._resolver(path).leaves_out(path, folder)
+    def walking(self) -> Excluded:
+        """What a walk through folders leaves out by what holds now, for use on another thread."""
+        copy = Configured(self._settings, self._start)
+        copy.documents, copy.folders, copy._by_folder = dict(self.documents), self.folders, self._by_folder
+        copy._configurations = self._configurations.renewed(Files(self._buffers()))
+        return lambda path, folder: copy._resolver(path).leaves_out(path, folder)
 
     @property
     def read(self) -> tuple[Configuration, ...]:
@@ -89,6 +92,9 @@ class Configured:
     def complaints(self) -> tuple[str, ...]:
         """A sentence for each setting that could not be used so far."""
         return tuple(self._complaints)
+
+    def _buffers(self) -> Mapping[str, str]:
+        return {document.path: document.text for document in self.documents.values()}
 
     def _resolver(self, path: str) -> Resolver:
         folder = self._folder_of(path)
@@ -107,8 +113,8 @@ class Configured:
         return Resolver(self._configurations, Layer("settings", values), folder, preference, given, self._start)
 
     def _folder_of(self, path: str) -> str:
-        """The innermost workspace folder of a document; of one that is no file the first one."""
+        """The innermost workspace folder that a document is in, or is; of one that is no file the first one."""
         if not os.path.isabs(path):
             return self.folders[0] if self.folders else ELSEWHERE
-        around = (folder for folder in self.folders if path.startswith(os.path.join(folder, "")))
+        around = (folder for folder in self.folders if os.path.join(path, "").startswith(os.path.join(folder, "")))
         return max(around, key=len, default=ELSEWHERE)
