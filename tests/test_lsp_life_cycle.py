@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,13 +70,24 @@ class Wire:
         return self.process.wait(PATIENCE)
 
 
-@pytest.fixture
-def wire() -> Iterator[Wire]:
-    with subprocess.Popen(SERVER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+@contextmanager
+def started(*command: str) -> Generator[Wire]:
+    """A process with its pipes, which is killed in any case."""
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         alarm = threading.Timer(PATIENCE, process.kill)
         alarm.start()
-        yield Wire(process)
-        alarm.cancel()
+        try:
+            yield Wire(process)
+        finally:
+            alarm.cancel()
+            process.kill()
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    with started(*SERVER) as wire:
+        process = wire.process
+        yield wire
         process.kill()
         assert process.stderr is not None
         assert process.stderr.read() == b""
@@ -215,3 +228,61 @@ def test_initialize_is_answered_before_the_analysis_is_imported() -> None:
     loaded = set(printed.split())
     assert "pygls.lsp.server" in loaded
     assert not loaded & {"libcst", "torch", "biaslens.lint", "biaslens.explain", "biaslens.flow", "biaslens.program.ir"}
+
+
+def test_a_server_ends_with_the_process_that_its_client_names() -> None:
+    with started(sys.executable, "-c", "input()") as parent, started(*SERVER) as wire:
+        wire.ask(0, "initialize", {"processId": parent.process.pid, "capabilities": {}})
+        assert wire.ask(1, "textDocument/inventedByNobody")["error"]["code"] == -32601
+        parent.process.kill()
+        parent.process.wait(PATIENCE)
+        assert wire.process.wait(PATIENCE) == 1
+
+
+def test_optional_messages_are_answered_or_ignored(wire: Wire) -> None:
+    wire.initialize()
+    wire.notify("$/inventedByNobody", {"value": 1})
+    assert wire.ask(1, "$/inventedByNobody", {})["error"]["code"] == -32601
+    wire.notify("$/setTrace", {"value": "messages"})
+    wire.notify("$/progress", {"token": "nobody's", "value": {"kind": "end"}})
+    assert wire.ask(2, "shutdown") == {"jsonrpc": "2.0", "id": 2, "result": None}
+
+
+def test_a_client_that_traces_is_told_what_was_checked() -> None:
+    with started(*SERVER, "--log-level", "debug") as wire:
+        wire.ask(0, "initialize", {"processId": None, "capabilities": {}, "trace": "verbose"})
+        wire.notify("initialized", {})
+        item = {"uri": "file:///nowhere/a.py", "languageId": "python", "version": 7, "text": "import torch"}
+        wire.notify("textDocument/didOpen", {"textDocument": item})
+        seen: dict[str, list[str]] = {}
+        while not {"$/logTrace", "textDocument/publishDiagnostics"} <= seen.keys():
+            message = wire.read()
+            assert message is not None
+            seen.setdefault(message["method"], []).append(json.dumps(message["params"]))
+        assert "Checked version 7 of file:///nowhere/a.py in " in seen["$/logTrace"][0]
+        assert any("BiasLens" in entry and "serves" in entry for entry in seen["window/logMessage"])
+        wire.notify("exit")
+        assert wire.end() == 1
+        assert wire.process.stderr is not None
+        assert b"Info: BiasLens" in wire.process.stderr.read()
+
+
+def test_a_port_serves_one_client() -> None:
+    with started(*SERVER, "--tcp") as wire:
+        process = wire.process
+        assert process.stderr is not None
+        line = process.stderr.readline().decode()
+        host, _, port = line.removeprefix("BiasLens listens on ").strip().rstrip(".").partition(":")
+        assert host == "127.0.0.1"
+        with socket.create_connection((host, int(port)), PATIENCE) as client, client.makefile("rwb") as stream:
+            body = json.dumps(
+                {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"capabilities": {}}}
+            ).encode()
+            stream.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+            stream.flush()
+            length = int(stream.readline().split()[1])
+            while stream.readline() != b"\r\n":
+                pass
+            assert json.loads(stream.read(length))["result"]["serverInfo"]["name"] == "biaslens"
+        assert process.wait(PATIENCE) == 1
+        assert process.stderr.read() == b""

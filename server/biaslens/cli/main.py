@@ -230,11 +230,22 @@ def config(key: str | None, schema: bool) -> int:
 
 
 @biaslens.command()
-def server() -> None:
+@click.option("--tcp", is_flag=True, help="Serve one client on a port of this machine instead, for development.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port for --tcp; by default any free one.")
+@click.option(
+    "--log-level",
+    type=click.Choice(("error", "warning", "info", "debug")),
+    default="warning",
+    show_default=True,
+    help="What is logged, to the editor and to the standard error.",
+)
+def server(*, tcp: bool, port: int, log_level: str) -> None:
     """Serve an editor: the Language Server Protocol over the standard input and output."""
     from biaslens.lsp.server import main as serve
 
-    serve()
+    if port and not tcp:
+        raise click.UsageError("--port is the port for --tcp.")
+    serve(port if tcp else None, log_level)
 
 
 def _chosen(*, config: str | None, isolated: bool, **flags: Any) -> Choices:

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from biaslens.explain.verdicts import CLAIMS, sentence
+from biaslens.explain.view import View
 from biaslens.flow import Ending, Fate, Flow, Site, Verdict
+from biaslens.program.ir import Program
 from biaslens.rules.absorbed import absorbers
 from biaslens.rules.redundant import bias_argument, subscripted
 from biaslens.text import Span
@@ -37,13 +39,14 @@ def hints(flow: Flow, span: Span) -> tuple[Hint, ...]:
     A layer without a bias has one where it is known what a bias would do.
     """
     found: list[Hint] = []
+    view = View(flow, Program(flow.path, ()))
     for site in flow.affine_sites:
         end = site.location.span.end
         if site.location.path == flow.path and span.contains(end):
             about = _telling_part(site) or site
             label = _label(about)
             if label:
-                found.append(Hint(end, label, sentence(about)))
+                found.append(Hint(end, label, sentence(about, view)))
     return tuple(sorted(found, key=lambda hint: hint.offset))
 
 

@@ -1,8 +1,7 @@
 """pygls' protocol where it departs from the specification: every request gets exactly one answer.
 
 pygls 2.1 leaves requests with unreadable parameters and those after `shutdown` without an answer, serves those before
-`initialize`, fails to shut down while a command runs, reads nested objects as messages, and keeps a second copy of
-every document by its own line rules.
+`initialize`, fails to shut down while a command runs, and keeps a second copy of every document by its own line rules.
 """
 
 from __future__ import annotations
@@ -30,10 +29,6 @@ class Protocol(LanguageServerProtocol):
         """Whether the client asked to shut down; a server that exits without that fails."""
         return self._shutdown
 
-    def structure_message(self, data: dict[str, Any]) -> Any:
-        """Leaves JSON as it is: pygls calls this for every nested object, and `handle_message` once a message."""
-        return data
-
     def handle_message(self, message: Any) -> None:
         """Handles one decoded message, or refuses it with an error."""
         if not isinstance(message, dict):
@@ -56,7 +51,7 @@ class Protocol(LanguageServerProtocol):
                 self.refuse(number, *untimely)
             return
         try:
-            structured = cast("RPCMessage", super().structure_message(fields))
+            structured = cast("RPCMessage", self.structure_message(fields))
         except JsonRpcException as error:
             if is_request:
                 self._send_response(cast("int", number), error=error.to_response_error())
@@ -64,6 +59,10 @@ class Protocol(LanguageServerProtocol):
         if method == types.INITIALIZE:
             self._initialized = True
         super().handle_message(structured)
+
+    def refuse_unreadable(self, why: str) -> None:
+        """Answers to a message of which not even the number can be read."""
+        self.refuse(None, PARSE_ERROR, why)
 
     def refuse(self, number: object, code: int, message: str) -> None:
         """Answers with an error; a request whose number cannot be read is answered to null."""

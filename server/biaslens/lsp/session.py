@@ -7,6 +7,7 @@ values only. A newer version of a document replaces the check of an older one; a
 from __future__ import annotations
 
 import asyncio
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -47,6 +48,9 @@ class Analysis:
     lenses: Callable[[Report], tuple[Lens, ...]]
 
 
+REPORT = "This is a bug in BiasLens; please report it with this entry and the file that causes it."
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Something that should not happen, for the log. place: what tells two failures apart, whatever the values."""
@@ -59,7 +63,8 @@ class Failure:
         """The failure that an exception tells of."""
         frames = traceback.extract_tb(error.__traceback__)
         where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-        return cls(f"{type(error).__name__} at {where}", "".join(traceback.format_exception(error)))
+        text = "".join(traceback.format_exception(error))
+        return cls(f"{type(error).__name__} at {where}", f"{text}{REPORT}")
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,7 @@ class Checked:
     """What is known about one version of one document.
 
     report: None where the analysis failed; `failure` then says how. kept: findings of an earlier version that broken
-    syntax hides. files: what the analysis read. good: the last version that parsed.
+    syntax hides. files: what the analysis read. good: the last version that parsed. seconds: how long it took.
     """
 
     document: Document
@@ -76,6 +81,7 @@ class Checked:
     files: Files
     good: LastGood | None
     failure: Failure | None = None
+    seconds: float = 0.0
 
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
@@ -369,6 +375,7 @@ def _check(
 ) -> Checked:
     from biaslens.lsp.kept import LastGood
 
+    begun = time.perf_counter()
     source, files = document.source, Files(buffers)
     if options is None:
         return Checked(document, None, (), files, good)
@@ -381,10 +388,12 @@ def _check(
         skipped = [_whole(source)]
     found = report.findings if report else ()
     if not skipped:
-        return Checked(document, report, (), files, LastGood(source, found))
+        good = LastGood(source, found)
+        return Checked(document, report, (), files, good, seconds=time.perf_counter() - begun)
     kept = good.kept(source, found, skipped) if good else ()
     # It may have been found when other rules were chosen.
-    return Checked(document, report, tuple(f for f in kept if options.selects(f.code)), files, good, failure)
+    kept = tuple(finding for finding in kept if options.selects(finding.code))
+    return Checked(document, report, kept, files, good, failure, time.perf_counter() - begun)
 
 
 def _skipped(report: Report) -> list[Span]:
