@@ -51,7 +51,9 @@ class Resolver:
         self._given = given
         self._start = start or Options()
         self._folders: dict[str, Resolved] = {}
+        self._by_configuration: dict[str, Resolved] = {}
         self._patterns: dict[tuple[str, ...], Patterns] = {}
+        self._excluded: dict[str, Patterns] = {}
 
     def resolved(self, path: str) -> Resolved:
         """What holds for a file, and why."""
@@ -79,18 +81,27 @@ class Resolver:
 
     def leaves_out(self, path: str, folder: bool) -> bool:
         """Whether a walk leaves out an entry of a folder; what holds in that folder decides."""
-        options = self._in_folder(os.path.dirname(path)).options
-        return self._compiled((*options.exclude, *options.extend_exclude)).match(path, folder=folder)
+        parent = os.path.dirname(path)
+        if parent not in self._excluded:
+            options = self._in_folder(parent).options
+            self._excluded[parent] = self._compiled((*options.exclude, *options.extend_exclude))
+        return self._excluded[parent].match(path, folder=folder)
 
     def _in_folder(self, folder: str) -> Resolved:
         if folder not in self._folders:
             configuration = self._configuration(folder)
-            layers = [self._chosen]
-            if configuration is not None:
-                layers.insert(1 if self._preference == "filesystemFirst" else 0, configuration.layer)
-            options, origins = combined(self._start, layers)
-            self._folders[folder] = Resolved(options, origins, configuration)
+            key = configuration.path if configuration is not None else ""
+            if key not in self._by_configuration:
+                self._by_configuration[key] = self._combined_with(configuration)
+            self._folders[folder] = self._by_configuration[key]
         return self._folders[folder]
+
+    def _combined_with(self, configuration: Configuration | None) -> Resolved:
+        layers = [self._chosen]
+        if configuration is not None:
+            layers.insert(1 if self._preference == "filesystemFirst" else 0, configuration.layer)
+        options, origins = combined(self._start, layers)
+        return Resolved(options, origins, configuration)
 
     def _governs(self, folder: str) -> bool:
         """Whether anything was chosen for a folder: there, above it, or for the place that it is inside of."""

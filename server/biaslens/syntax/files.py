@@ -41,7 +41,7 @@ class Files:
     def exists(self, path: str) -> bool:
         """Whether there is such a file, on disk or as a buffer."""
         if path not in self._exists:
-            self._exists[path] = path in self._buffers or _is_file(path)
+            self._exists[path] = path in self._buffers or os.path.isfile(path)
         return self._exists[path]
 
     def changed(self, texts: Mapping[str, str]) -> Files:
@@ -121,10 +121,3 @@ def _folders_in(path: str) -> tuple[str, ...] | None:
             return tuple(sorted(entry.name for entry in entries if entry.is_dir()))
     except (OSError, ValueError):
         return None
-
-
-def _is_file(path: str) -> bool:
-    try:
-        return Path(path).is_file()
-    except (OSError, ValueError):
-        return False

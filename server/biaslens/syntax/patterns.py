@@ -59,6 +59,8 @@ class Patterns:
         parent, name = os.path.split(path)
         if name in self._names:
             return True
+        if self._specification is None:
+            return False
         return self._includes(_from_root(path), folder=folder) and not self._includes(_from_root(parent), folder=True)
 
     def match_below(self, path: str) -> bool:
