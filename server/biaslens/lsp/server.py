@@ -23,6 +23,7 @@ from biaslens.lsp.features import (
     code_action,
     code_lens,
     configuration,
+    configuration_files,
     debug_information,
     diagnostics_pull,
     diagnostics_push,
@@ -33,12 +34,13 @@ from biaslens.lsp.features import (
 )
 from biaslens.lsp.protocol import Protocol
 from biaslens.lsp.session import Analysis, Checked, Session, installed_analysis
-from biaslens.lsp.settings import at_start
 from biaslens.lsp.transport import Blocking, receive
+from biaslens.options import Options
 
 FEATURES = (
     synchronization,
     configuration,
+    configuration_files,
     diagnostics_push,
     diagnostics_pull,
     hover,
@@ -132,16 +134,13 @@ def language_server(load: Callable[[], Analysis] = installed_analysis) -> BiasLe
         encoding = ServerCapabilitiesBuilder.choose_position_encoding(params.capabilities)
         unit = types.PositionEncodingKind(encoding).value
         client = client_of(params.capabilities, unit, params.initialization_options)
-        options, problems = at_start(params.initialization_options)
         server.wire.trace = params.trace or types.TraceValue.Off
-        session = Session(client, options, load, server.log)
+        session = Session(client, Options(), load, server.log)
 
         def initialized(_: types.InitializedParams) -> None:
             who = f"{params.client_info.name} {params.client_info.version or ''}".strip() if params.client_info else "?"
             python = ".".join(map(str, sys.version_info[:3]))
             server.log(f"BiasLens {__version__} with Python {python} serves {who}.", types.MessageType.Info)
-            for problem in problems:
-                session.log_once(problem)
             session.begin()
 
         if params.process_id is not None and os.name == "posix":
