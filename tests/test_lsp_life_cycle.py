@@ -96,6 +96,7 @@ def test_malformed_messages_are_refused_and_the_next_one_is_served(wire: Wire) -
     wire.notify("textDocument/didChange", {"textDocument": {"uri": 8}})
     wire.notify("textDocument/inventedByNobody", {})
     wire.notify("$/cancelRequest", {"id": 99})
+    wire.notify("$/cancelRequest", {"id": {"an": "object"}})
     wire.notify("textDocument/didClose", {"textDocument": {"uri": "file:///never/opened.py"}})
     wire.notify(
         "textDocument/didChange",

@@ -62,7 +62,11 @@ class Protocol(LanguageServerProtocol):
             return
         if method == types.INITIALIZE:
             self._initialized = True
-        super().handle_message(structured)
+        try:
+            super().handle_message(structured)
+        except Exception as error:  # pygls trusts the values in some messages: a number that is an object
+            if is_request:
+                self.refuse(number, INVALID_REQUEST, f"This cannot be handled ({type(error).__name__}).")
 
     def refuse_unreadable(self, why: str) -> None:
         """Answers to a message of which not even the number can be read."""
