@@ -42,14 +42,14 @@ def gather(paths: tuple[str, ...], stdin_filename: str | None) -> Inputs:
     name = os.path.abspath(stdin_filename) if stdin_filename else STANDARD_INPUT
     data = sys.stdin.buffer.read()
     match decode(data, name):
-        case Source(text=text):
-            return Inputs(Files({name: text}), (name,), (), data)
+        case Source() as source:
+            return Inputs(Files({name: source}), (name,), (), data)
         case problem:
             return Inputs(Files(), (), (problem,), data)
 
 
 def note_if_empty(inputs: Inputs, console: Console) -> None:
-    """Says so where the arguments name folders without Python files."""
+    """Says so where the arguments name folders without Python files and notebooks."""
     if not inputs.paths and not inputs.problems:
         console.note("No Python files found under the given paths.")
 

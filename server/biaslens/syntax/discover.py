@@ -1,4 +1,4 @@
-"""Finding the Python files that a person means by the paths on a command line."""
+"""Finding the Python files and notebooks that a person means by the paths on a command line."""
 
 from __future__ import annotations
 
@@ -47,6 +47,10 @@ SKIPPED_FOLDERS = frozenset(
 """Folders that a walk does not enter: ruff's list, and the caches of Python."""
 
 
+SUFFIXES = (".py", ".ipynb")
+"""Of the files that a walk finds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Discovered:
     """Absolute names of the files to check, each once, and the paths that lead nowhere."""
@@ -56,7 +60,7 @@ class Discovered:
 
 
 def discover(paths: Iterable[str]) -> Discovered:
-    """The named files whatever their suffix, and every `*.py` file in the named folders.
+    """The named files whatever their suffix, and every `*.py` and `*.ipynb` file in the named folders.
 
     A walk honours `.gitignore` files, from the repository's root down, and does not follow links to folders, so it
     ends. A folder that is named is walked even where a `.gitignore` above it leaves it out.
@@ -152,7 +156,7 @@ def _rules_above(folder: str) -> _IgnoreRules:
 
 
 def _walk(folder: str, rules: _IgnoreRules, problems: list[Problem]) -> Iterator[str]:
-    """Every `*.py` file below a folder, in the order of names, files before folders."""
+    """Every Python file and notebook below a folder, in the order of names, files before folders."""
     waiting = [(folder, rules)]
     while waiting:
         folder, above = waiting.pop()
@@ -168,7 +172,7 @@ def _walk(folder: str, rules: _IgnoreRules, problems: list[Problem]) -> Iterator
             if entry.is_dir(follow_symlinks=False):
                 if entry.name not in SKIPPED_FOLDERS and not here.leaves_out(entry.path, folder=True):
                     folders.append((entry.path, here))
-            elif entry.name.endswith(".py") and _is_regular(entry) and not here.leaves_out(entry.path, folder=False):
+            elif entry.name.endswith(SUFFIXES) and _is_regular(entry) and not here.leaves_out(entry.path, folder=False):
                 yield entry.path
         waiting += reversed(folders)
 
