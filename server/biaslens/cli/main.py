@@ -169,7 +169,7 @@ def program(file: str, **analysis: Any) -> int:
 @click.argument("subject", metavar="RULE|FILE:LINE")
 @_analysis_flags("search_paths", "like", "max_runs", "max_steps")
 def explain(subject: str, **analysis: Any) -> int:
-    """Explain a rule (BL101), or what becomes of the biases on a line of a file (model.py:12)."""
+    """Explain a rule (BL101), or what becomes of the biases on a line of a file (model.py:12, net.ipynb:cell 3:12)."""
     from biaslens.cli.console import console
     from biaslens.cli.documentation import explain as explain_rule
     from biaslens.cli.places import explain_place, place_of

@@ -190,15 +190,21 @@ def _edited(raw: str, new: str, *, escapes: bool) -> str:
 
 def _resplit(items: Sequence[str], new: str) -> list[str]:
     """Another text as a list of strings: equal to the old list at both ends, and by lines in between."""
-    first, last, end = 0, len(items), len(new)
-    position = 0
-    while first < last and new.startswith(items[first], position):
-        position += len(items[first])
+    start, first, end, last = 0, 0, len(new), len(items)
+    while first < last and new.startswith(items[first], start):
+        start += len(items[first])
         first += 1
-    while last > first and new.endswith(items[last - 1], position, end):
+    while last > first and new.endswith(items[last - 1], start, end):
+        end -= len(items[last - 1])
         last -= 1
-        end -= len(items[last])
-    return [*items[:first], *re.findall(r"[^\n]*\n|[^\n]+", new[position:end]), *items[last:]]
+    if start < end:  # what is new is made of whole lines
+        while first > 0 and not items[first - 1].endswith("\n"):
+            first -= 1
+            start -= len(items[first])
+        while last < len(items) and not new.endswith("\n", start, end):
+            end += len(items[last])
+            last += 1
+    return [*items[:first], *re.findall(r"[^\n]*\n|[^\n]+", new[start:end]), *items[last:]]
 
 
 def _origins(before: Sequence[str], after: Sequence[str]) -> list[int | None]:
