@@ -26,6 +26,7 @@ from biaslens.lsp.features import (
     fix_all,
     hover,
     inlay_hints,
+    notebook_synchronization,
     synchronization,
 )
 from biaslens.lsp.protocol import PARSE_ERROR, Protocol
@@ -34,6 +35,7 @@ from biaslens.lsp.settings import at_start
 
 FEATURES = (
     synchronization,
+    notebook_synchronization,
     configuration,
     diagnostics_push,
     diagnostics_pull,
@@ -71,6 +73,7 @@ def language_server(load: Callable[[], Analysis] = installed_analysis) -> BiasLe
         protocol_cls=Protocol,
         converter_factory=default_converter,
         max_workers=1,
+        notebook_document_sync=notebook_synchronization.OPTIONS,
     )
 
     def initialize(params: types.InitializeParams) -> None:
