@@ -21,10 +21,10 @@ def fix_of(finding: Finding, report: Report, files: Files, module: Module | None
     is tried before it is offered.
     """
     if finding.site is None:
-        return _fitted(finding.fix, report.source)
+        return _applicable(finding.fix, report.source)
     from biaslens.fixes.remove_bias import fix
 
-    made = _fitted(fix(report.source, finding.site, files, module), report.source)
+    made = _applicable(fix(report.source, finding.site, files, module), report.source)
     if made is not None and made.edits and finding.site.layer.handed_on:
         repair = Repair(finding, made)
         return made if not faults(report, edited(report, made.edits, files), [repair]) else None
@@ -39,19 +39,15 @@ def fixes_of(finding: Finding, report: Report, files: Files) -> tuple[Fix, ...]:
     from biaslens.fixes.load_hook import fix
 
     made = fix(report.source, finding.site, report.program) if finding.site is not None else None
-    keeping = _fitted(made, report.source)
+    keeping = _applicable(made, report.source)
     found = (fix_of(finding, report, files), keeping)
     return tuple(made for made in found if made is not None)
 
 
-def _fitted(made: Fix | None, source: Source) -> Fix | None:
-    """A fix with its edits as they can be applied; without any where one of them cannot."""
-    if made is None or not made.edits:
+def _applicable(made: Fix | None, source: Source) -> Fix | None:
+    """A fix, without its edits where one of them cannot be applied."""
+    if made is None or all(source.fits(edit) for edit in made.edits):
         return made
-    edits = tuple(source.fitted(edit) for edit in made.edits)
-    fitting = tuple(edit for edit in edits if edit is not None)
-    if len(fitting) == len(edits):
-        return made if fitting == made.edits else replace(made, edits=fitting)
     return replace(
         made, edits=(), applicability="display-only", reason="it would change more than the code of one cell"
     )

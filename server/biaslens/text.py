@@ -115,12 +115,12 @@ class Source:
         return "".join((*parts, self.text[position:]))
 
     def after(self, edits: Iterable[Edit]) -> Source:
-        """The source with every edit applied; edits must not overlap, and each must be as `fitted` gives it."""
+        """The source with every edit applied; edits must not overlap, and each must be one that `fits`."""
         return Source(self.path, self.edited(edits))
 
-    def fitted(self, edit: Edit) -> Edit | None:
-        """The edit as it can be applied to what people wrote, or None where it cannot."""
-        return edit
+    def fits(self, edit: Edit) -> bool:
+        """Whether an edit can be applied to what people wrote: it lies in one piece, and in what is Python there."""
+        return True
 
     def piece_at(self, offset: int) -> Piece:
         """The piece in which an offset lies."""

@@ -16,12 +16,12 @@ class Client:
 
     encoding: the unit of its columns, "utf-8", "utf-16" or "utf-32". pulls: it asks for diagnostics; otherwise we
     publish them. notebooks: it tells of notebooks. pulls_cells: it asks for the diagnostics of their cells as well.
-    refreshes: it asks again when told to. fades: it draws the tag Unnecessary. links: it shows the address of a code. relates: it shows related places.
-    versions: it takes edits that name the version they are for. literals: it takes code actions, not only commands.
-    markdown: it prefers hovers as Markdown. resolves: it asks for the edit of a code action when the action was chosen.
-    hints, lenses: it shows inlay hints, code lenses. refreshes_hints, refreshes_lenses: it asks for them again when
-    told to. edits: it applies edits that we send. configures: it tells its settings when asked. registers: it lets us
-    register for changes of them.
+    refreshes: it asks again when told to. fades: it draws the tag Unnecessary. links: it shows the address of a code.
+    relates: it shows related places. versions: it takes edits that name the version they are for. literals: it takes
+    code actions, not only commands. markdown: it prefers hovers as Markdown. resolves: it asks for the edit of a code
+    action when the action was chosen. hints, lenses: it shows inlay hints, code lenses. refreshes_hints,
+    refreshes_lenses: it asks for them again when told to. edits: it applies edits that we send. configures: it tells
+    its settings when asked. registers: it lets us register for changes of them.
     draws: it shows pictures in hovers. commands: those of its own that a link in a hover can run. No capability tells
     of these two, so a client says them itself: `{"pictures": true, "commands": ["biaslens.showRule"]}`.
     """

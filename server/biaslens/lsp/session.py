@@ -231,8 +231,7 @@ class Session:
     async def ignoring(self, checked: Checked, finding: Finding) -> tuple[Edit, ...]:
         """The edit that adds a comment which silences a finding; none where there is no room for one."""
         about = [(finding.code, finding.location.span)]
-        edits = await self._ask(lambda: checked.suppressions.with_ignored(about)) or ()
-        return tuple(edit for edit in edits if checked.document.whole.source.fitted(edit) == edit)
+        return await self._ask(lambda: checked.suppressions.with_ignored(about)) or ()
 
     async def hover(self, report: Report, offset: int, files: Files) -> Hover | None:
         """What there is to say about a place in that report's text."""

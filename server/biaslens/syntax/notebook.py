@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from biaslens.syntax.magics import neutral
-from biaslens.text import Edit, Piece, Source, Span
+from biaslens.text import Edit, Piece, Source
 
 
 @dataclass(frozen=True)
@@ -52,8 +51,7 @@ class Notebook(Source):
         starts = [piece.start for piece in self.pieces]
         parts: list[list[Edit]] = [[] for _ in starts]
         for edit in edits:
-            fitting = self.fitted(edit)
-            if fitting != edit:
+            if not self.fits(edit):
                 raise ValueError("an edit that does not fit into a cell")
             piece = self.piece_at(edit.span.start)
             parts[bisect_right(starts, edit.span.start) - 1].append(Edit(piece.inside(edit.span), edit.text))
@@ -61,25 +59,11 @@ class Notebook(Source):
         cells = (replace(cell, text=text) for cell, text in zip(self.cells, texts, strict=False))
         return notebook(self.path, tuple(cells), self.joint)
 
-    def fitted(self, edit: Edit) -> Edit | None:
-        """The edit inside of one cell and of nothing but Python.
-
-        The line end behind a cell is not a part of it: an edit that takes it along is cut.
-        """
+    def fits(self, edit: Edit) -> bool:
+        """Whether an edit lies in one cell and in nothing but Python. The line end behind a cell is no part of it."""
         piece = self.piece_at(edit.span.start)
-        end = piece.span.end
-        if edit.span.end == end + len(self.joint):
-            text = _LAST_LINE_END.sub("", edit.text)
-            if edit.text and text == edit.text:
-                return None
-            edit = Edit(Span(edit.span.start, end), text)
-        if not piece.span.covers(edit.span):
-            return None
-        written = piece.source.excerpt(piece.inside(edit.span))
-        return edit if written == self.excerpt(edit.span) else None
-
-
-_LAST_LINE_END = re.compile(r"(?:\r\n|\n|\r)\Z")
+        inside = piece.inside(edit.span)
+        return piece.span.covers(edit.span) and piece.source.excerpt(inside) == self.excerpt(edit.span)
 
 
 def notebook(path: str, cells: Sequence[Cell], joint: str = "") -> Notebook:
