@@ -42,7 +42,8 @@ def document(*cells: dict[str, Any], **fields: Any) -> dict[str, Any]:
 
 
 def dumped(content: dict[str, Any], **style: Any) -> str:
-    return json.dumps(content, **{"indent": 1, "ensure_ascii": False, **style}) + "\n"
+    chosen: dict[str, Any] = {"indent": 1, "ensure_ascii": False, **style}
+    return json.dumps(content, **chosen) + "\n"
 
 
 @pytest.fixture
@@ -231,13 +232,13 @@ def test_comments_can_be_added_to_all_findings(folder: Path) -> None:
 
 def test_older_notebooks_have_worksheets(folder: Path) -> None:
     def worksheets(block: str) -> dict[str, Any]:
-        cells = [
+        cells: list[dict[str, Any]] = [
             {"cell_type": "heading", "level": 1, "source": "Titel"},
             {"cell_type": "code", "language": "python", "input": IMPORT, "collapsed": False, "outputs": []},
             {"cell_type": "code", "language": "julia", "input": BLOCK.replace("Block", "Not"), "outputs": []},
         ]
         last = {"cell_type": "code", "language": "python", "input": block.splitlines(keepends=True), "outputs": []}
-        sheets = [{"cells": cells, "metadata": {}}, {}, {"cells": [last]}]
+        sheets: list[dict[str, Any]] = [{"cells": cells, "metadata": {}}, {}, {"cells": [last]}]
         return {"metadata": {"name": ""}, "nbformat": 3, "nbformat_minor": 0, "worksheets": sheets}
 
     path = folder / "old.ipynb"

@@ -174,7 +174,7 @@ async def test_running_a_cell_changes_nothing(editor: NotebookEditor, uri: str) 
     assert len(await editor.shown(cells[2])) == 1
     before = len(editor.published.received)
     ran = types.NotebookCell(
-        types.NotebookCellKind.Code, cells[2], {"custom": {}}, types.ExecutionSummary(7, success=True)
+        types.NotebookCellKind.Code, cells[2], execution_summary=types.ExecutionSummary(7, success=True)
     )
     editor.tell(uri, types.NotebookDocumentCellChanges(data=[ran]))
     editor.tell(uri, None, metadata={"kernelspec": {"language": "python"}})
