@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from biaslens.cli.writing import write
 from biaslens.syntax import ipynb
-from biaslens.syntax.notebook import Notebook
+from biaslens.syntax.notebook import Cell, Notebook, notebook
 from biaslens.text import Problem
 from command import run
 
@@ -37,7 +38,7 @@ def code(text: str, *, as_lines: bool = True, **fields: Any) -> dict[str, Any]:
 
 
 def document(*cells: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    title = {"cell_type": "markdown", "metadata": {}, "source": ["# Ein Titel\n", "mit Umlaut: ü"]}
+    title: dict[str, Any] = {"cell_type": "markdown", "metadata": {}, "source": ["# Ein Titel\n", "mit Umlaut: ü"]}
     return {"cells": [title, *cells], "metadata": PYTHON, "nbformat": 4, "nbformat_minor": 5, **fields}
 
 
@@ -344,14 +345,25 @@ def test_large_outputs_are_no_matter(folder: Path) -> None:
     assert after == dumped(document(*cells[:2], code(FIXED)))
 
 
-def test_a_notebook_that_changed_meanwhile_is_left_as_it_is(folder: Path) -> None:
+def test_a_notebook_whose_cells_changed_meanwhile_is_left_as_it_is(folder: Path) -> None:
     path = folder / "train.ipynb"
-    data = dumped(document(code(IMPORT), code(BLOCK))).encode("utf-8")
-    before = ipynb.read(data, str(path))
+
+    def saved(*cells: dict[str, Any]) -> bytes:
+        path.write_bytes(dumped(document(*cells)).encode("utf-8"))
+        return path.read_bytes()
+
+    before = ipynb.read(saved(code(IMPORT), code(BLOCK)), str(path))
     assert isinstance(before, Notebook)
-    other = ipynb.read(dumped(document(code(IMPORT), code("x = 1"), code(BLOCK))).encode("utf-8"), str(path))
-    assert isinstance(other, Notebook)
-    assert ipynb.rewritten(data, other) is None
+    fixed = notebook(before.path, [Cell(IMPORT, 2), Cell(FIXED, 3)])
+    data = saved(code(IMPORT), code("x = 1"), code(BLOCK))
+    problem = write(before, fixed)
+    assert problem is not None
+    assert problem.message == "It changed on disk meanwhile, so it was left as it is."
+    assert path.read_bytes() == data
+    assert ipynb.rewritten(data, fixed) is None
+    saved(code(IMPORT, outputs=[]), code(BLOCK, outputs=[]))
+    assert write(before, fixed) is None, "it was only run meanwhile"
+    assert path.read_bytes() == dumped(document(code(IMPORT, outputs=[]), code(FIXED, outputs=[]))).encode("utf-8")
 
 
 ITEMS = ("x = 1\n", "y = 'ü'\n", "\n", "z = '\ud83d'\n", 'tab\t\\n"\n', "🙂\r\n", "no end", "", "two\nlines\n")
@@ -378,7 +390,7 @@ def test_any_text_can_be_written_into_any_cell() -> None:
             ITEMS, k=chance.randint(0, 2)
         )
         texts[number] = "".join(lines)
-        after = type(before)(before.path, "", tuple(_with(before, texts)), before.joint)
+        after = notebook(before.path, [Cell(text, place) for place, text in enumerate(texts, start=2)])
         new = ipynb.rewritten(data, after)
         assert new is not None
         found = ipynb.read(new, before.path)
@@ -388,7 +400,3 @@ def test_any_text_can_be_written_into_any_cell() -> None:
         for cell, old in zip(changed["cells"][1:], content["cells"][1:], strict=True):
             old["source"] = cell["source"]
         assert changed == content
-
-
-def _with(before: Notebook, texts: list[str]) -> Any:
-    return (type(cell)(text, cell.number) for cell, text in zip(before.cells, texts, strict=True))
