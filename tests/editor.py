@@ -136,12 +136,13 @@ class Editor:
         profile: str,
         settings: dict[str, Any] | None = None,
         configuration: dict[str, Any] | None = None,
+        folders: Sequence[Path] = (),
         **abilities: Any,
     ) -> Editor:
         """Starts a server for a client of a recorded profile.
 
         settings: what it sends at the start. configuration: what it answers when it is asked for its settings.
-        abilities: what it says of itself besides its capabilities.
+        folders: of its workspace. abilities: what it says of itself besides its capabilities.
         """
         client, published, requests = make_test_lsp_client(), Publications(), Requests()
         requests.register_with(client)
@@ -156,7 +157,9 @@ class Editor:
         recorded = capabilities_of(profile)
         answer = await client.initialize_session(
             types.InitializeParams(
-                capabilities=recorded, initialization_options={"settings": settings or {}, **abilities}
+                capabilities=recorded,
+                initialization_options={"settings": settings or {}, **abilities},
+                workspace_folders=[types.WorkspaceFolder(folder.as_uri(), folder.name) for folder in folders],
             )
         )
         return cls(client, published, requests, recorded, answer)
@@ -218,6 +221,11 @@ class Editor:
         """Changes the settings: the editor keeps them to be asked for, and sends them."""
         self.client.set_configuration({"biaslens": settings})
         self.client.workspace_did_change_configuration(types.DidChangeConfigurationParams({"biaslens": settings}))
+
+    def tell_of_changes(self, *paths: Path) -> None:
+        """Says that files have changed on disk."""
+        events = [types.FileEvent(path.as_uri(), types.FileChangeType.Changed) for path in paths]
+        self.client.workspace_did_change_watched_files(types.DidChangeWatchedFilesParams(events))
 
     async def hints(self, uri: str, start: int = 0, end: int | None = None) -> Sequence[types.InlayHint]:
         """The inlay hints of a part of a document."""

@@ -13,6 +13,9 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from biaslens.lsp.notebooks import NotebookDocument, notebook_after, opened_notebook
+from biaslens.syntax.magics import neutral
+from biaslens.syntax.parse import parse
+from biaslens.text import Source
 from editor import CODECS, Text
 from notebook_editor import PROFILES, NotebookEditor
 
@@ -448,6 +451,10 @@ async def test_any_changes_end_like_a_fresh_notebook(editor: NotebookEditor, uri
             case _:
                 editor.splice(uri, place, min(len(cells) - place, 1), editor.new_cell(uri, chance.choice(TEXTS)))
         if step % 10 == 9:
+            for number, cell in enumerate(list(editor.notebooks[uri].cells)):
+                if parse(Source("", neutral(editor.texts[cell].content))).problems:
+                    # What was found before something broke would stay.
+                    editor.splice(uri, number, 1, editor.new_cell(uri, chance.choice(TEXTS[:4])))
             fresh = uri.replace("my", f"fresh-{step}")
             editor.open_notebook(fresh, *(editor.texts[cell].content for cell in editor.notebooks[uri].cells))
             assert await editor.excerpts(uri) == await editor.excerpts(fresh)

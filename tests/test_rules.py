@@ -314,12 +314,12 @@ def absorbed_site(*absorbers: Layer, **changes: Any) -> Site:
 
 def test_a_bias_that_later_ones_absorb_is_a_hint_that_names_them() -> None:
     up, down, last = (Layer(n, CONV, Location(PATH, Span(60 + n, 61 + n)), f"conv{n}", bias=True) for n in (2, 3, 4))
-    sentence = "The bias of `conv1` adds nothing that {} cannot add."
-    assert opted_in(absorbed_site(up)) == [("BL201", "hint", sentence.format("the bias of `conv2`"))]
-    several = "the biases of `conv2`, `conv3` and `conv4`"
+    sentence = "The {} can take over what the bias of `conv1` adds."
+    assert opted_in(absorbed_site(up)) == [("BL201", "hint", sentence.format("bias of `conv2`"))]
+    several = "biases of `conv2`, `conv3` and `conv4`"
     assert opted_in(absorbed_site(up, down, last)) == [("BL201", "hint", sentence.format(several))]
     ((_, _, message),) = opted_in(absorbed_site(up, bias=None, bias_text="use_bias"))
-    assert message.startswith("The bias of `conv1` where `use_bias` gives it one adds nothing")
+    assert message.endswith("can take over what the bias of `conv1` where `use_bias` gives it one adds.")
     for quiet in ({"bias": False}, {"frozen": True}, {"tampered": "its bias is assigned"}, {"by_default": False}):
         assert opted_in(absorbed_site(up, **quiet)) == []
 
@@ -328,7 +328,7 @@ def test_the_shift_of_a_norm_is_a_hint_where_it_is_cancelled_or_absorbed() -> No
     norm = replace(CONV, role="norm")
     up = Layer(2, CONV, THERE, "conv2", bias=True)
     assert opted_in(absorbed_site(up, entry=norm)) == [
-        ("BL204", "hint", "The shift β of `conv1` adds nothing that the bias of `conv2` cannot add.")
+        ("BL204", "hint", "The bias of `conv2` can take over what the shift β of `conv1` adds.")
     ]
     message = (
         "The shift β of `conv1` has no effect: `bn1` subtracts the mean over batch, height and width, "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from biaslens.lint import Report, lint_all
+from biaslens.lint import OptionsFor, Report, lint_all
 from biaslens.options import Options
 from biaslens.repair import Repair, edited, edits_of, faults, fix_of, moved
 from biaslens.rules.rule import Finding, Fix
@@ -52,13 +52,17 @@ def is_safe(_: Finding, fix: Fix) -> bool:
 
 
 def repaired(
-    files: Sequence[Fixed], snapshot: Files, options: Options, wanted: Callable[[Finding, Fix], bool] = is_safe
+    files: Sequence[Fixed],
+    snapshot: Files,
+    options: Options | OptionsFor,
+    wanted: Callable[[Finding, Fix], bool] = is_safe,
 ) -> tuple[Fixed, ...]:
     """The files with every wanted fix applied, in the same order. Writes nothing.
 
-    snapshot: what the reports of the files rest on; everything that did not change is taken from it. wanted: which
-    fixes to apply. After each round the changed files are judged anew, with the uses of their layers in other files. A
-    fix that left its finding, or brought a new one, is taken back and told as a problem; no fix should do that.
+    snapshot: what the reports of the files rest on; everything that did not change is taken from it. options: for all
+    files, or those of each. wanted: which fixes to apply. After each round the changed files are judged anew, with the
+    uses of their layers in other files. A fix that left its finding, or brought a new one, is taken back and told as a
+    problem; no fix should do that.
     """
     states = {state.source.path: state for state in files}
     given_up: set[str] = set()
@@ -131,7 +135,7 @@ def _continued(state: Fixed, repairs: Sequence[Repair], report: Report, files: F
 
 
 def _judged(
-    states: Mapping[str, Fixed], chosen: Mapping[str, Sequence[Repair]], snapshot: Files, options: Options
+    states: Mapping[str, Fixed], chosen: Mapping[str, Sequence[Repair]], snapshot: Files, options: Options | OptionsFor
 ) -> tuple[Files, dict[str, Report]]:
     """The files with some repairs, and what there is to say of each that changed."""
     texts = {path: states[path].source.after(edits_of(repairs)) for path, repairs in chosen.items()}

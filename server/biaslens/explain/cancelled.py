@@ -21,8 +21,8 @@ def about_cancelled(site: Site, fate: Fate, view: View) -> Iterator[Paragraph]:
     rule = rule_of(fate.cancelled_by)
     formula = formulas.cancelling(site, fate)
     yield (f"**{verdict(site)}**",)
-    yield (Picture(site, fate),)
     yield from _advice(site, fate, view)
+    yield (Picture(site, fate),)
     yield from siblings(site)
     yield from trail(site, fate, view)
     yield (f"`{formula}` {formula.legend}",)
@@ -47,20 +47,20 @@ def _advice(site: Site, fate: Fate, view: View) -> Iterator[Paragraph]:
     else:
         yield (f"Leave it out (`{argument(site.layer)}=False`){_limits(site)}. {place}",)
     if site.verdict is Verdict.CONDITIONAL:
-        yield from _otherwise(site)
+        yield from _otherwise(site, view)
 
 
 def _limits(site: Site) -> str:
     match site.verdict:
         case Verdict.CONDITIONAL:
-            return " where that holds"
+            return " where that holds, and only there"
         case Verdict.IN_EVERY_USE:
             return " as long as nothing else uses it"
         case _:
             return ""
 
 
-def _otherwise(site: Site) -> Iterator[Paragraph]:
+def _otherwise(site: Site, view: View) -> Iterator[Paragraph]:
     """What becomes of the bias where the condition does not hold."""
     order = (Ending.READ, Ending.UNKNOWN, Ending.RETURNED)
     fates = [fate for ending in order for fate in site.fates if fate.ending is ending]
@@ -73,7 +73,7 @@ def _otherwise(site: Site) -> Iterator[Paragraph]:
     else:
         yield (
             "Otherwise it has an effect: " if site.layer.bias is False else "Otherwise keep it: ",
-            *end_clause(fate, site),
+            *end_clause(fate, site, view),
         )
 
 
@@ -103,9 +103,9 @@ def _stored_mean(site: Site, fate: Fate) -> Iterator[Paragraph]:
     layer, norm = fate.trail[0].label, fate.trail[-1].label
     if len(fate.trail) == 2 and not layer.isdigit() and not norm.isdigit():
         mean, bias = f"{subscripted(norm)}.running_mean", f"{subscripted(layer)}.bias"
-        change = f"run `{mean} -= {bias}` once when the bias goes."
+        change = f"run `{mean} -= {bias}.detach()` once before you remove it."
     else:
-        change = "subtract what the bias adds from its `running_mean` once when the bias goes."
+        change = "subtract what the bias adds from its `running_mean` once before you remove it."
     yield (f"Trained already? For eval mode {canceller(fate)} stores a mean that contains the bias: {change}",)
 
 

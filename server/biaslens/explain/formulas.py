@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from biaslens.algebra.outcome import Cancels
@@ -46,8 +47,15 @@ def cancelling(site: Site, fate: Fate) -> Formula:
         )
     y, legend = _arriving(site, fate)
     applied = "" if fate.cancelled_by == "centering" else chain(fate.trail)
-    same = "`mean(b) = b`, since it is the same wherever that mean is taken."
+    same = f"`mean(b) = b`, since `b` is the same {_EQUAL.get(fate.cancelled_by, 'along the axes of the mean')}."
     return Formula(applied, f"({y} + b) − mean({y} + b) = {y} − mean({y})", legend + same)
+
+
+_EQUAL: Mapping[str, str] = {
+    "batch norm": "in all samples and at all positions",
+    "instance norm": "at all positions",
+    "group norm": "at all positions",
+}
 
 
 def reading(site: Site, fate: Fate) -> Formula:

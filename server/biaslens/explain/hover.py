@@ -10,8 +10,8 @@ from biaslens.explain.comments import about_comment, at_comment
 from biaslens.explain.document import Addresses, Paragraph, Writer
 from biaslens.explain.layers import about_compound, about_site, brief
 from biaslens.explain.norms import about_norm
-from biaslens.explain.view import View
-from biaslens.flow import Flow, NormUse, Site
+from biaslens.explain.view import View, may_be_together
+from biaslens.flow import Ending, Fate, Flow, NormUse, Site
 from biaslens.program.ir import Layer, Program
 from biaslens.rules.page import page
 from biaslens.syntax.files import Files
@@ -79,7 +79,7 @@ def hover(
             text = page(rule).strip()
             return Hover((text,), (text,), span)
         return _written(span, about_comment(suppression, suppressions, report.flow), writer)
-    view = View(report.flow, frozenset(run.location for run in report.program.runs))
+    view = View(report.flow, report.program)
     around = [(place, subject) for place, subject in _places(report, view) if place.span.contains(offset)]
     if not around:
         return None
@@ -92,7 +92,7 @@ def hovers_on(
     report: Explained, span: Span, files: Files | None = None, addresses: Addresses | None = None
 ) -> Iterator[Hover]:
     """The explanations of all calls that begin inside a span, in their order."""
-    view = View(report.flow, frozenset(run.location for run in report.program.runs))
+    view = View(report.flow, report.program)
     begun = {place.span for place, _ in _places(report, view) if span.start <= place.span.start <= span.end}
     for place in sorted(begun):
         found = hover(report, place.start, files, addresses)
@@ -121,10 +121,10 @@ def _places(report: Explained, view: View) -> Iterator[tuple[Location, _Subject]
 def _about(subjects: Sequence[_Subject], view: View) -> Iterator[Paragraph]:
     """What is said about all that one call makes or applies: layers before norms."""
     sites = [subject for subject in subjects if isinstance(subject, Site)]
-    applied = [(site, label, fates) for site in sites for label, fates in view.names(site).items()]
+    applied = _in_one_model([(site, label, fates) for site in sites for label, fates in view.names(site).items()])
     if len(applied) > 1:
         applied.sort(key=lambda entry: _natural(entry[1]))
-        yield from (brief(site, label, fates) for site, label, fates in applied[:_LISTED])
+        yield from (brief(site, label, fates, view) for site, label, fates in applied[:_LISTED])
         if len(applied) > _LISTED:
             yield (f"… and {len(applied) - _LISTED} more layers.",)
         return
@@ -135,6 +135,19 @@ def _about(subjects: Sequence[_Subject], view: View) -> Iterator[Paragraph]:
             yield from about_norm(norm, view)
         case Layer() as layer:
             yield from about_compound(layer)
+
+
+_Applied: TypeAlias = tuple[Site, str, tuple[Fate, ...]]
+
+
+def _in_one_model(applied: list[_Applied]) -> list[_Applied]:
+    """What one call applies in one model: the one in which the first bias that is cancelled is."""
+    fates = [fate for _, _, fates in applied for fate in fates]
+    told = next((fate for fate in fates if fate.ending is Ending.CANCELLED), fates[0] if fates else None)
+    if told is None:
+        return applied
+    kept = [(site, label, tuple(f for f in fates if may_be_together(f, told))) for site, label, fates in applied]
+    return [entry for entry in kept if entry[2]]
 
 
 def _natural(label: str) -> list[tuple[int, str]]:

@@ -22,13 +22,14 @@ from biaslens.rules.redundant import canceller, named
 def about_kept(site: Site, fate: Fate, view: View) -> Iterator[Paragraph]:
     """What needs it, and what would be lost without it; for a layer without one, what that means."""
     without = site.layer.bias is False
-    yield (f"**{verdict(site)}** ", *as_sentence(end_clause(fate, site)))
-    yield (Picture(site, fate),)
+    yield (f"**{verdict(site)}** ", *as_sentence(end_clause(fate, site, view)))
     if site.verdict is Verdict.UNKNOWN:
+        yield (Picture(site, fate),)
         yield from trail(site, fate, view)
         yield from _about_unknown(site, fate)
         return
     yield from (_choice(site, fate) if without else _loss(site, fate))
+    yield (Picture(site, fate),)
     yield from siblings(site)
     yield from trail(site, fate, view)
     mechanism = ""
@@ -58,9 +59,9 @@ def _loss(site: Site, fate: Fate) -> Iterator[Paragraph]:
     """What would be lost without the bias."""
     end = fate.end
     if fate.ending is Ending.RETURNED or end is None:
-        yield ("It sets the level around which the output varies, and nothing that we followed comes after it.",)
+        yield ("It sets the level around which the output varies: no norm or activation comes after it.",)
     elif _is_activation(end):
-        yield (f"It shifts what goes into `{called(end)}`, for each feature by another amount; weights alone cannot.",)
+        yield (f"It shifts the input of `{called(end)}`, each channel or feature by its own amount, for good.",)
     elif end.operation.lower().startswith(("dropout", "featuredropout", "alphadropout")):
         yield ("So no norm behind it can subtract all of the bias again; what is left would be lost without it.",)
     else:
@@ -144,9 +145,9 @@ def _is_activation(end: Equation) -> bool:
 def about_absorbed(site: Site, fate: Fate, view: View) -> Iterator[Paragraph]:
     """A bias without which the same functions can be learned."""
     yield (f"**{verdict(site)}**",)
-    yield (Picture(site, fate),)
     if site.layer.bias is not False:
         yield ("Keep it or leave it out: it has an effect, but the model can learn the same functions either way.",)
+    yield (Picture(site, fate),)
     yield from trail(site, fate, view)
     formula = formulas.absorbing(site, fate)
     if formula is not None:

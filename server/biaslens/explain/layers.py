@@ -32,24 +32,24 @@ def about_site(site: Site, view: View) -> Iterator[Paragraph]:
         yield from about_kept(site, site.first_reading, view)
 
 
-def brief(site: Site, label: str, fates: Sequence[Fate]) -> Paragraph:
+def brief(site: Site, label: str, fates: Sequence[Fate], view: View) -> Paragraph:
     """An entry in a list of several layers: what to do about the bias of one of them, and why.
 
     label: the layer's name at the call. fates: those of its bias from there on.
     """
     layer = replace(site.layer, label="" if label.isdigit() else label)
     name = Link(named(layer), site.location)
-    endings = {fate.ending for fate in fates}
-    if endings == {Ending.CANCELLED}:
+    cancelled = [fate for fate in fates if fate.ending is Ending.CANCELLED]
+    if cancelled and (len(cancelled) == len(fates) or site.verdict in CLAIMS):
         what = "rightly without a bias" if layer.bias is False else "leave the bias out"
         condition = f", {when(site.condition)}" if site.verdict is Verdict.CONDITIONAL else ""
-        return ("- ", name, f": {what}; {canceller(fates[0])} cancels it{condition}.")
+        return ("- ", name, f": {what}; {canceller(cancelled[0])} cancels it{condition}.")
     told = next(fate for ending in (Ending.READ, *Ending) for fate in fates if fate.ending is ending)
     if told.ending is Ending.ABSORBED and told.norm is not None:
         return ("- ", name, f": either way; the bias of {named(told.norm)} can take its place.")
     what = "without a bias by choice" if layer.bias is False else "keep the bias"
     what = "we cannot tell" if told.ending is Ending.UNKNOWN else what
-    return ("- ", name, f": {what}; ", *end_clause(told, replace(site, layer=layer)))
+    return ("- ", name, f": {what}; ", *end_clause(told, replace(site, layer=layer), view))
 
 
 def about_compound(layer: Layer) -> Iterator[Paragraph]:

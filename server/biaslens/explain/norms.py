@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from biaslens.explain.document import Link, Paragraph
-from biaslens.explain.formulas import is_dot_product
+from biaslens.explain.formulas import called, is_dot_product
 from biaslens.explain.references import references
 from biaslens.explain.verdicts import CLAIMS, verdict
 from biaslens.explain.view import View
 from biaslens.flow import Ending, NormUse, Site, Verdict
+from biaslens.program.ir import Equation, Var
 from biaslens.rules.redundant import named, subscripted, when
 
 _LISTED = 8
@@ -33,20 +34,24 @@ def about_norm(norm: NormUse, view: View) -> Iterator[Paragraph]:
         yield (f"**{name} cancels {noun} of** ", *_names(cancelled, norm), f": {effect}{where}.")
     if spared:
         yield (f"**{name} would cancel a bias of** ", *_names(spared, norm), ", built without one for that reason.")
-    if not met and not norm.centres:
+    partly = [sites[place] for place in norm.cancels_parts_of if place in sites and sites[place].parts]
+    for site in partly:
+        about = f", {site.parts[0].part.share}" if site.parts[0].part else ""
+        yield (f"**{name} cancels a part of the bias of** ", *_names([site], norm), f"{about}; keep the rest.")
+    if not met and not partly and not norm.centres:
         yield (f"**{name} cancels no bias: it subtracts no mean of what comes in.**",)
-    elif not met and read:
+    elif not met and not partly and read:
         yield (f"**{name} cancels no bias.**",)
-    elif not met:
-        yield (f"**{name} cancels no bias: none that we followed arrives here.**",)
-        yield ("Either there is no layer before it, or an activation or dropout between them depends on the bias.",)
+    elif not met and not partly:
+        yield (f"**{name} cancels no bias: none arrives here that we followed.**",)
+        yield from _read_before(norm, view)
     if kept:
         yield (f"{name} subtracts the bias of ", *_names(kept, norm), " too, but another use may need it.")
     for why, group in _by_reason(norm, read).items():
         one = len(group) == 1
         varies = f", which {'varies' if one else 'vary'}{why.removeprefix('it varies')} there"
         clause = varies if why.startswith("it varies") else f": {why}" if why else ""
-        yield (f"It depends on {'the bias' if one else 'the biases'} of ", *_names(group, norm), f"{clause}.")
+        yield (f"{name} does not cancel {'the bias' if one else 'the biases'} of ", *_names(group, norm), f"{clause}.")
     yield from _own_shift(norm, view)
     fact = FACTS.get(kind, "") if norm.centres or kind == "rms norm" else NOT_CENTRED.get(kind, "")
     keys = kind == "softmax" and any(_is_attention(site) for site in (*met, *read))
@@ -54,6 +59,36 @@ def about_norm(norm: NormUse, view: View) -> Iterator[Paragraph]:
         yield (f"{fact} {_KEYS}" if keys else fact,)
     if kind and (keys or kind != "softmax"):
         yield references(kind)
+
+
+def _read_before(norm: NormUse, view: View) -> Iterator[Paragraph]:
+    """What depends on the biases of the layers before a norm, so that they do not come to it as they were."""
+    ends = {
+        id(fate.end): (site, fate)
+        for site in view.flow.affine_sites
+        for fate in site.fates
+        if fate.ending is Ending.READ and fate.end is not None
+    }
+    for step in _steps_before(norm, view):
+        if id(step) in ends:
+            site, fate = ends[id(step)]
+            name = named(replace(site.layer, label=fate.trail[0].label))
+            why = f": {fate.reason}" if fate.reason else ""
+            yield ("Before it, ", Link(f"`{called(step)}`", step.location), f" depends on the bias of {name}{why}.")
+            return
+
+
+def _steps_before(norm: NormUse, view: View) -> Iterator[Equation]:
+    """The steps on the ways to a norm, the nearest first."""
+    for path in (path for run in view.program.runs for path in run.paths):
+        makers = {result: equation for equation in path.equations for result in equation.results}
+        norms = [e for e in path.equations if e.label == norm.label and e.location in norm.calls]
+        todo, seen = [operand for equation in norms for operand in equation.operands], set[Var]()
+        for operand in todo:  # which grows
+            if operand not in seen and operand in makers:
+                seen.add(operand)
+                yield makers[operand]
+                todo += makers[operand].operands
 
 
 def _is_attention(site: Site) -> bool:

@@ -25,15 +25,18 @@ def cost(site: Site) -> str:
     texts = [size_text(size) for size in sizes if size.value is None]
     if len(texts) == 1 and texts[0]:
         known = f" ({values[0]:,})" if len(values) == 1 else ""
-        return f"It costs `{texts[0]}`{known} parameters{each}; training with Adam keeps four numbers for each."
+        return f"It costs `{texts[0]}`{known} parameters{each}, each with a gradient and Adam's two running averages."
     if len(values) == len(sizes) == 1:
         noun = "parameter" if values[0] == 1 else "parameters"
         memory = f"{_memory(values[0] * _NUMBERS * _BYTES)} in float32"
-        return f"It costs {values[0]:,} {noun}{each}; training with Adam keeps four numbers for each ({memory})."
+        rest = f"{'each ' if values[0] > 1 else ''}with a gradient and Adam's two running averages"
+        return f"It costs {values[0]:,} {noun}{each}, {rest} ({memory})."
     if values and len(values) == len(sizes):
-        return f"It costs {values[0]:,} to {values[-1]:,} parameters{each}; with Adam four numbers for each."
+        return (
+            f"It costs {values[0]:,} to {values[-1]:,} parameters{each}, each with a gradient and Adam's two averages."
+        )
     if sizes:
-        return f"It costs a parameter for each output channel or feature{each}; with Adam four numbers for each."
+        return f"It costs a parameter for each output channel or feature{each}, with gradient and optimiser state."
     return ""
 
 

@@ -15,7 +15,7 @@ from biaslens.text import Location
 _LONGEST_TRAIL = 8
 
 
-def end_clause(fate: Fate, site: Site) -> Paragraph:
+def end_clause(fate: Fate, site: Site, view: View) -> Paragraph:
     """What reads the bias, hides it from us or hands it out, as a clause that ends a sentence.
 
     It names the layer where the fate is that of another one than the site speaks of.
@@ -25,14 +25,18 @@ def end_clause(fate: Fate, site: Site) -> Paragraph:
         if end is None:
             return (f"{fate.reason}.",)
         why = f" ({fate.reason})" if fate.reason and "is code that could not be followed" not in fate.reason else ""
-        return ("we cannot follow it at ", Link(step_name(end), end.location), f"{why}.")
+        return ("we cannot follow it at ", _linked(end, view), f"{why}.")
     if fate.ending is Ending.RETURNED or end is None:
         return (f"it reaches the output of `{fate.root}`.",)
     label = fate.trail[0].label
     bias = "it" if label == site.layer.label or label.isdigit() else f"that of `{subscripted(label)}`"
     if fate.reason.startswith("it varies"):
-        return (Link(step_name(end), end.location), f" does not cancel {bias}, since {fate.reason} there.")
-    return (Link(step_name(end), end.location), f" depends on {bias}{f': {fate.reason}' if fate.reason else ''}.")
+        return (_linked(end, view), f" does not cancel {bias}, since {fate.reason} there.")
+    return (_linked(end, view), f" depends on {bias}{f': {fate.reason}' if fate.reason else ''}.")
+
+
+def _linked(step: Equation, view: View) -> str | Link:
+    return Link(step_name(step), step.location) if view.is_written(step.location) else step_name(step)
 
 
 def as_sentence(clause: Paragraph) -> Paragraph:

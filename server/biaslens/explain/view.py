@@ -6,18 +6,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from biaslens.flow import Fate, Flow, Site
+from biaslens.program.ir import Program
 from biaslens.text import Location
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """flow: of the file. definitions: of its classes and functions, which stand for calls that nobody wrote.
-
-    call: the application under the cursor, None at a constructor.
-    """
+    """flow, program: of the file. call: the application under the cursor, None at a constructor."""
 
     flow: Flow
-    definitions: frozenset[Location]
+    program: Program
     call: Location | None = None
 
     def of(self, site: Site) -> Site:
@@ -45,12 +43,26 @@ class View:
 
     def is_written(self, place: Location) -> bool:
         """Whether somebody wrote a call there: what a function returns is applied nowhere in its text."""
-        return place not in self.definitions
+        return all(run.location != place for run in self.program.runs)
+
+
+def may_be_together(fate: Fate, other: Fate) -> bool:
+    """Whether two fates can be those of one model: no question is answered in two ways."""
+    answers = {answer.question.key: answer.choice for answer in other.answers}
+    return all(answers.get(answer.question.key, answer.choice) == answer.choice for answer in fate.answers)
 
 
 def others(site: Site) -> Iterator[str]:
-    """The names of further layers that the same constructor call makes."""
+    """The names of further layers that the same constructor call makes in the model that the site is told by."""
     nameless = ("", site.layer.label, site.layer.entry.label)
     for label in dict.fromkeys(layer.label for layer in site.layers):
-        if label not in nameless and not label.isdigit():
+        fates = [fate for fate in site.fates if fate.trail and fate.trail[0].label == label]
+        if label not in nameless and not label.isdigit() and (not fates or any(_is_told(fate, site) for fate in fates)):
             yield label
+
+
+def _is_told(fate: Fate, site: Site) -> bool:
+    """Whether a fate can be in a model with one of those by which the site is told, as far as both are seen."""
+    deciding = site.deciding
+    told = [other for other in site.fates if deciding and other.ending is deciding.ending and other.root == fate.root]
+    return not told or any(may_be_together(fate, other) for other in told)

@@ -9,6 +9,8 @@ from typing import Any, cast
 from lsprotocol import types
 from pygls.capabilities import get_capability
 
+from biaslens.lsp.settings import at_start
+
 
 @dataclass(frozen=True, slots=True)
 class Client:
@@ -21,7 +23,8 @@ class Client:
     code actions, not only commands. markdown: it prefers hovers as Markdown. resolves: it asks for the edit of a code
     action when the action was chosen. hints, lenses: it shows inlay hints, code lenses. refreshes_hints,
     refreshes_lenses: it asks for them again when told to. edits: it applies edits that we send. configures: it tells
-    its settings when asked. registers: it lets us register for changes of them.
+    its settings when asked. registers: it lets us register for changes of them. watches: it lets
+    us register for changes of files. settings: what it sent of its settings at the start.
     draws: it shows pictures in hovers. commands: those of its own that a link in a hover can run. No capability tells
     of these two, so a client says them itself: `{"pictures": true, "commands": ["biaslens.showRule"]}`.
     """
@@ -45,6 +48,8 @@ class Client:
     edits: bool
     configures: bool
     registers: bool
+    watches: bool
+    settings: Mapping[str, object]
     draws: bool
     commands: frozenset[str]
 
@@ -87,6 +92,8 @@ def client_of(capabilities: types.ClientCapabilities, encoding: str, initializat
         edits=bool(has("workspace.apply_edit")),
         configures=bool(has("workspace.configuration")),
         registers=bool(has("workspace.did_change_configuration.dynamic_registration")),
+        watches=bool(has("workspace.did_change_watched_files.dynamic_registration")),
+        settings=at_start(said),
         draws=said.get("pictures") is True,
         commands=frozenset(command for command in commands if isinstance(command, str)),
     )

@@ -1,13 +1,12 @@
 """pygls' protocol where it departs from the specification: every request gets exactly one answer.
 
 pygls 2.1 leaves requests with unreadable parameters and those after `shutdown` without an answer, serves those before
-`initialize`, fails to shut down while a command runs, reads nested objects as messages, and keeps a second copy of
-every document by its own line rules.
+`initialize`, fails to shut down while a command runs, and keeps a second copy of every document by its own line rules.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from typing import Any, cast
 
 from lsprotocol import types
@@ -30,10 +29,6 @@ class Protocol(LanguageServerProtocol):
         """Whether the client asked to shut down; a server that exits without that fails."""
         return self._shutdown
 
-    def structure_message(self, data: dict[str, Any]) -> Any:
-        """Leaves JSON as it is: pygls calls this for every nested object, and `handle_message` once a message."""
-        return data
-
     def handle_message(self, message: Any) -> None:
         """Handles one decoded message, or refuses it with an error."""
         if not isinstance(message, dict):
@@ -55,15 +50,27 @@ class Protocol(LanguageServerProtocol):
             if is_request:
                 self.refuse(number, *untimely)
             return
+        if method is not None and is_request != _wants_answer(method, otherwise=is_request):
+            if is_request:
+                self.refuse(number, INVALID_REQUEST, f"{method} is a notification.")
+            return
         try:
-            structured = cast("RPCMessage", super().structure_message(fields))
+            structured = cast("RPCMessage", self.structure_message(fields))
         except JsonRpcException as error:
             if is_request:
                 self._send_response(cast("int", number), error=error.to_response_error())
             return
         if method == types.INITIALIZE:
             self._initialized = True
-        super().handle_message(structured)
+        try:
+            super().handle_message(structured)
+        except Exception as error:  # pygls trusts the values in some messages: a number that is an object
+            if is_request:
+                self.refuse(number, INVALID_REQUEST, f"This cannot be handled ({type(error).__name__}).")
+
+    def refuse_unreadable(self, why: str) -> None:
+        """Answers to a message of which not even the number can be read."""
+        self.refuse(None, PARSE_ERROR, why)
 
     def refuse(self, number: object, code: int, message: str) -> None:
         """Answers with an error; a request whose number cannot be read is answered to null."""
@@ -133,3 +140,9 @@ class Protocol(LanguageServerProtocol):
 
     def _feature(self, method: str) -> Callable[[Any], None]:
         return cast("Any", self.fm).features[method]
+
+
+def _wants_answer(method: str, *, otherwise: bool) -> bool:
+    """Whether a method of the specification is a request; pygls would never answer a notification with a number."""
+    known = cast("Mapping[str, tuple[object, ...]]", types.METHOD_TO_TYPES).get(method)
+    return otherwise if known is None else known[1] is not None

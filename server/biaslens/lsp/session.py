@@ -7,6 +7,7 @@ values only. A newer version of a document replaces the check of an older one; a
 from __future__ import annotations
 
 import asyncio
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,7 +16,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from biaslens.lsp.client import Client
-from biaslens.lsp.documents import Document, path_of
+from biaslens.lsp.configured import Configured
+from biaslens.lsp.documents import Document, is_configuration, path_of
 from biaslens.lsp.notebooks import NotebookDocument
 from biaslens.options import Options
 from biaslens.syntax.files import Files
@@ -43,8 +45,11 @@ class Analysis:
     fixes_of: Callable[[Finding, Report, Files], tuple[Fix, ...]]
     hover: Callable[[Report, int, Files, Client], Hover | None]
     edits_for: Callable[[Report, Files, Options, str, Span | None], tuple[Edit, ...]]
-    hints: Callable[[Flow, Span], tuple[Hint, ...]]
+    hints: Callable[[Flow, Source, Span], tuple[Hint, ...]]
     lenses: Callable[[Report], tuple[Lens, ...]]
+
+
+REPORT = "This is a bug in BiasLens; please report it with this entry and the file that causes it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,8 @@ class Failure:
         """The failure that an exception tells of."""
         frames = traceback.extract_tb(error.__traceback__)
         where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-        return cls(f"{type(error).__name__} at {where}", "".join(traceback.format_exception(error)))
+        text = "".join(traceback.format_exception(error))
+        return cls(f"{type(error).__name__} at {where}", f"{text}{REPORT}")
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,7 @@ class Checked:
     """What is known about one version of one document, or of a cell of a notebook.
 
     report: None where the analysis failed; `failure` then says how. kept: findings of an earlier version that broken
-    syntax hides. files: what the analysis read. good: the last version that parsed.
+    syntax hides. files: what the analysis read. good: the last version that parsed. seconds: how long it took.
     """
 
     document: Document
@@ -76,6 +82,7 @@ class Checked:
     files: Files
     good: LastGood | None
     failure: Failure | None = None
+    seconds: float = 0.0
 
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
@@ -113,7 +120,10 @@ class Session:
         """Called once, when the client may be asked things."""
         self.options_listeners: list[Callable[[Options, Options], None]] = []
         """Called with the options before and after a change."""
-        self._options = options
+        self.configuration_listeners: list[Callable[[], None]] = []
+        """Called when something may hold that did not hold before."""
+        self.configured = Configured(client.settings, options)
+        self._held: dict[str, _Holding] = {}
         self._load = load
         self._log = log
         self._logged: set[str] = set()
@@ -131,22 +141,46 @@ class Session:
             listener()
 
     def options_for(self, path: str = "") -> Options:
-        """The options that hold for a document of that path; they are the same for all."""
-        return self._options
+        """The options that hold for a document of that path."""
+        return self.configured.options_for(path)
 
-    def configure(self, options: Options) -> None:
-        """Takes other options. Checks all documents again if they concern what is found."""
-        before, self._options = self._options, options
-        if before == options:
-            return
-        if before.analysis != options.analysis:
-            for document in list(self.documents.values()):
+    def document(self, path: str) -> Document | None:
+        """The open document of that path, a configuration file as well."""
+        return self.documents.get(path) or self.configured.documents.get(path)
+
+    def reconfigure(self) -> None:
+        """To be called when settings, workspace folders or configuration files have changed.
+
+        Checks the documents again for which something else holds that concerns what is found.
+        """
+        changes: dict[tuple[Options, Options], None] = {}
+        for document in list(self.documents.values()):
+            before, after = self._held[document.path], self._holding_for(document)
+            self._held[document.path] = after
+            if before.options != after.options:
+                changes[before.options, after.options] = None
+            if (before.options.analysis, before.excluded) != (after.options.analysis, after.excluded):
                 self._start(document)
-        for listener in self.options_listeners:
-            listener(before, options)
+        for before, after in changes:
+            for listener in self.options_listeners:
+                listener(before, after)
+        for listener in self.configuration_listeners:
+            listener()
 
     def put(self, document: Document) -> None:
-        """Takes a new or changed document and starts checking it, and the open documents that read it."""
+        """Takes a new or changed document and starts checking it, and the open documents that read it.
+
+        Of a configuration file: those for which other options hold now.
+        """
+        if is_configuration(document.path):
+            self.configured.put(document)
+            self.reconfigure()
+            return
+        if document.path not in self.documents:
+            if not self.client.watches:
+                self.configured.read_again()
+                self.reconfigure()
+            self._held[document.path] = self._holding_for(document)
         self.documents[document.path] = document
         self._mark_changed(document.path)
         self._start(document)
@@ -154,12 +188,17 @@ class Session:
 
     def close(self, path: str) -> None:
         """Forgets a document; those that read it are checked again with the file on disk."""
+        if path in self.configured.documents:
+            self.configured.close(path)
+            self.reconfigure()
+            return
         document = self.documents.pop(path, None)
         if document is None:
             return
         self._mark_changed(path)
         self._results.pop(path, None)
         self._fixes.pop(path, None)
+        self._held.pop(path, None)
         self._cancel(path)
         for listener in self.close_listeners:
             listener(document)
@@ -239,7 +278,7 @@ class Session:
 
     async def hints(self, report: Report, span: Span) -> tuple[Hint, ...]:
         """The inlay hints for a part of that report's text."""
-        return await self._ask(lambda: self._load().hints(report.flow, span)) or ()
+        return await self._ask(lambda: self._load().hints(report.flow, report.source, span)) or ()
 
     async def lenses(self, report: Report) -> tuple[Lens, ...]:
         """The code lenses for that report's text."""
@@ -268,10 +307,15 @@ class Session:
         before = self._results.get(document.path)
         buffers = {other.path: other.source for other in self.documents.values() if other.is_file}
         good = before.good if before else None
-        job = self._worker.submit(_check, self._load, document, buffers, self.options_for(document.path), good)
+        holding = self._held[document.path]
+        options = None if holding.excluded else holding.options
+        job = self._worker.submit(_check, self._load, document, buffers, options, good)
         check = _Check(document, self._clock, job, asyncio.wrap_future(job))
         self._pending[document.path] = check
         check.future.add_done_callback(lambda _: self._finish(check))
+
+    def _holding_for(self, document: Document) -> _Holding:
+        return _Holding(self.options_for(document.path), self.configured.excludes(document.path))
 
     def _finish(self, check: _Check) -> None:
         path = check.document.path
@@ -315,6 +359,14 @@ class Session:
                 self._start(other)
 
 
+@dataclass(frozen=True, slots=True)
+class _Holding:
+    """What holds for a document. excluded: nothing is said about it."""
+
+    options: Options
+    excluded: bool
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class _Check:
     """A check that was handed to the worker. started: what the session's clock showed then."""
@@ -341,12 +393,15 @@ def _check(
     load: Callable[[], Analysis],
     document: Document,
     buffers: Mapping[str, Source],
-    options: Options,
+    options: Options | None,
     good: LastGood | None,
 ) -> Checked:
     from biaslens.lsp.kept import LastGood
 
+    begun = time.perf_counter()
     source, files = document.source, Files(buffers)
+    if options is None:
+        return Checked(document, None, (), files, good)
     report, failure = None, None
     try:
         report = load().lint(source, files, options)
@@ -356,10 +411,12 @@ def _check(
         skipped = [_whole(source)]
     found = report.findings if report else ()
     if not skipped:
-        return Checked(document, report, (), files, LastGood(source, found))
+        good = LastGood(source, found)
+        return Checked(document, report, (), files, good, seconds=time.perf_counter() - begun)
     kept = good.kept(source, found, skipped) if good else ()
     # It may have been found when other rules were chosen.
-    return Checked(document, report, tuple(f for f in kept if options.selects(f.code)), files, good, failure)
+    kept = tuple(finding for finding in kept if options.selects(finding.code))
+    return Checked(document, report, kept, files, good, failure, time.perf_counter() - begun)
 
 
 def _skipped(report: Report) -> list[Span]:

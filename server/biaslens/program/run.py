@@ -27,6 +27,7 @@ from biaslens.program.values import (
     Unknown,
     Value,
 )
+from biaslens.syntax.environments import site_packages
 from biaslens.syntax.files import Files
 from biaslens.syntax.locate import place_of
 from biaslens.syntax.parse import Module, parse
@@ -60,7 +61,8 @@ class BudgetExceeded(Exception):
 class World:
     """What all runs of one trace share: files, options, parsed modules and their globals.
 
-    declared: what the user says of code of their own.
+    declared: what the user says of code of their own. search_paths: folders in which imports are looked up besides the
+    importing file's own package.
     star_providers: the modules from which star imports bring names, by (file, name).
     questions_of_modules: keys of questions that code of module level asks. module_runs: in which globals are
     evaluated, by the answers to those questions.
@@ -70,6 +72,7 @@ class World:
         self.files = files
         self.options = options
         self.declared = declarations(options.like)
+        self.search_paths = (*options.src, *site_packages(options.python, files))
         self._modules: dict[str, Module | None] = {}
         self._generators: dict[ast.AST, bool] = {}
         self._texts: dict[ast.AST, str] = {}

@@ -30,11 +30,12 @@ def findings(flow: Flow, rule: Rule, role: str) -> Iterator[Finding]:
 
 
 def statement(site: Site) -> str:
-    """The verdict in one sentence: "The bias of `fc1` adds nothing that the bias of `fc2` cannot add."."""
+    """The verdict in one sentence: "The bias of `fc2` can take over what the bias of `fc1` adds."."""
     argument = bias_argument(site.layer)
     where = f" where `{argument}` gives it one" if argument else ""
-    own = f"The {shift_of(site.layer)} of {named(site.layer)}{where}"
-    return f"{own} adds nothing that {absorbing(site)} cannot add."
+    takers = absorbing(site)
+    own = f"the {shift_of(site.layer)} of {named(site.layer)}{where}"
+    return f"{takers[0].upper()}{takers[1:]} can take over what {own} adds."
 
 
 def absorbing(site: Site) -> str:

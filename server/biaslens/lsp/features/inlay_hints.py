@@ -32,7 +32,7 @@ def register(server: LanguageServer, session: Session) -> None:
             types.InlayHint(
                 range_in(document, Span(hint.offset, hint.offset), encoding).start,
                 hint.label,
-                tooltip=markup(hint.tooltip, hint.tooltip, session.client),
+                tooltip=markup(hint.tooltip, hint.plain, session.client),
                 padding_left=True,
             )
             for hint in hints

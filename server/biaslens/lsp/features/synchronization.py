@@ -6,7 +6,8 @@ from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
 from biaslens.lsp.convert import text_after
-from biaslens.lsp.documents import Document, opened
+from biaslens.lsp.documents import Document, opened, path_of
+from biaslens.lsp.notebooks import NotebookDocument
 from biaslens.lsp.session import Session
 
 
@@ -15,8 +16,8 @@ def register(server: LanguageServer, session: Session) -> None:
 
     def opened_as_text(uri: str) -> Document | None:
         # A client may have a notebook open as a notebook and, besides, as the JSON that it is.
-        document = session.find(uri)
-        return document if document is not None and document.whole is document else None
+        document = session.document(path_of(uri) or "")
+        return None if isinstance(document, NotebookDocument) else document
 
     def did_open(params: types.DidOpenTextDocumentParams) -> None:
         item = params.text_document
