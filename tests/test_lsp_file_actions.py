@@ -24,7 +24,8 @@ pytestmark = [
 def resolves(editor: Editor) -> bool:
     provider = editor.answer.capabilities.code_action_provider
     assert isinstance(provider, types.CodeActionOptions)
-    assert list(provider.code_action_kinds or ()) == ["quickfix", FIX_ALL]
+    notebooks = [f"notebook.{FIX_ALL}"] if editor.capabilities.notebook_document else []
+    assert list(provider.code_action_kinds or ()) == ["quickfix", FIX_ALL, *notebooks]
     return bool(provider.resolve_provider)
 
 

@@ -11,13 +11,14 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from biaslens.lsp.client import Client
 from biaslens.lsp.configured import Configured
-from biaslens.lsp.documents import Document, is_configuration
+from biaslens.lsp.documents import Document, is_configuration, path_of
+from biaslens.lsp.notebooks import NotebookDocument
 from biaslens.options import Options
 from biaslens.syntax.files import Files
 from biaslens.syntax.suppressions import Suppressions
@@ -69,7 +70,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Checked:
-    """What is known about one version of one document.
+    """What is known about one version of one document, or of a cell of a notebook.
 
     report: None where the analysis failed; `failure` then says how. kept: findings of an earlier version that broken
     syntax hides. files: what the analysis read. good: the last version that parsed. seconds: how long it took.
@@ -87,12 +88,17 @@ class Checked:
     def findings(self) -> tuple[Finding, ...]:
         """All findings to show, sorted by place."""
         found = self.report.findings if self.report else ()
-        return tuple(sorted((*found, *self.kept), key=lambda finding: (finding.location, finding.code)))
+        shown = (finding for finding in (*found, *self.kept) if self.document.shows(finding.location.span))
+        return tuple(sorted(shown, key=lambda finding: (finding.location, finding.code)))
 
     @cached_property
     def suppressions(self) -> Suppressions:
         """The comments of the document that silence findings."""
-        return Suppressions(self.document.source)
+        return Suppressions(self.document.whole.source)
+
+    def about(self, document: Document) -> Checked:
+        """The same for a part of the document."""
+        return self if document is self.document else replace(self, document=document)
 
 
 class Session:
@@ -198,12 +204,21 @@ class Session:
             listener(document)
         self._start_dependants(path)
 
+    def find(self, uri: str) -> Document | None:
+        """The document or the cell that has an address, None where it is not open."""
+        document = self.documents.get(path_of(uri) or "")
+        if document is not None:
+            return document.part(uri)
+        notebooks = (notebook for notebook in self.documents.values() if isinstance(notebook, NotebookDocument))
+        return next((cell for notebook in notebooks if (cell := notebook.part(uri)) is not None), None)
+
     async def checked(self, document: Document) -> Checked | None:
         """What is known about exactly this version, once it is known; None when a newer one has taken its place."""
-        while self.documents.get(document.path) is document:
+        while self.documents.get(document.path) is document.whole:
             pending = self._pending.get(document.path)
             if pending is None:
-                return self._results.get(document.path)
+                known = self._results.get(document.path)
+                return known.about(document) if known else None
             await asyncio.wait([pending.future])
         return None
 
@@ -215,9 +230,17 @@ class Session:
                 return checked
         return None
 
+    async def newest_at(self, uri: str) -> Checked | None:
+        """What is known about the newest version of the document or the cell that has an address."""
+        while (document := self.find(uri)) is not None:
+            checked = await self.checked(document)
+            if checked is not None:
+                return checked
+        return None
+
     def is_current(self, checked: Checked) -> bool:
         """Whether the document of a result is still the newest version."""
-        return self.documents.get(checked.document.path) is checked.document
+        return self.documents.get(checked.document.path) is checked.document.whole
 
     async def fixes_of(self, finding: Finding, checked: Checked) -> tuple[Fix, ...]:
         """The repairs of a finding of that result to choose from, the usual one first.
@@ -282,7 +305,7 @@ class Session:
     def _start(self, document: Document) -> None:
         self._cancel(document.path)
         before = self._results.get(document.path)
-        buffers = {other.path: other.source.text for other in self.documents.values() if other.is_file}
+        buffers = {other.path: other.source for other in self.documents.values() if other.is_file}
         good = before.good if before else None
         holding = self._held[document.path]
         options = None if holding.excluded else holding.options
@@ -369,7 +392,7 @@ def installed_analysis() -> Analysis:
 def _check(
     load: Callable[[], Analysis],
     document: Document,
-    buffers: Mapping[str, str],
+    buffers: Mapping[str, Source],
     options: Options | None,
     good: LastGood | None,
 ) -> Checked:
