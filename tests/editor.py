@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Union, cast
 
 from lsprotocol import types
 from lsprotocol.converters import get_converter
@@ -143,7 +143,7 @@ class Editor:
         settings: what it sends at the start. configuration: what it answers when it is asked for its settings.
         abilities: what it says of itself besides its capabilities.
         """
-        client, published, requests = make_test_lsp_client(), Publications(), Requests()
+        client, published, requests = _client(), Publications(), Requests()
         requests.register_with(client)
         client.set_configuration({"biaslens": configuration} if configuration is not None else {})
         cast("Any", client.protocol.fm).features.pop(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)
@@ -285,6 +285,20 @@ class Editor:
             ((text.offset(e.range.start), text.offset(e.range.end), e.new_text) for e in edits), reverse=True
         )
         self.send(uri, [text.replace(start, end, new) for start, end, new in spans])
+
+
+def _client() -> LanguageClient:
+    """pytest-lsp's client; lsprotocol would take a code action that has a command for a command."""
+    client = make_test_lsp_client()
+    converter = cast("Any", client.protocol)._converter
+
+    def structured(value: dict[str, Any], _: object) -> types.Command | types.CodeAction:
+        kind = types.Command if isinstance(value.get("command"), str) else types.CodeAction
+        return converter.structure(value, kind)
+
+    converter.register_structure_hook(types.Command | types.CodeAction, structured)
+    converter.register_structure_hook(Union[types.Command, types.CodeAction], structured)  # noqa: UP007
+    return client
 
 
 def capabilities_of(profile: str) -> types.ClientCapabilities:

@@ -24,7 +24,9 @@ pytestmark = [
 def resolves(editor: Editor) -> bool:
     provider = editor.answer.capabilities.code_action_provider
     assert isinstance(provider, types.CodeActionOptions)
-    assert list(provider.code_action_kinds or ()) == ["quickfix", FIX_ALL]
+    can = editor.capabilities.workspace
+    asks = can and can.workspace_edit and can.workspace_edit.change_annotation_support
+    assert list(provider.code_action_kinds or ()) == ["quickfix", FIX_ALL, *(["source"] if asks else [])]
     return bool(provider.resolve_provider)
 
 

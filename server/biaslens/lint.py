@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from biaslens.flow import Flow
 from biaslens.follow import Followed, follow, judged
 from biaslens.options import Options
 from biaslens.program.ir import Program
-from biaslens.program.run import World
+from biaslens.program.run import Stopped, World, go_on
 from biaslens.program.trace import trace
 from biaslens.rules.registry import judge
 from biaslens.rules.rule import Finding
@@ -44,17 +44,30 @@ class Report:
         return frozenset(use.run.location.path for use in self.others)
 
 
-def lint(source: Source, files: Files, options: Options) -> Report:
-    """Parses, follows and judges one file. Never raises, never touches the disk except through `files`."""
-    return report_of(study(source, World(files, options)), options)
+def lint(
+    source: Source,
+    files: Files,
+    options: Options,
+    others: Sequence[Use] = (),
+    pause: Callable[[], None] = go_on,
+) -> Report:
+    """Parses, follows and judges one file. Never touches the disk except through `files`.
+
+    others: uses of its layers in other files. pause: called now and then while nothing is half done; only what it
+    raises is raised here.
+    """
+    return report_of(study(source, World(files, options, pause)), options, others)
 
 
-def lint_all(paths: Sequence[str], files: Files, options: Options) -> Iterator[Report | Problem]:
+def lint_all(
+    paths: Sequence[str], files: Files, options: Options, pause: Callable[[], None] = go_on
+) -> Iterator[Report | Problem]:
     """Several files, each judged by all uses of its layers that are found in any of them; in the order of the paths.
 
+    pause: as `lint` has it.
     A Problem stands for a file that cannot be read. The reports hold no equations, which many files have too many of.
     """
-    world = World(files, options)
+    world = World(files, options, pause)
     studies: list[Study | Problem] = []
     others: dict[str, list[Use]] = {}
     for path in paths:
@@ -67,7 +80,7 @@ def lint_all(paths: Sequence[str], files: Files, options: Options) -> Iterator[R
         for use in elsewhere:
             others.setdefault(use.layer.site.path, []).append(use)
         if world.size > MAX_MODULES:
-            world = World(files, options)
+            world = World(files, options, pause)
     for item in studies:
         if isinstance(item, Problem):
             yield item
@@ -90,7 +103,7 @@ class Study:
 
 
 def study(source: Source, world: World) -> Study:
-    """Parses and follows one file. Never raises.
+    """Parses and follows one file. Raises nothing but what the world's pause raises.
 
     world: of the files and options; where several files are looked at, what they import is evaluated once in it.
     Effect: raises Python's recursion limit, since following one call of a model takes a dozen frames.
@@ -99,7 +112,9 @@ def study(source: Source, world: World) -> Study:
     try:
         module = world.add(source)
         program = trace(module, world)
-        return Study(source, program, follow(program), program.problems)
+        return Study(source, program, follow(program, world.pause), program.problems)
+    except Stopped:
+        raise
     except Exception as error:  # a bug of ours must not take the other files, or the server, with it
         return Study(source, Program(source.path, ()), Followed((), ()), (_bug(source, error),))
 

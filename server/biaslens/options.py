@@ -11,7 +11,8 @@ class Options:
 
     select, ignore: rule codes or prefixes. search_paths: folders in which imported modules are looked up, after
     the file's own package root. like: pairs of a dotted name of the user's own and the name of what
-    that is like in the catalogue. inlay_hints, code_lens: what an editor shows beside findings.
+    that is like in the catalogue. inlay_hints, code_lens: what an editor shows beside findings. diagnostic_mode: of
+    which files an editor shows findings.
     """
 
     select: tuple[str, ...] = field(default=("BL1",), metadata={"help": "Rule codes or prefixes to check."})
@@ -34,11 +35,18 @@ class Options:
     code_lens: bool = field(
         default=False, metadata={"help": "Count above each class its findings and the parameters without effect."}
     )
+    diagnostic_mode: str = field(
+        default="openFilesOnly",
+        metadata={
+            "help": "Show findings of open files only, of all files of the workspace, or none.",
+            "choices": ("openFilesOnly", "workspace", "off"),
+        },
+    )
 
     @property
     def analysis(self) -> Options:
         """The same for all that concerns what is found; what is only shown is at its default."""
-        return replace(self, inlay_hints=False, code_lens=False)
+        return replace(self, inlay_hints=False, code_lens=False, diagnostic_mode="openFilesOnly")
 
     def selects(self, code: str) -> bool:
         """Whether a rule is on: the longest matching prefix decides, `ignore` wins a tie."""

@@ -29,6 +29,10 @@ from biaslens.lsp.features import (
     hover,
     inlay_hints,
     synchronization,
+    watched_files,
+    workspace_fix,
+    workspace_folders,
+    workspace_pull,
 )
 from biaslens.lsp.protocol import Protocol
 from biaslens.lsp.session import Analysis, Session, installed_analysis
@@ -45,6 +49,10 @@ FEATURES = (
     fix_all,
     inlay_hints,
     code_lens,
+    workspace_folders,
+    workspace_pull,
+    workspace_fix,
+    watched_files,
 )
 """Each has `register(server, session)`, and registers only what the session's client can use."""
 
@@ -121,6 +129,7 @@ def language_server(load: Callable[[], Analysis] = installed_analysis) -> BiasLe
         client = client_of(params.capabilities, unit, params.initialization_options)
         options, problems = at_start(params.initialization_options)
         session = Session(client, options, load, server.log)
+        session.workspace.folders = workspace_folders.folders_of(params)
 
         def initialized(_: types.InitializedParams) -> None:
             for problem in problems:

@@ -29,7 +29,7 @@ def options_from(settings: object, start: Options) -> tuple[Options, tuple[str, 
     start: what holds for settings that are absent, null or of no use.
     """
     defaults = Options()
-    known = {field.name for field in fields(Options)}
+    known = {field.name: field for field in fields(Options)}
     chosen: dict[str, Any] = {}
     problems: list[str] = []
     for name, value in _mapping(settings).items():
@@ -40,6 +40,12 @@ def options_from(settings: object, start: Options) -> tuple[Options, tuple[str, 
         elif field == "like" and value is not None:
             chosen[field], wrong = _likenesses(name, value)
             problems += wrong
+        elif value is not None and "choices" in known[field].metadata:
+            choices = known[field].metadata["choices"]
+            if value in choices:
+                chosen[field] = value
+            else:
+                problems.append(f"The setting {name!r} must be one of {', '.join(choices)}.")
         elif value is not None:
             found, wanted = _value(value, getattr(defaults, field))
             if found is None:

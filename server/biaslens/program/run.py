@@ -57,18 +57,28 @@ class BudgetExceeded(Exception):
     """This run is too long to follow."""
 
 
+class Stopped(Exception):
+    """Nobody wants the result any more."""
+
+
+def go_on() -> None:
+    """The pause that is none."""
+
+
 class World:
     """What all runs of one trace share: files, options, parsed modules and their globals.
 
+    pause: called between runs, when nothing is half done; it may take its time, or raise Stopped.
     declared: what the user says of code of their own.
     star_providers: the modules from which star imports bring names, by (file, name).
     questions_of_modules: keys of questions that code of module level asks. module_runs: in which globals are
     evaluated, by the answers to those questions.
     """
 
-    def __init__(self, files: Files, options: Options) -> None:
+    def __init__(self, files: Files, options: Options, pause: Callable[[], None] = go_on) -> None:
         self.files = files
         self.options = options
+        self.pause = pause
         self.declared = declarations(options.like)
         self._modules: dict[str, Module | None] = {}
         self._generators: dict[ast.AST, bool] = {}

@@ -10,7 +10,7 @@ from pygls.lsp.server import LanguageServer
 
 from biaslens.lsp.convert import SOURCE, code_action, span_of, workspace_edit
 from biaslens.lsp.documents import path_of
-from biaslens.lsp.features import fix_all
+from biaslens.lsp.features import fix_all, workspace_fix
 from biaslens.lsp.features.shown import shown
 from biaslens.lsp.session import Checked, Session
 from biaslens.text import Span
@@ -19,17 +19,15 @@ if TYPE_CHECKING:
     from biaslens.rules.rule import Finding
 
 
-KINDS = (types.CodeActionKind.QuickFix, fix_all.KIND)
-
-
 def register(server: LanguageServer, session: Session) -> None:
     """Offers all fixes that have edits, for the version of the text that the client has."""
     if not session.client.literals:
         return
+    kinds = (types.CodeActionKind.QuickFix, fix_all.KIND, *workspace_fix.kinds(session))
 
     async def code_actions(params: types.CodeActionParams) -> list[types.CodeAction]:
         document = session.documents.get(path_of(params.text_document.uri) or "")
-        if document is None or not any(fix_all.is_asked_for(kind, params.context) for kind in KINDS):
+        if document is None or not any(fix_all.is_asked_for(kind, params.context) for kind in kinds):
             return []
         checked = await session.checked(document)
         if checked is None or checked.report is None:
@@ -45,9 +43,10 @@ def register(server: LanguageServer, session: Session) -> None:
             ]
         actions += [action for pair in at_hand for action in await _ignoring(*pair, checked, session)]
         actions += await fix_all.offered(checked, at_hand, params.context, session)
+        actions += await workspace_fix.offered(checked, params.context, session)
         return actions if session.documents.get(document.path) is document else []
 
-    options = types.CodeActionOptions(code_action_kinds=KINDS, resolve_provider=session.client.resolves)
+    options = types.CodeActionOptions(code_action_kinds=kinds, resolve_provider=session.client.resolves)
     server.feature(types.TEXT_DOCUMENT_CODE_ACTION, options)(code_actions)
 
 

@@ -1,0 +1,121 @@
+"""The files of the workspace and what they do with each other's layers. Values only; nothing here reads a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from biaslens.lsp.studies import NO_USES, Foreign, Look, Studied
+from biaslens.text import Source
+
+if TYPE_CHECKING:
+    from biaslens.lint import Report
+    from biaslens.rules.rule import Finding
+    from biaslens.verdicts import Use
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The findings of a file, with the texts that they speak of: its own, and those of related places by path."""
+
+    source: Source
+    findings: tuple[Finding, ...]
+    related: Mapping[str, str]
+
+
+class Tree:
+    """The files in their order, what was followed of them, and what was found in them."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, None] = {}
+        self._studied: dict[str, Studied] = {}
+        self._found: dict[str, Found] = {}
+        self._users: dict[str, set[str]] = {}
+        self._foreign: dict[str, Foreign] = {}
+
+    def place(self, files: Iterable[str]) -> tuple[list[str], list[str], set[str]]:
+        """Effect: takes other files. Gives those that are new, those that are gone, and those that these had used."""
+        before, self.files = self.files, dict.fromkeys(files)
+        gone = [path for path in before if path not in self.files]
+        used: set[str] = set()
+        for path in gone:
+            used |= self._without(path)
+            self._found.pop(path, None)
+        return [path for path in self.files if path not in before], gone, used - set(gone)
+
+    def put(self, study: Studied) -> set[str]:
+        """Effect: takes what was followed of a file. Gives the files whose layers it uses, or used before."""
+        used = self._without(study.path)
+        self._studied[study.path] = study
+        for path in study.elsewhere:
+            self._users.setdefault(path, set()).add(study.path)
+        used |= study.elsewhere.keys()
+        for path in (*used, study.path):
+            self._foreign.pop(path, None)
+        return used
+
+    def tell(self, path: str, report: Report | None) -> None:
+        """Effect: takes what was found in a file."""
+        if report is None or not report.findings:
+            self._found.pop(path, None)
+            return
+        related = {place.path for finding in report.findings for place, _ in finding.related} - {path}
+        texts = {other: source.text for other in related if (source := self.source(other)) is not None}
+        self._found[path] = Found(report.source, report.findings, texts)
+
+    def found(self, path: str) -> Found | None:
+        """What was found in a file, None where it is nothing."""
+        return self._found.get(path)
+
+    def paths_with_findings(self) -> tuple[str, ...]:
+        """The files in which anything was found, in their order."""
+        return tuple(path for path in self.files if path in self._found)
+
+    def study(self, path: str) -> Studied | None:
+        """What is known of a file."""
+        return self._studied.get(path)
+
+    def source(self, path: str) -> Source | None:
+        """The text of a file as it was followed, if its layers matter to anyone."""
+        known = self._studied.get(path)
+        return known.own.source if known is not None and known.own is not None else None
+
+    def is_used(self, path: str) -> bool:
+        """Whether other files use its layers."""
+        return bool(self._users.get(path))
+
+    def foreign(self, path: str) -> Foreign:
+        """The uses of a file's layers in the others; the same object until they change."""
+        if not self.is_used(path):
+            return NO_USES
+        if path not in self._foreign:
+            self._foreign[path] = Foreign(tuple(self._uses(path)), self.source(path))
+        return self._foreign[path]
+
+    def resting_on(self, looks: Mapping[str, Look]) -> list[str]:
+        """The files that have to be followed again because something that they rest on is another by now."""
+        return [
+            path
+            for path, known in self._studied.items()
+            if not all(known.rests_on(other, looks[other]) for other in looks.keys() & known.seen.keys())
+        ]
+
+    def rests_on(self) -> set[str]:
+        """All that anything rests on."""
+        return {path for known in self._studied.values() for path in known.seen}
+
+    def _uses(self, path: str) -> Iterator[tuple[int, tuple[Use, ...]]]:
+        for user in self.files:  # in the order of the command line, so that both count alike
+            known = self._studied.get(user) if user in self._users[path] else None
+            if known is not None:
+                yield int(known.seen[path]), known.elsewhere[path]
+
+    def _without(self, path: str) -> set[str]:
+        """Effect: forgets what was followed of a file. Gives the files whose layers it used."""
+        known = self._studied.pop(path, None)
+        used = set(known.elsewhere) if known is not None else set[str]()
+        for other in used:
+            self._users[other].discard(path)
+            self._foreign.pop(other, None)
+        return used
