@@ -136,12 +136,13 @@ class Editor:
         profile: str,
         settings: dict[str, Any] | None = None,
         configuration: dict[str, Any] | None = None,
+        folders: Sequence[Path] = (),
         **abilities: Any,
     ) -> Editor:
         """Starts a server for a client of a recorded profile.
 
         settings: what it sends at the start. configuration: what it answers when it is asked for its settings.
-        abilities: what it says of itself besides its capabilities.
+        folders: what it has open. abilities: what it says of itself besides its capabilities.
         """
         client, published, requests = _client(), Publications(), Requests()
         requests.register_with(client)
@@ -156,7 +157,9 @@ class Editor:
         recorded = capabilities_of(profile)
         answer = await client.initialize_session(
             types.InitializeParams(
-                capabilities=recorded, initialization_options={"settings": settings or {}, **abilities}
+                capabilities=recorded,
+                initialization_options={"settings": settings or {}, **abilities},
+                workspace_folders=[types.WorkspaceFolder(folder.as_uri(), folder.name) for folder in folders] or None,
             )
         )
         return cls(client, published, requests, recorded, answer)

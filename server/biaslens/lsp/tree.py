@@ -55,6 +55,12 @@ class Tree:
             self._foreign.pop(path, None)
         return used
 
+    def forget(self, path: str) -> set[str]:
+        """Effect: forgets what was followed of a file and found in it. Gives the files whose layers it had used."""
+        self._found.pop(path, None)
+        self._foreign.pop(path, None)
+        return self._without(path)
+
     def tell(self, path: str, report: Report | None) -> None:
         """Effect: takes what was found in a file."""
         if report is None or not report.findings:

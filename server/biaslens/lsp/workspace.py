@@ -59,8 +59,11 @@ class Workspace:
         self._done = 0
         self._is_settled = True
         self._waiting: list[asyncio.Future[bool]] = []
+        self._curious: list[asyncio.Future[None]] = []
         self._stop = threading.Event()
         self._job: asyncio.Future[Any] | None = None
+        self._at: tuple[str, ...] = ()  # the files that the job is about
+        self._is_searching = False
         self._typed: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
         session.ready_listeners.append(self._be_ready)
@@ -87,7 +90,20 @@ class Workspace:
 
     def is_judged(self, path: str) -> bool:
         """Whether all was said about a file that there is to say by now."""
-        return self._is_settled or self._tree.study(path) is not None
+        if self._is_settled:
+            return True
+        if path not in self._tree.files:
+            return not self._is_searching
+        lines = (self._at, self._typed, self._to_look_at, self._to_study, self._to_judge)
+        return self._tree.study(path) is not None and not any(path in line for line in lines)
+
+    async def judged(self, path: str) -> Found | None:
+        """What was found in a file, once all is said that there is to say by now."""
+        while not self.is_judged(path):
+            told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._curious.append(told)
+            await told
+        return self.found(path)
 
     def found(self, path: str) -> Found | None:
         """What was found in a file, None where it is nothing."""
@@ -107,9 +123,16 @@ class Workspace:
         return [(study, foreign) for study, foreign in found if study is not None]
 
     def leave_it(self) -> None:
-        """Follows no more files until something changes; what is known is judged."""
+        """Follows no more files until something changes. What is known is judged; what is outdated is forgotten."""
+        paths = tuple(self._to_study)
         self._to_study.clear()
-        self._end_job()
+        if self._at and not self._is_searching:
+            paths += self._at
+            self._end_job()
+        for path in paths:
+            self._to_judge.update((other, None) for other in self._tree.forget(path) if other in self._tree.files)
+            self._to_judge.pop(path, None)
+            self._told(path)
         self._release(is_complete=False)
         self._go_on()
 
@@ -160,12 +183,18 @@ class Workspace:
             self._place(())
         self._go_on()
 
-    def _take_options(self, before: Options, after: Options) -> None:
-        if before.analysis != after.analysis:
-            self._to_study.update(self._tree.files)
-            self._must_search = bool(self._wanted)
+    def start_anew(self) -> None:
+        """Takes note that everything may have to be seen otherwise."""
+        self._to_study.update(self._tree.files)
+        self._must_search = bool(self._wanted)
         self._begin()
         self._go_on()
+
+    def _take_options(self, before: Options, after: Options) -> None:
+        if before.analysis != after.analysis:
+            self.start_anew()
+        else:
+            self._begin()
 
     def _files_changed(self, paths: Collection[str]) -> None:
         if self._wanted:
@@ -178,7 +207,10 @@ class Workspace:
             self._typed.add(path)
             if self._timer is not None:
                 self._timer.cancel()
-            self._timer = asyncio.get_running_loop().call_later(TYPING_PAUSE, self._typing_paused)
+            if path not in self._session.documents:  # it was closed
+                self._typing_paused()
+            else:
+                self._timer = asyncio.get_running_loop().call_later(TYPING_PAUSE, self._typing_paused)
 
     def _typing_paused(self) -> None:
         self._timer = None
@@ -192,14 +224,14 @@ class Workspace:
             return
         session = self._session
         if self._must_search:
-            self._must_search = False
+            self._must_search, self._is_searching = False, True
             folders = self._wanted
-            self._run(lambda _: _files_below(folders), self._place)
+            self._run((), lambda _: _files_below(folders), self._place)
         elif self._to_look_at:
             some, buffers = tuple(islice(self._to_look_at, _LOOKS)), session.buffers()
             for path in some:
                 del self._to_look_at[path]
-            self._run(lambda _: look(some, buffers), self._take_looks)
+            self._run(some, lambda _: look(some, buffers), self._take_looks)
         elif self._to_study:
             self._study(next(iter(self._to_study)))
         elif self._to_judge:
@@ -215,7 +247,9 @@ class Workspace:
         for listener in self.progress_listeners:
             listener(self._done, self._done + 1 + len(self._to_study))
         self._done += 1
-        self._run(lambda pause: load().study(path, buffers, options, pause, foreign, is_used), self._take_study)
+        self._run(
+            (path,), lambda pause: load().study(path, buffers, options, pause, foreign, is_used), self._take_study
+        )
 
     def _judge(self, path: str) -> None:
         del self._to_judge[path]
@@ -226,11 +260,12 @@ class Workspace:
             self._go_on()
             return
         own, load, options, foreign = study.own, self._session.load, self._session.options_for(path), self.foreign(path)
-        self._run(lambda _: load().judge(own, options, foreign), partial(self._tell, path))
+        self._run((path,), lambda _: load().judge(own, options, foreign), partial(self._tell, path))
 
-    def _run(self, job: Callable[[Pause], T], then: Callable[[T], None]) -> None:
-        """Hands a job to the worker, and goes on when it is done."""
+    def _run(self, paths: tuple[str, ...], job: Callable[[Pause], T], then: Callable[[T], None]) -> None:
+        """Hands a job about some files to the worker, and goes on when it is done."""
         self._is_settled = False
+        self._at = paths
         future = self._session.in_background(job, self._stop)
         self._job = future
 
@@ -240,10 +275,9 @@ class Workspace:
         future.add_done_callback(finished)
 
     def _finish(self, job: asyncio.Future[T | None], then: Callable[[T], None]) -> None:
-        if self._job is job:
-            self._job = None
-        if job.cancelled():
+        if job.cancelled():  # another one may be under way
             return
+        self._job, self._at, self._is_searching = None, (), False
         error = job.exception()
         result = None if error is not None else job.result()
         if error is not None:
@@ -261,7 +295,7 @@ class Workspace:
         self._stop = threading.Event()
         if self._job is not None:
             self._job.cancel()
-            self._job = None
+        self._job, self._at, self._is_searching = None, (), False
 
     def _place(self, files: Iterable[str]) -> None:
         new, gone, used = self._tree.place(files)
@@ -278,6 +312,8 @@ class Workspace:
     def _take_looks(self, looks: Mapping[str, Look]) -> None:
         self._looks.update(looks)
         self._to_study.update(dict.fromkeys(self._tree.resting_on(looks)))
+        for path in looks:
+            self._told(path)
 
     def _take_study(self, result: tuple[Studied, Report | None]) -> None:
         study, report = result
@@ -303,6 +339,7 @@ class Workspace:
             self._told(path)
 
     def _told(self, path: str) -> None:
+        self._satisfy()
         for listener in self.listeners:
             listener(path)
 
@@ -314,6 +351,13 @@ class Workspace:
         for listener in self.progress_listeners:
             listener(0, 0)
         self._release(is_complete=True)
+        self._satisfy()
+
+    def _satisfy(self) -> None:
+        curious, self._curious = self._curious, []
+        for future in curious:
+            if not future.done():
+                future.set_result(None)
 
     def _release(self, *, is_complete: bool) -> None:
         waiting, self._waiting = self._waiting, []

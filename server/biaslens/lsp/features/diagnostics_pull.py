@@ -27,7 +27,9 @@ def register(server: LanguageServer, session: Session) -> None:
     ) -> types.RelatedFullDocumentDiagnosticReport | types.RelatedUnchangedDocumentDiagnosticReport:
         path = path_of(params.text_document.uri) or ""
         document = session.documents.get(path)
-        if document is not None and await session.checked(document) is None and path in session.documents:
+        if document is None:
+            await session.workspace.judged(path)
+        elif await session.checked(document) is None and path in session.documents:
             raise JsonRpcException("There is a newer version.", SERVER_CANCELLED, {"retriggerRequest": True})
         found = shown_of(path, session)
         if found is None:

@@ -117,7 +117,7 @@ class _Request:
                 self._named.discard(path)
             elif before is not None and path in self._named:
                 self._named.discard(path)
-                self._same.append(types.WorkspaceUnchangedDocumentDiagnosticReport(before, uri, found.version))
+                self._same.append(_unchanged(uri, before, found))
             self.shows[path] = (uri, found.result_id)
         if items:
             items += self._same
@@ -129,3 +129,7 @@ def _full(uri: str, found: Shown) -> types.WorkspaceFullDocumentDiagnosticReport
     return types.WorkspaceFullDocumentDiagnosticReport(
         uri=uri, items=found.items, version=found.version, result_id=found.result_id
     )
+
+
+def _unchanged(uri: str, result_id: str, found: Shown) -> types.WorkspaceUnchangedDocumentDiagnosticReport:
+    return types.WorkspaceUnchangedDocumentDiagnosticReport(uri=uri, result_id=result_id, version=found.version)
