@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from biaslens.lsp.studies import Foreign, Pause, judged
+from biaslens.lsp.packed import Packed
+from biaslens.lsp.studies import Foreign, Pause, report_on
 from biaslens.options import Options
 from biaslens.syntax.files import Files
 from biaslens.text import Edit, Source, edits_between
@@ -25,7 +26,7 @@ class Repairs:
 
 
 def repairs(
-    studies: Sequence[tuple[Study, Options, Foreign]], buffers: Mapping[str, str], pause: Pause
+    studies: Sequence[tuple[Packed[Study], Options, Foreign]], buffers: Mapping[str, str], pause: Pause
 ) -> Repairs | None:
     """The edits that apply every safe fix of what was followed; None where it is not what stands in the files now."""
     from biaslens.rounds import repaired, unrepaired
@@ -35,10 +36,10 @@ def repairs(
     files = Files(buffers)
     before: list[Fixed] = []
     for own, options, foreign in studies:
-        if not _is_still(own.source, files):
+        report = report_on(own, options, pause, foreign)
+        if not _is_still(report.source, files):
             return None
-        pause()
-        before.append(unrepaired(judged(own, options, foreign), files))
+        before.append(unrepaired(report, files))
     after = repaired(before, files, studies[0][1], pause=pause)
     changed = [(old.source, new.source) for old, new in zip(before, after, strict=True) if new.count]
     now = Files(buffers)

@@ -11,7 +11,7 @@ import asyncio
 import os
 import threading
 import traceback
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,14 +19,15 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from biaslens.lsp.client import Client
 from biaslens.lsp.documents import Document
+from biaslens.lsp.packed import Packed
 from biaslens.lsp.repairs import Repairs, repairs
-from biaslens.lsp.studies import NO_USES, Foreign, Pause, Studied, judged, studied
+from biaslens.lsp.studies import NO_USES, Foreign, Found, Pause, Studied, judged, studied
 from biaslens.lsp.worker import Worker
 from biaslens.lsp.workspace import Workspace
 from biaslens.options import Options
 from biaslens.syntax.files import Files
 from biaslens.syntax.suppressions import Suppressions
-from biaslens.text import Edit, Source, Span
+from biaslens.text import Edit, Problem, Source, Span
 
 if TYPE_CHECKING:
     from biaslens.explain.hints import Hint
@@ -52,9 +53,11 @@ class Analysis:
     edits_for: Callable[[Report, Files, Options, str, Span | None], tuple[Edit, ...]]
     hints: Callable[[Flow, Span], tuple[Hint, ...]]
     lenses: Callable[[Report], tuple[Lens, ...]]
-    study: Callable[[str, Mapping[str, str], Options, Pause, Foreign, bool], tuple[Studied, Report | None]] = studied
-    judge: Callable[[Study, Options, Foreign], Report] = judged
-    repair: Callable[[Sequence[tuple[Study, Options, Foreign]], Mapping[str, str], Pause], Repairs | None] = repairs
+    study: Callable[[str, Mapping[str, str], Options, Pause, Foreign, bool], tuple[Studied, Found | None]] = studied
+    judge: Callable[[Packed[Study], Mapping[str, str], Options, Pause, Foreign], Found | None] = judged
+    repair: Callable[[Sequence[tuple[Packed[Study], Options, Foreign]], Mapping[str, str], Pause], Repairs | None] = (
+        repairs
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,9 +299,9 @@ class Session:
         """The same for an exception."""
         self.report_failure(Failure.of(error))
 
-    def report_problems(self, report: Report) -> None:
+    def report_problems(self, problems: Iterable[Problem]) -> None:
         """The same for what the analysis tells of itself; each file is told once."""
-        for problem in report.problems:
+        for problem in problems:
             if problem.kind == "internal":
                 self.report_failure(Failure(problem.path, f"{problem.path}: {problem.message}"))
 
@@ -368,7 +371,7 @@ class Session:
         if checked.failure is not None:
             self.report_failure(checked.failure)
         if checked.report is not None:
-            self.report_problems(checked.report)
+            self.report_problems(checked.report.problems)
         for listener in self.listeners:
             listener(checked, before)
 
@@ -442,7 +445,7 @@ def _check(
     source, files = document.source, Files(buffers)
     report, failure = None, None
     try:
-        report = load().lint(source, files, options, foreign.at(source), pause)
+        report = load().lint(source, files, options, foreign.at(source, pause, keep=True), pause)
         skipped = _skipped(report)
     except Stopped:
         raise

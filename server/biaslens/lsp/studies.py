@@ -3,39 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
+from biaslens.lsp.packed import Packed, packed
 from biaslens.options import Options
 from biaslens.syntax.files import Files, digest
-from biaslens.text import Edit, Source, Span
+from biaslens.text import Edit, Problem, Source, Span
 
 if TYPE_CHECKING:
     from biaslens.lint import Report, Study
+    from biaslens.rules.rule import Finding
     from biaslens.verdicts import Use
 
 Pause: TypeAlias = Callable[[], None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)
 class Foreign:
     """Uses of a file's layers in other files, each with the digest of the text of the file that it speaks of.
 
-    base: a text of the file that most of them speak of.
+    base: the file as it was followed; most of them speak of its text.
     """
 
-    uses: tuple[tuple[int, tuple[Use, ...]], ...] = ()
-    base: Source | None = None
+    uses: tuple[tuple[int, Packed[tuple[Use, ...]]], ...] = ()
+    base: Packed[Study] | None = None
+    _loaded: tuple[list[tuple[int, tuple[Use, ...]]], Source | None] | None = field(default=None, repr=False)
 
-    def at(self, source: Source) -> tuple[Use, ...]:
-        """The uses in terms of a text of the file. Where a layer's call was changed since, nothing is known of it."""
+    def at(self, source: Source, pause: Pause, *, keep: bool = False) -> tuple[Use, ...]:
+        """The uses in terms of a text of the file. Where a layer's call was changed since, nothing is known of it.
+
+        keep: it will be asked again soon.
+        """
+        if not self.uses:
+            return ()
+        loaded = self._loaded
+        if loaded is None:
+            base = self.base.value(pause).source if self.base is not None else None
+            loaded = [(spoken_of, uses.value(pause)) for spoken_of, uses in self.uses], base
+            self._loaded = loaded if keep else None
+        every, base = loaded
         wanted = digest(source)
-        edit = _edit_between(self.base, source) if self.base is not None and self.uses else None
+        edit = _edit_between(base, source) if base is not None else None
         found: list[Use] = []
-        for spoken_of, uses in self.uses:
+        for spoken_of, uses in every:
             if spoken_of == wanted:
                 found += uses
-            elif edit is not None and self.base is not None and spoken_of == digest(self.base):
+            elif edit is not None and base is not None and spoken_of == digest(base):
                 found += _moved(uses, edit)
         return tuple(found)
 
@@ -53,8 +67,8 @@ class Studied:
     """
 
     path: str
-    own: Study | None
-    elsewhere: Mapping[str, tuple[Use, ...]]
+    own: Packed[Study] | None
+    elsewhere: Mapping[str, Packed[tuple[Use, ...]]]
     seen: Mapping[str, int | bool]
 
     def rests_on(self, path: str, look: Look) -> bool:
@@ -63,6 +77,19 @@ class Studied:
         if seen is None:
             return True
         return seen == look.there if isinstance(seen, bool) else seen == look.digest
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was found in a file, with the texts that it speaks of: its own, and those of related places by path.
+
+    The findings know nothing any more of what they rest on.
+    """
+
+    source: Source
+    findings: tuple[Finding, ...]
+    problems: tuple[Problem, ...]
+    related: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +108,8 @@ def look(paths: Iterable[str], buffers: Mapping[str, str]) -> dict[str, Look]:
 
 def studied(
     path: str, buffers: Mapping[str, str], options: Options, pause: Pause, foreign: Foreign, is_used: bool
-) -> tuple[Studied, Report | None]:
-    """One file, followed, and a first report on it, by the uses that are known by now.
+) -> tuple[Studied, Found | None]:
+    """One file, followed, and what is found in it, by the uses that are known by now.
 
     is_used: whether other files use its layers.
     """
@@ -97,17 +124,39 @@ def studied(
     elsewhere: dict[str, list[Use]] = {}
     for use in uses:
         elsewhere.setdefault(use.layer.site.path, []).append(use)
-    report = report_of(own, options, foreign.at(source))
+    report = report_of(own, options, foreign.at(source, pause))
     matters = is_used or bool(own.followed.uses or report.findings or report.problems)
-    found = {other: tuple(its) for other, its in elsewhere.items()}
-    return Studied(path, own if matters else None, found, files.seen), report
+    whole = Studied(
+        path,
+        packed(own, pause) if matters else None,
+        {other: packed(tuple(its), pause) for other, its in elsewhere.items()},
+        files.seen,
+    )
+    return whole, _found(report, files)
 
 
-def judged(own: Study, options: Options, foreign: Foreign) -> Report:
+def judged(
+    own: Packed[Study], buffers: Mapping[str, str], options: Options, pause: Pause, foreign: Foreign
+) -> Found | None:
+    """What is found in a file by all that is known of its uses."""
+    return _found(report_on(own, options, pause, foreign), Files(buffers))
+
+
+def report_on(own: Packed[Study], options: Options, pause: Pause, foreign: Foreign) -> Report:
     """What there is to say about a file by all that is known of its uses."""
     from biaslens.lint import report_of
 
-    return report_of(own, options, foreign.at(own.source))
+    study = own.value(pause)
+    return report_of(study, options, foreign.at(study.source, pause))
+
+
+def _found(report: Report, files: Files) -> Found | None:
+    if not (report.findings or report.problems):
+        return None
+    places = {place.path for finding in report.findings for place, _ in finding.related} - {report.source.path}
+    texts = {path: source.text for path in places if isinstance(source := files.read(path), Source)}
+    findings = tuple(replace(finding, site=None) for finding in report.findings)
+    return Found(report.source, findings, report.problems, texts)
 
 
 def _edit_between(old: Source, new: Source) -> Edit | None:

@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from biaslens.lsp.studies import NO_USES, Foreign, Look, Studied
-from biaslens.text import Source
+from biaslens.lsp.packed import Packed
+from biaslens.lsp.studies import NO_USES, Foreign, Found, Look, Studied
 
 if TYPE_CHECKING:
-    from biaslens.lint import Report
-    from biaslens.rules.rule import Finding
     from biaslens.verdicts import Use
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The findings of a file, with the texts that they speak of: its own, and those of related places by path."""
-
-    source: Source
-    findings: tuple[Finding, ...]
-    related: Mapping[str, str]
 
 
 class Tree:
@@ -61,14 +49,12 @@ class Tree:
         self._foreign.pop(path, None)
         return self._without(path)
 
-    def tell(self, path: str, report: Report | None) -> None:
+    def tell(self, path: str, found: Found | None) -> None:
         """Effect: takes what was found in a file."""
-        if report is None or not report.findings:
+        if found is None or not found.findings:
             self._found.pop(path, None)
-            return
-        related = {place.path for finding in report.findings for place, _ in finding.related} - {path}
-        texts = {other: source.text for other in related if (source := self.source(other)) is not None}
-        self._found[path] = Found(report.source, report.findings, texts)
+        else:
+            self._found[path] = found
 
     def found(self, path: str) -> Found | None:
         """What was found in a file, None where it is nothing."""
@@ -82,11 +68,6 @@ class Tree:
         """What is known of a file."""
         return self._studied.get(path)
 
-    def source(self, path: str) -> Source | None:
-        """The text of a file as it was followed, if its layers matter to anyone."""
-        known = self._studied.get(path)
-        return known.own.source if known is not None and known.own is not None else None
-
     def is_used(self, path: str) -> bool:
         """Whether other files use its layers."""
         return bool(self._users.get(path))
@@ -96,8 +77,13 @@ class Tree:
         if not self.is_used(path):
             return NO_USES
         if path not in self._foreign:
-            self._foreign[path] = Foreign(tuple(self._uses(path)), self.source(path))
+            known = self._studied.get(path)
+            self._foreign[path] = Foreign(tuple(self._uses(path)), known.own if known is not None else None)
         return self._foreign[path]
+
+    def let_go(self, path: str) -> None:
+        """Effect: keeps no more of the uses of a file's layers than that they can be found again."""
+        self._foreign.pop(path, None)
 
     def resting_on(self, looks: Mapping[str, Look]) -> list[str]:
         """The files that have to be followed again because something that they rest on is another by now."""
@@ -111,7 +97,7 @@ class Tree:
         """All that anything rests on."""
         return {path for known in self._studied.values() for path in known.seen}
 
-    def _uses(self, path: str) -> Iterator[tuple[int, tuple[Use, ...]]]:
+    def _uses(self, path: str) -> Iterator[tuple[int, Packed[tuple[Use, ...]]]]:
         for user in self.files:  # in the order of the command line, so that both count alike
             known = self._studied.get(user) if user in self._users[path] else None
             if known is not None:

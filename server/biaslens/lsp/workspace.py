@@ -11,15 +11,13 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
-from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from biaslens.lsp.studies import Foreign, Look, Pause, Studied, look
-from biaslens.lsp.tree import Found, Tree
+from biaslens.lsp.studies import Foreign, Found, Look, Pause, Studied, look
+from biaslens.lsp.tree import Tree
 
 if TYPE_CHECKING:
-    from biaslens.lint import Report
     from biaslens.lsp.session import Session
     from biaslens.options import Options
 
@@ -208,6 +206,7 @@ class Workspace:
             if self._timer is not None:
                 self._timer.cancel()
             if path not in self._session.documents:  # it was closed
+                self._tree.let_go(path)
                 self._typing_paused()
             else:
                 self._timer = asyncio.get_running_loop().call_later(TYPING_PAUSE, self._typing_paused)
@@ -259,8 +258,13 @@ class Workspace:
             self._to_study[path] = None
             self._go_on()
             return
-        own, load, options, foreign = study.own, self._session.load, self._session.options_for(path), self.foreign(path)
-        self._run((path,), lambda _: load().judge(own, options, foreign), partial(self._tell, path))
+        own, session, foreign = study.own, self._session, self.foreign(path)
+        load, buffers, options = session.load, session.buffers(), session.options_for(path)
+        self._run(
+            (path,),
+            lambda pause: (load().judge(own, buffers, options, pause, foreign),),
+            lambda result: self._tell(path, result[0]),
+        )
 
     def _run(self, paths: tuple[str, ...], job: Callable[[Pause], T], then: Callable[[T], None]) -> None:
         """Hands a job about some files to the worker, and goes on when it is done."""
@@ -315,8 +319,8 @@ class Workspace:
         for path in looks:
             self._told(path)
 
-    def _take_study(self, result: tuple[Studied, Report | None]) -> None:
-        study, report = result
+    def _take_study(self, result: tuple[Studied, Found | None]) -> None:
+        study, found = result
         path = study.path
         if path not in self._tree.files:
             return
@@ -327,15 +331,15 @@ class Workspace:
         known = self._looks.keys() & study.seen.keys()
         self._to_look_at.update((other, None) for other in known if not study.rests_on(other, self._looks[other]))
         if is_first or study.own is None:
-            self._tell(path, report)
+            self._tell(path, found)
         else:
             self._to_judge[path] = None
 
-    def _tell(self, path: str, report: Report | None) -> None:
+    def _tell(self, path: str, found: Found | None) -> None:
         if path in self._tree.files:
-            self._tree.tell(path, report)
-            if report is not None:
-                self._session.report_problems(report)
+            self._tree.tell(path, found)
+            if found is not None:
+                self._session.report_problems(found.problems)
             self._told(path)
 
     def _told(self, path: str) -> None:

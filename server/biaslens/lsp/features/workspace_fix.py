@@ -18,6 +18,7 @@ from biaslens.lsp.session import Checked, Session
 
 if TYPE_CHECKING:
     from biaslens.lint import Study
+    from biaslens.lsp.packed import Packed
     from biaslens.lsp.studies import Foreign
     from biaslens.options import Options
 
@@ -87,7 +88,7 @@ async def offered(checked: Checked, context: types.CodeActionContext, session: S
     return [types.CodeAction(TITLE, KIND, command=types.Command(TITLE, COMMAND))]
 
 
-def _studies(session: Session) -> Sequence[tuple[Study, Options, Foreign]]:
+def _studies(session: Session) -> Sequence[tuple[Packed[Study], Options, Foreign]]:
     found = session.workspace.studies()
     return [(known.own, session.options_for(known.path), foreign) for known, foreign in found if known.own is not None]
 
