@@ -56,6 +56,8 @@ def test_without_settings_the_defaults_hold(sent: object) -> None:
         ("maxRuns", True, "The setting 'maxRuns' must be a positive number."),
         ("codeLens", 1, "The setting 'codeLens' must be true or false."),
         ("code_lens", "on", "The setting 'code_lens' must be true or false."),
+        ("diagnosticMode", "all", "The setting 'diagnosticMode' must be one of openFilesOnly, workspace, off."),
+        ("diagnostic_mode", ["off"], "The setting 'diagnostic_mode' must be one of openFilesOnly, workspace, off."),
         ("analysis", True, "There is no setting named 'analysis'."),
     ],
 )
@@ -72,7 +74,10 @@ def test_what_is_absent_or_null_is_as_at_the_start() -> None:
         (),
     )
     assert options_from(None, start) == (start, ())
-    assert options_from({"ignore": [], "inlayHints": False}, start) == (Options(max_runs=3), ())
+    assert options_from({"ignore": [], "inlayHints": False, "diagnosticMode": "openFilesOnly"}, start) == (
+        Options(max_runs=3),
+        (),
+    )
 
 
 def test_groups_of_settings_are_somebody_elses() -> None:

@@ -21,7 +21,7 @@ from biaslens.verdicts import Use, sites_of
 def follow(program: Program, pause: Callable[[], None] = go_on) -> Followed:
     """What becomes of the bias of every affine layer on every path.
 
-    pause: called between paths, as `World.pause` is between runs.
+    pause: called between paths; it may raise.
     """
 
     def uses_of(run: Run) -> Iterator[Use]:

@@ -53,8 +53,7 @@ def lint(
 ) -> Report:
     """Parses, follows and judges one file. Never touches the disk except through `files`.
 
-    others: uses of its layers in other files. pause: called now and then while nothing is half done; only what it
-    raises is raised here.
+    others: uses of its layers in other files. pause: called every now and then; only what it raises is raised here.
     """
     return report_of(study(source, World(files, options, pause)), options, others)
 

@@ -337,7 +337,8 @@ class Workspace:
 
     def _tell(self, path: str, found: Found | None) -> None:
         if path in self._tree.files:
-            self._tree.tell(path, found)
+            # The cells of a notebook are documents of their own; closed, it has none in which to show anything.
+            self._tree.tell(path, found if path.endswith(".py") else None)
             if found is not None:
                 self._session.report_problems(found.problems)
             self._told(path)

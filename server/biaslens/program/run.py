@@ -41,6 +41,9 @@ MAX_DEPTH = 60
 
 NO_TESTS: Mapping[str, Test] = MappingProxyType({})
 
+STEPS_BETWEEN_PAUSES = 500
+"""They take some milliseconds."""
+
 MAX_ASIDE = 2_000
 """What a decorator may cost."""
 
@@ -68,7 +71,7 @@ def go_on() -> None:
 class World:
     """What all runs of one trace share: files, options, parsed modules and their globals.
 
-    pause: called between runs, when nothing is half done; it may take its time, or raise Stopped.
+    pause: called every now and then. It may take its time, or raise Stopped; then this world is of no use any more.
     declared: what the user says of code of their own.
     star_providers: the modules from which star imports bring names, by (file, name).
     questions_of_modules: keys of questions that code of module level asks. module_runs: in which globals are
@@ -164,6 +167,7 @@ class Run:
     depth: int = 0
 
     def __post_init__(self) -> None:
+        self._pause_at = 0
         self._ranks: dict[int, tuple[int | None, int]] = {}
         self._tensors: dict[Hashable, Tensor] = {}
         self._biases: dict[Var, LayerState] = {}
@@ -217,6 +221,9 @@ class Run:
         self.steps += count
         if self.steps > self.max_steps:
             raise BudgetExceeded
+        if self.steps > self._pause_at:
+            self._pause_at = self.steps + STEPS_BETWEEN_PAUSES
+            self.world.pause()
 
     # --- questions --------------------------------------------------------------------------------------------------
 

@@ -122,7 +122,6 @@ class _Entry:
 
     def run(self, forced: Mapping[str, str]) -> Run:
         """One run with some answers forced."""
-        self.world.pause()
         shared = module_run(self.world, forced)
         run = Run(self.world, dict(forced), self.max_steps - self.steps, shared)
         try:

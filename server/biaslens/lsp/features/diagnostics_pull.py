@@ -34,9 +34,10 @@ def register(server: LanguageServer, session: Session) -> None:
         found = shown_of(path, session)
         if found is None:
             return types.RelatedFullDocumentDiagnosticReport([])
-        if found.result_id is not None and params.previous_result_id == found.result_id:
-            return types.RelatedUnchangedDocumentDiagnosticReport(found.result_id)
-        return types.RelatedFullDocumentDiagnosticReport(found.items, result_id=found.result_id)
+        result_id = found.result_id
+        if result_id is not None and params.previous_result_id == result_id:
+            return types.RelatedUnchangedDocumentDiagnosticReport(result_id)
+        return types.RelatedFullDocumentDiagnosticReport(found.items, result_id=result_id)
 
     def refresh(checked: Checked, before: Checked | None) -> None:
         # The client asks for a document that it changed itself; that a result changed without that it cannot know.

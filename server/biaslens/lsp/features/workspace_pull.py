@@ -112,22 +112,22 @@ class _Request:
                 self._todo[path] = None
                 continue
             uri, before = self.shows.get(path, (found.uri, None))
-            if found.result_id != before:
-                items.append(_full(uri, found))
-                self._named.discard(path)
+            now = found.result_id
+            if now != before:
+                items.append(_full(uri, now, found))
             elif before is not None and path in self._named:
-                self._named.discard(path)
                 self._same.append(_unchanged(uri, before, found))
-            self.shows[path] = (uri, found.result_id)
+            self._named.discard(path)
+            self.shows[path] = (uri, now)
         if items:
             items += self._same
             self._same = []
         return items
 
 
-def _full(uri: str, found: Shown) -> types.WorkspaceFullDocumentDiagnosticReport:
+def _full(uri: str, result_id: str | None, found: Shown) -> types.WorkspaceFullDocumentDiagnosticReport:
     return types.WorkspaceFullDocumentDiagnosticReport(
-        uri=uri, items=found.items, version=found.version, result_id=found.result_id
+        uri=uri, items=found.items, version=found.version, result_id=result_id
     )
 
 
