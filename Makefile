@@ -8,18 +8,22 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 CODE := $(wildcard server tests examples benchmarks docs)
 
-.PHONY: help run test lint format docs clean
+.PHONY: help run test soak lint format docs clean
 
 help:
 	@echo "make run     check examples/, or FILES=...     make test    everything that has to pass"
 	@echo "make lint    style and types only              make format  rewrite the code in the project's style"
-	@echo "make docs    write the generated pages         make clean   remove .venv and all caches"
+	@echo "make docs    write the generated pages         make soak    the long tests in full length (half an hour)"
+	@echo "make clean   remove .venv and all caches"
 
 run: $(VENV)/.installed
 	@$(BIN)/biaslens check --exit-zero $(FILES)
 
 test: lint
 	$(BIN)/python -m pytest -n 2
+
+soak: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n 2 --soak tests/test_soak.py
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check $(CODE)

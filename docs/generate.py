@@ -7,6 +7,7 @@ from pathlib import Path
 
 from docs.hovers import hover_pages
 
+from biaslens.configuration import reference
 from biaslens.rules.page import page
 from biaslens.rules.registry import RULES
 from biaslens.rules.rule import Rule
@@ -24,7 +25,7 @@ def pages() -> Mapping[str, str]:
 
     A further folder is one more function here and a line about it in `_ABOUT`.
     """
-    inner = {**_rules(), **hover_pages()}
+    inner = {**_rules(), **hover_pages(), **_configuration()}
     return {"README.md": _index(inner), **inner}
 
 
@@ -54,6 +55,88 @@ def _rules() -> dict[str, str]:
     return {f"rules/{rule.code}.md": _mark(_home(rule)) + page(rule) for rule in RULES}
 
 
+def _configuration() -> dict[str, str]:
+    page = _CONFIGURATION.replace("TABLE", reference.table()).replace("SECTIONS", reference.sections())
+    return {
+        "configuration.md": _mark("server/biaslens/options.py and docs/generate.py") + page,
+        "biaslens.schema.json": reference.schema_text(),
+    }
+
+
+_CONFIGURATION = """\
+# Configuration
+
+Nothing has to be configured. What you choose stands in a file, on the command line, or in the settings of your editor;
+`biaslens config` lists what there is, and the table below has all of it.
+
+## Files
+
+In `pyproject.toml`:
+
+```toml
+[tool.biaslens]
+extend-select = ["BL203"]
+per-file-ignores = { "legacy/" = ["ALL"] }
+```
+
+or, without the table's name, in `biaslens.toml` or `.biaslens.toml`:
+
+```toml
+extend-select = ["BL203"]
+per-file-ignores = { "legacy/" = ["ALL"] }
+```
+
+For each Python file one configuration file holds: the nearest one in its folder or a folder above. In one folder
+`.biaslens.toml` wins over `biaslens.toml`, and that over `pyproject.toml`, which counts only if it has the table. Files
+are not merged. Paths and patterns are relative to the folder of the file that they are written in; patterns are those
+of `.gitignore`: `gen/` is any folder of that name, `/gen/` the one beside the configuration file, `*_pb2.py` any such
+file.
+
+`biaslens check --config FILE` uses that file for all (its paths are relative to the current folder), and
+`--isolated` uses none. `biaslens check --show-settings model.py` prints what holds for a file and where it was chosen:
+
+```console
+$ biaslens check --show-settings legacy/model.py
+# legacy/model.py: pyproject.toml
+select = ["BL1"]  # default
+extend-select = ["BL203"]  # pyproject.toml
+…
+```
+
+A file that cannot be used, or has a key that does not exist, ends a command with exit code 2 and says where:
+
+```console
+$ biaslens check --config wrong.toml
+wrong.toml:1:1: There is no key named 'selct'. Did you mean 'select'?
+```
+
+`biaslens config --schema` prints a JSON schema ([biaslens.schema.json](biaslens.schema.json)) with which editors
+complete and check these files.
+
+## Which choice wins
+
+Flags win over files, and files over the defaults. A choice replaces the weaker one, except that `ignore`, those that
+begin with `extend-`, and the entries of `like` and `severity` are added to it. `select` on the command line stands for
+itself: `ignore` and `extend-select` in files do not count then.
+
+In an editor, `biaslens.configurationPreference` decides: with `editorFirst` its settings win over files, with
+`filesystemFirst` files win, and with `editorOnly` there are only the settings. Paths in settings are relative to the
+workspace folder, and each workspace folder can have its own. Changes take effect at once, also in configuration files
+that are open and not saved. What is wrong in such a file is shown there, and what it said before stays in force.
+
+Files that `exclude` leaves out are passed over when a folder is checked, and are not diagnosed in editors. A file that
+the command line names is checked all the same, unless `--force-exclude` is given.
+
+## All options
+
+TABLE
+
+## The keys of a configuration file
+
+SECTIONS
+"""
+
+
 def _home(rule: Rule) -> str:
     return f"the docstring of server/{rule.check.__module__.replace('.', '/')}.py"
 
@@ -65,6 +148,7 @@ def _index(others: Collection[str]) -> str:
         "",
         "- [Choosing bias for a new architecture](choosing-bias.md): which layers need a bias, which do not, and why.",
         "  Begin here if you wonder about a `bias=False`.",
+        "- [Configuration](configuration.md): files, flags and settings, and what each of them chooses.",
         *(f"- [{name}]({name}/): {about}." for name, about in _ABOUT.items() if name in folders),
         "",
         "## Rules",

@@ -10,6 +10,12 @@ import pytest_asyncio
 
 from editor import Editor
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--soak` runs all of what is otherwise a sample."""
+    parser.addoption("--soak", action="store_true", help="run the soak tests in full length")
+
+
 PROFILES = ("vscode_139", "vscode_139 without pull", "nvim_0.11", "nvim_0.7", "eglot", "ale")
 
 

@@ -86,6 +86,7 @@ class Requests:
 
     refreshed: list[str] = field(default_factory=list[str])
     registered: list[types.Registration] = field(default_factory=list[types.Registration])
+    unregistered: list[str] = field(default_factory=list[str])
     edits: list[types.ApplyWorkspaceEditParams] = field(default_factory=list[types.ApplyWorkspaceEditParams])
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -95,12 +96,16 @@ class Requests:
         def register(params: types.RegistrationParams) -> None:
             self.registered += params.registrations
 
+        def unregister(params: types.UnregistrationParams) -> None:
+            self.unregistered += [one.id for one in params.unregisterations]
+
         def edit(params: types.ApplyWorkspaceEditParams) -> types.ApplyWorkspaceEditResult:
             self.edits.append(params)
             self.arrived.set()
             return types.ApplyWorkspaceEditResult(applied=True)
 
         client.feature(types.CLIENT_REGISTER_CAPABILITY)(register)
+        client.feature(types.CLIENT_UNREGISTER_CAPABILITY)(unregister)
         client.feature(types.WORKSPACE_APPLY_EDIT)(edit)
         for method in (types.WORKSPACE_INLAY_HINT_REFRESH, types.WORKSPACE_CODE_LENS_REFRESH):
             client.feature(method)(self._refresh(method))
@@ -142,7 +147,7 @@ class Editor:
         """Starts a server for a client of a recorded profile.
 
         settings: what it sends at the start. configuration: what it answers when it is asked for its settings.
-        folders: what it has open. abilities: what it says of itself besides its capabilities.
+        folders: of its workspace. abilities: what it says of itself besides its capabilities.
         """
         client, published, requests = _client(), Publications(), Requests()
         requests.register_with(client)
@@ -159,7 +164,7 @@ class Editor:
             types.InitializeParams(
                 capabilities=recorded,
                 initialization_options={"settings": settings or {}, **abilities},
-                workspace_folders=[types.WorkspaceFolder(folder.as_uri(), folder.name) for folder in folders] or None,
+                workspace_folders=[types.WorkspaceFolder(folder.as_uri(), folder.name) for folder in folders],
             )
         )
         return cls(client, published, requests, recorded, answer)
@@ -221,6 +226,11 @@ class Editor:
         """Changes the settings: the editor keeps them to be asked for, and sends them."""
         self.client.set_configuration({"biaslens": settings})
         self.client.workspace_did_change_configuration(types.DidChangeConfigurationParams({"biaslens": settings}))
+
+    def tell_of_changes(self, *paths: Path) -> None:
+        """Says that files have changed on disk."""
+        events = [types.FileEvent(path.as_uri(), types.FileChangeType.Changed) for path in paths]
+        self.client.workspace_did_change_watched_files(types.DidChangeWatchedFilesParams(events))
 
     async def hints(self, uri: str, start: int = 0, end: int | None = None) -> Sequence[types.InlayHint]:
         """The inlay hints of a part of a document."""

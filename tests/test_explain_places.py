@@ -164,7 +164,7 @@ def test_a_call_is_about_the_layer_that_it_applies() -> None:
     assert others.format("`conv1`") in said("self.conv2(x", FACTORY)
 
 
-def test_pictures_stand_below_the_verdict_for_readers_who_can_see_them() -> None:
+def test_pictures_stand_below_the_advice_for_readers_who_can_see_them() -> None:
     made = report(NET)
     offset = made.source.text.index("nn.Conv2d(3, 64")
     plain = hover(made, offset)
@@ -172,8 +172,8 @@ def test_pictures_stand_below_the_verdict_for_readers_who_can_see_them() -> None
     assert plain is not None
     assert drawn is not None
     assert drawn.lines == plain.lines
-    assert drawn.paragraphs[:1] + drawn.paragraphs[2:] == plain.paragraphs
-    assert drawn.paragraphs[1].startswith(
+    assert drawn.paragraphs[:2] + drawn.paragraphs[3:] == plain.paragraphs
+    assert drawn.paragraphs[2].startswith(
         "![conv1 → max_pool2d → bn1: the bias is subtracted at bn1](data:image/svg+xml"
     )
 
@@ -280,3 +280,21 @@ class Net(nn.Module):
 """
     names = [re.findall(r"`(layers\[\d\])` \(Conv2d", entry) for entry in said("return self.layers(", text)]
     assert names == [["layers[0]"], ["layers[3]"]]
+
+
+def test_a_softmax_names_the_bias_of_which_it_cancels_a_part() -> None:
+    text = """\
+class Attention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.qkv = nn.Linear(16, 48)
+
+    def forward(self, x):
+        q, k, v = self.qkv(x).chunk(3, dim=-1)
+        return F.softmax(q @ k.transpose(-2, -1), dim=-1) @ v
+"""
+    line = line_of("self.qkv = ", text)
+    assert said("F.softmax(", text)[0] == (
+        f"`softmax` cancels a part of the bias of `qkv` (line {line}), a third; keep the rest."
+    )
+    assert not any("cancels no bias" in line for line in said("F.softmax(", text))

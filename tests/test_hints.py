@@ -55,7 +55,7 @@ def report(text: str) -> Report:
 def all_hints(text: str) -> dict[str, Hint]:
     """The hints by the code in front of each: its line, from the name on."""
     made = report(text)
-    found = hints(made.flow, Span(0, len(made.source.text)))
+    found = hints(made.flow, made.source, Span(0, len(made.source.text)))
     assert [hint.offset for hint in found] == sorted(hint.offset for hint in found)
     before = [made.source.text[: hint.offset].rpartition("\n")[2].strip() for hint in found]
     return dict(zip(before, found, strict=True))
@@ -145,12 +145,68 @@ class Block(nn.Module):
     assert max(map(len, labels)) == LENGTH
 
 
+def test_a_hint_stands_behind_what_closes_at_the_end_of_its_line() -> None:
+    text = """\
+class Net(nn.Module):
+    def __init__(self, depth):
+        super().__init__()
+        self.main = nn.Sequential(
+            nn.Conv2d(3, 8, 3),
+            nn.Tanh(), nn.Conv2d(8, 8, 3), nn.BatchNorm2d(8),
+            nn.Conv2d(8, 8, 3, padding=(1, 1)),  # the last
+        )
+        self.more = nn.ModuleList([nn.Conv2d(8, 8, 1)])
+        self.more.append(nn.Conv2d(
+            8, 8, 1))
+
+    def forward(self, x):
+        return self.more[1](torch.relu(self.more[0](torch.relu(self.main(x)))))
+"""
+    assert [*all_hints(text)] == [
+        "nn.Conv2d(3, 8, 3),",
+        "nn.Tanh(), nn.Conv2d(8, 8, 3)",
+        "nn.Conv2d(8, 8, 3, padding=(1, 1)),",
+        "self.more = nn.ModuleList([nn.Conv2d(8, 8, 1)])",
+        "8, 8, 1))",
+    ]
+
+
+def test_a_layer_that_is_held_by_its_place_is_called_by_its_class() -> None:
+    text = """\
+net = nn.Sequential(
+    nn.Linear(2, 3),
+    nn.Tanh(),
+    nn.Linear(3, 4),
+    nn.Linear(4, 5),
+)
+"""
+    labels = [hint.label for hint in all_hints(text).values()]
+    assert labels == ["bias: needed by Tanh", "bias: absorbed by Linear", "bias: reaches the output"]
+
+
+def test_a_condition_looks_in_a_tooltip_as_in_the_code() -> None:
+    text = """\
+class Net(nn.Module):
+    def __init__(self, __kind__):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3)
+        self.norm = nn.BatchNorm2d(8) if __kind__ == '<b>' else nn.Identity()
+
+    def forward(self, x):
+        return torch.relu(self.norm(self.conv(x)))
+"""
+    (found,) = all_hints(text).values()
+    assert found.label == "bias: cancelled by norm if __kind__…"
+    assert found.tooltip.endswith(r"when \_\_kind\_\_ == '\<b>'.")
+    assert found.plain.endswith("when __kind__ == '<b>'.")
+
+
 def test_only_the_part_asked_for_is_answered() -> None:
     made = report(NET)
-    whole = hints(made.flow, Span(0, len(made.source.text)))
+    whole = hints(made.flow, made.source, Span(0, len(made.source.text)))
     second = whole[1]
-    assert hints(made.flow, Span(second.offset, second.offset)) == (second,)
-    assert hints(made.flow, Span(0, whole[0].offset - 1)) == ()
+    assert hints(made.flow, made.source, Span(second.offset, second.offset)) == (second,)
+    assert hints(made.flow, made.source, Span(0, whole[0].offset - 1)) == ()
 
 
 def test_layers_that_another_file_makes_have_no_hint_here() -> None:
@@ -158,5 +214,5 @@ def test_layers_that_another_file_makes_have_no_hint_here() -> None:
     files = Files({"/project/blocks.py": block})
     text = "from torch import nn\nfrom blocks import Block\n\n\nnet = nn.Sequential(Block(), nn.Linear(8, 3))\n"
     made = lint(Source(PATH, text), files, Options())
-    (found,) = hints(made.flow, Span(0, len(text)))
-    assert text[: found.offset].endswith("nn.Linear(8, 3)")
+    (found,) = hints(made.flow, made.source, Span(0, len(text)))
+    assert text[: found.offset].endswith("nn.Linear(8, 3))")

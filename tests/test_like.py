@@ -198,7 +198,7 @@ def test_a_name_without_dots_means_no_installed_class() -> None:
     texts = {PATH: net("from mypkg.layers import MyNorm", norm="MyNorm(8)")}
     texts |= {f"{installed}{name}": text for name, text in PACKAGE.items()}
     for own, verdict in (("MyNorm", Verdict.UNKNOWN), ("mypkg.layers.MyNorm", Verdict.REDUNDANT)):
-        options = Options(like=((own, "torch.nn.BatchNorm2d"),), search_paths=(installed,))
+        options = Options(like=((own, "torch.nn.BatchNorm2d"),), src=(installed,))
         (found,) = lint(Source(PATH, texts[PATH]), Files(texts), options).flow.affine_sites
         assert found.verdict is verdict
 

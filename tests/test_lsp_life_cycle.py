@@ -3,78 +3,22 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
+from benchmarks.wire import Wire, started
 
 from editor import PATIENCE, SERVER
 
 
-@dataclass
-class Wire:
-    """A server process and its two pipes."""
-
-    process: subprocess.Popen[bytes]
-
-    def send_bytes(self, body: bytes) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
-        self.process.stdin.flush()
-
-    def notify(self, method: str, params: object = None) -> None:
-        self.send_bytes(json.dumps({"jsonrpc": "2.0", "method": method, "params": params}).encode())
-
-    def ask(self, number: object, method: str, params: object = None) -> dict[str, Any]:
-        """Sends a request and gives the next message that is an answer."""
-        self.send(number, method, params)
-        return self.answer()
-
-    def send(self, number: object, method: str, params: object = None) -> None:
-        message = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
-        self.send_bytes(json.dumps(message).encode())
-
-    def answer(self) -> dict[str, Any]:
-        while True:
-            message = self.read()
-            assert message is not None, "the server closed its output"
-            assert message.get("method") not in ("window/showMessage", "window/logMessage"), message
-            if "method" not in message:
-                return message
-
-    def read(self) -> dict[str, Any] | None:
-        """The next message, or None at the end; anything between two messages is an error."""
-        assert self.process.stdout is not None
-        length = 0
-        while (line := self.process.stdout.readline()) not in (b"\r\n", b""):
-            name, _, value = line.partition(b": ")
-            assert name in (b"Content-Length", b"Content-Type"), line
-            length = int(value) if name == b"Content-Length" else length
-        return json.loads(self.process.stdout.read(length)) if length else None
-
-    def initialize(self) -> dict[str, Any]:
-        answer = self.ask(0, "initialize", {"processId": None, "rootUri": None, "capabilities": {}})
-        self.notify("initialized", {})
-        return answer
-
-    def end(self) -> int:
-        """Waits for the process; its remaining output must be whole messages."""
-        while self.read() is not None:
-            pass
-        return self.process.wait(PATIENCE)
-
-
 @pytest.fixture
 def wire() -> Iterator[Wire]:
-    with subprocess.Popen(SERVER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        alarm = threading.Timer(PATIENCE, process.kill)
-        alarm.start()
-        yield Wire(process)
-        alarm.cancel()
+    with started(*SERVER) as wire:
+        process = wire.process
+        yield wire
         process.kill()
         assert process.stderr is not None
         assert process.stderr.read() == b""
@@ -152,6 +96,7 @@ def test_malformed_messages_are_refused_and_the_next_one_is_served(wire: Wire) -
     wire.notify("textDocument/didChange", {"textDocument": {"uri": 8}})
     wire.notify("textDocument/inventedByNobody", {})
     wire.notify("$/cancelRequest", {"id": 99})
+    wire.notify("$/cancelRequest", {"id": {"an": "object"}})
     wire.notify("textDocument/didClose", {"textDocument": {"uri": "file:///never/opened.py"}})
     wire.notify(
         "textDocument/didChange",
@@ -215,3 +160,61 @@ def test_initialize_is_answered_before_the_analysis_is_imported() -> None:
     loaded = set(printed.split())
     assert "pygls.lsp.server" in loaded
     assert not loaded & {"libcst", "torch", "biaslens.lint", "biaslens.explain", "biaslens.flow", "biaslens.program.ir"}
+
+
+def test_a_server_ends_with_the_process_that_its_client_names() -> None:
+    with started(sys.executable, "-c", "input()") as parent, started(*SERVER) as wire:
+        wire.ask(0, "initialize", {"processId": parent.process.pid, "capabilities": {}})
+        assert wire.ask(1, "textDocument/inventedByNobody")["error"]["code"] == -32601
+        parent.process.kill()
+        parent.process.wait(PATIENCE)
+        assert wire.process.wait(PATIENCE) == 1
+
+
+def test_optional_messages_are_answered_or_ignored(wire: Wire) -> None:
+    wire.initialize()
+    wire.notify("$/inventedByNobody", {"value": 1})
+    assert wire.ask(1, "$/inventedByNobody", {})["error"]["code"] == -32601
+    wire.notify("$/setTrace", {"value": "messages"})
+    wire.notify("$/progress", {"token": "nobody's", "value": {"kind": "end"}})
+    assert wire.ask(2, "shutdown") == {"jsonrpc": "2.0", "id": 2, "result": None}
+
+
+def test_a_client_that_traces_is_told_what_was_checked() -> None:
+    with started(*SERVER, "--log-level", "debug") as wire:
+        wire.ask(0, "initialize", {"processId": None, "capabilities": {}, "trace": "verbose"})
+        wire.notify("initialized", {})
+        item = {"uri": "file:///nowhere/a.py", "languageId": "python", "version": 7, "text": "import torch"}
+        wire.notify("textDocument/didOpen", {"textDocument": item})
+        seen: dict[str, list[str]] = {}
+        while not {"$/logTrace", "textDocument/publishDiagnostics"} <= seen.keys():
+            message = wire.read()
+            assert message is not None
+            seen.setdefault(message["method"], []).append(json.dumps(message["params"]))
+        assert "Checked version 7 of file:///nowhere/a.py in " in seen["$/logTrace"][0]
+        assert any("BiasLens" in entry and "serves" in entry for entry in seen["window/logMessage"])
+        wire.notify("exit")
+        assert wire.end() == 1
+        assert wire.process.stderr is not None
+        assert b"Info: BiasLens" in wire.process.stderr.read()
+
+
+def test_a_port_serves_one_client() -> None:
+    with started(*SERVER, "--tcp") as wire:
+        process = wire.process
+        assert process.stderr is not None
+        line = process.stderr.readline().decode()
+        host, _, port = line.removeprefix("BiasLens listens on ").strip().rstrip(".").partition(":")
+        assert host == "127.0.0.1"
+        with socket.create_connection((host, int(port)), PATIENCE) as client, client.makefile("rwb") as stream:
+            body = json.dumps(
+                {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"capabilities": {}}}
+            ).encode()
+            stream.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+            stream.flush()
+            length = int(stream.readline().split()[1])
+            while stream.readline() != b"\r\n":
+                pass
+            assert json.loads(stream.read(length))["result"]["serverInfo"]["name"] == "biaslens"
+        assert process.wait(PATIENCE) == 1
+        assert process.stderr.read() == b""

@@ -14,6 +14,7 @@ from lsprotocol import types
 from biaslens.flow import Flow
 from biaslens.lint import Report
 from biaslens.lsp.client import client_of
+from biaslens.lsp.configured import Configured
 from biaslens.lsp.documents import Document
 from biaslens.lsp.session import Analysis, Checked, Session
 from biaslens.options import Options
@@ -61,6 +62,10 @@ class Fixture:
 
     def fail(self, *_: object) -> Any:
         raise ZeroDivisionError
+
+    def choose(self, options: Options) -> None:
+        self.session.configured = Configured({}, options)
+        self.session.reconfigure()
 
     def put(self, text: str, version: int = 1, path: str = "/a.py") -> Document:
         document = Document(f"file://{path}", path, version, text)
@@ -258,13 +263,13 @@ async def test_other_options_for_the_analysis_check_all_documents_again() -> Non
     documents = [fixture.put("bias", path=path) for path in ("/a.py", "/b.py")]
     await asyncio.gather(*map(fixture.session.checked, documents))
     shown = Options(inlay_hints=True, code_lens=True)
-    fixture.session.configure(shown)
+    fixture.choose(shown)
     assert [await fixture.session.checked(document) for document in documents] == fixture.results
     assert len(fixture.linted) == 2
-    fixture.session.configure(Options(max_runs=1))
+    fixture.choose(Options(max_runs=1))
     await asyncio.gather(*map(fixture.session.checked, documents))
     assert len(fixture.linted) == 4
-    fixture.session.configure(Options(max_runs=1))
+    fixture.choose(Options(max_runs=1))
     assert seen == [(Options(), shown), (shown, Options(max_runs=1))]
     assert fixture.session.options_for("/a.py") == Options(max_runs=1)
 
@@ -274,7 +279,7 @@ async def test_what_is_kept_over_broken_syntax_is_what_the_rules_of_now_would_fi
     await fixture.session.checked(fixture.put("x = 1\nbias = 2\n"))
     broken = fixture.put("x = (\nbias = 2\n", 2)
     for ignore, count in (((), 1), (("BL101",), 0)):
-        fixture.session.configure(Options(ignore=ignore))
+        fixture.choose(Options(ignore=ignore))
         checked = await fixture.session.checked(broken)
         assert checked is not None
         assert len(checked.findings) == count

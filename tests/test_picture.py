@@ -19,7 +19,7 @@ from biaslens.algebra.axes import axes
 from biaslens.algebra.outcome import Shift, Term
 from biaslens.explain.drawing import COLOURS
 from biaslens.explain.lettering import shortened, width
-from biaslens.explain.picture import MAX_WIDTH, alternative, data_uri, image, picture
+from biaslens.explain.picture import MAX_WIDTH, SMALLEST, alternative, data_uri, image, picture
 from biaslens.explain.variation import variations
 from biaslens.flow import Ending, Fate, Site
 from biaslens.lint import lint
@@ -282,6 +282,32 @@ def test_long_ways_are_cut_in_the_middle() -> None:
     six = replace(fate, trail=(*fate.trail[:5], fate.trail[-1]), varies=fate.varies[:5])
     assert len(boxes(picture(site, six))) == 6
     assert ["…"] not in boxes(picture(site, six))
+
+
+def test_with_long_names_fewer_steps_are_shown_so_that_they_can_be_read() -> None:
+    def shown(steps: int) -> list[str]:
+        site, fate = way("conv", model(*steps_of(steps), conv="Conv2d(3, 8, 3)", norm="BatchNorm2d(8)"))
+        long = [replace(step, label=f"{number}_{'long' * 9}") for number, step in enumerate(fate.trail)]
+        fate = replace(fate, trail=tuple(long))
+        svg = picture(site, fate)
+        check_layout(svg)
+        size = re.search(r"width=(\d+),", image(site, fate))
+        assert size is not None
+        assert int(size[1]) >= SMALLEST * float(parsed(svg).attrib["width"]) - 1
+        return [names[0][:1] for names in boxes(svg)]
+
+    def steps_of(number: int) -> list[str]:
+        return ["x = self.conv(x)", *["x = x + 1"] * (number - 2), "x = self.norm(x)"]
+
+    assert shown(4) == ["0", "1", "2", "3"]
+    assert shown(5) == ["0", "1", "2", "3", "4"]
+    assert shown(6) == ["0", "1", "…", "4", "5"]
+
+
+def test_a_bias_that_is_taken_over_stands_beside_the_one_that_takes_it() -> None:
+    found = [frame for frame in frames(parsed(picture(*way("absorbed")))) if frame.kind in ("mark", "badge")]
+    assert [frame.kind for frame in found] == ["mark", "badge", "mark", "badge"]
+    assert not [(one, two) for one, two in combinations(found, 2) if one.overlaps(two)]
 
 
 def test_a_bias_that_code_replaces_has_a_picture_without_steps() -> None:

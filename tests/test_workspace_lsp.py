@@ -286,6 +286,18 @@ async def test_an_ignored_file_goes_and_comes_back(tmp_path: Path) -> None:
         assert folder.counts == {"model.py": 1}
 
 
+async def test_configuration_files_hold_for_files_that_nobody_opened(tmp_path: Path) -> None:
+    async with opened(tmp_path, {"model.py": MODEL, "old/model.py": MODEL}) as folder:
+        await folder.poll()
+        assert folder.counts == {"model.py": 1, "old/model.py": 1}
+        folder.write("biaslens.toml", 'exclude = ["old/"]\n')
+        folder.changed("biaslens.toml", kind=types.FileChangeType.Created)
+        await folder.until(lambda: folder.counts == {"model.py": 1})
+        folder.write("biaslens.toml", 'ignore = ["BL101"]\n')
+        folder.changed("biaslens.toml")
+        await folder.until(lambda: folder.counts == {})
+
+
 async def test_what_depends_on_a_file_follows_its_changes_and_its_renaming(tmp_path: Path) -> None:
     async with opened(tmp_path, CHAIN) as folder:
         editor, user = folder.editor, folder.uri("normalised.py")
@@ -332,9 +344,11 @@ async def test_folders_come_and_go(tmp_path: Path) -> None:
         event = types.WorkspaceFoldersChangeEvent([], [added])
         folder.editor.client.workspace_did_change_workspace_folders(types.DidChangeWorkspaceFoldersParams(event))
         await folder.until(lambda: folder.counts == {"first/model.py": 1})
-        watched = [r for r in folder.editor.requests.registered if r.method == types.WORKSPACE_DID_CHANGE_WATCHED_FILES]
+        requests = folder.editor.requests
+        watched = [one for one in requests.registered if one.id == "biaslens/pythonFiles"]
         patterns = [cast("Any", registration.register_options)["watchers"] for registration in watched]
         assert [len(one) for one in patterns] == [2, 4, 2]
+        assert requests.unregistered == ["biaslens/pythonFiles"] * 2
 
 
 async def test_clients_that_do_not_ask_are_told(tmp_path: Path) -> None:
@@ -367,7 +381,7 @@ async def test_clients_that_watch_nothing_are_looked_after_when_a_document_is_sa
         editor, uri = folder.editor, folder.uri("model.py")
         editor.open(uri, "from norms import Norm\n" + MODEL.replace("nn.BatchNorm2d", "Norm"))
         assert len(await editor.diagnostics(uri)) == 1
-        assert not [r for r in editor.requests.registered if r.method == types.WORKSPACE_DID_CHANGE_WATCHED_FILES]
+        assert editor.requests.registered == []
         folder.write("norms.py", norms.replace("BatchNorm2d", "Identity"))
         editor.client.text_document_did_save(types.DidSaveTextDocumentParams(types.TextDocumentIdentifier(uri)))
         while await editor.diagnostics(uri):

@@ -15,6 +15,7 @@ from lsprotocol import types
 
 from biaslens.lint import Report, lint, lint_all, report_of, study
 from biaslens.lsp.client import client_of
+from biaslens.lsp.configured import ELSEWHERE
 from biaslens.lsp.documents import Document
 from biaslens.lsp.packed import packed
 from biaslens.lsp.session import Session, installed_analysis
@@ -60,8 +61,12 @@ class Fixture:
             CLIENT, self.options, lambda: replace(real, study=self.study, lint=self.lint), self.logged.append
         )
         self.session.workspace.listeners.append(lambda path: self.told.append(Path(path).name))
-        self.session.workspace.folders = [str(self.folder)]
+        self.session.configured.enter([str(self.folder)])
         self.session.begin()
+
+    def configure(self, **settings: object) -> None:
+        self.session.configured.choose({ELSEWHERE: settings})
+        self.session.reconfigure()
 
     def study(
         self, path: str, buffers: Mapping[str, str], options: Options, pause: Pause, foreign: Foreign, is_used: bool
@@ -286,10 +291,19 @@ async def test_nothing_is_followed_until_it_is_wanted_and_nothing_is_kept_after(
         assert fixture.found == by_the_command_line(tmp_path)
     await fixture.settled()
     assert fixture.found == set()
-    fixture.session.configure(MODE)
+    fixture.configure(diagnosticMode="workspace")
     await fixture.settled()
     assert fixture.found == by_the_command_line(tmp_path)
-    fixture.session.configure(replace(MODE, ignore=("BL101",)))
+    fixture.followed.clear()
+    fixture.configure(diagnosticMode="workspace", ignore=["BL101"])
+    await fixture.settled()
+    assert fixture.found == set()
+    assert fixture.followed == [], "it is judged again, no more"
+    fixture.configure(diagnosticMode="workspace", maxRuns=2)
+    await fixture.settled()
+    assert fixture.followed == ["net.py"]
+    assert len(fixture.found) == 1
+    fixture.configure(diagnosticMode="workspace", exclude=["net.py"])
     await fixture.settled()
     assert fixture.found == set()
 

@@ -147,6 +147,7 @@ class NormUse:
 
     location: its constructor call for a layer, its call for a function. label: `bn1`, `softmax`. name: of its class or
     function. centres: somewhere it subtracts a mean of what comes in; a norm in eval mode does not.
+    cancels_parts_of: the layers of whose biases it cancels a part.
     """
 
     location: Location
@@ -156,6 +157,7 @@ class NormUse:
     cancels: tuple[Location, ...]
     reads: tuple[Location, ...]
     centres: bool = True
+    cancels_parts_of: tuple[Location, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

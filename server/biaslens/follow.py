@@ -256,6 +256,7 @@ def _norm_uses(program: Program, uses: Sequence[Use]) -> tuple[NormUse, ...]:
     centring: set[Location] = set()
     cancels: dict[Location, set[Location]] = {}
     reads: dict[Location, set[Location]] = {}
+    parts: dict[Location, set[Location]] = {}
     calls: dict[Location, set[Location]] = {}
     for run in program.runs:
         for path in run.paths:
@@ -273,6 +274,9 @@ def _norm_uses(program: Program, uses: Sequence[Use]) -> tuple[NormUse, ...]:
             place, _, _ = _norm_place(fate.end, use.path.layers)
             if place in found:
                 (cancels if fate.ending is Ending.CANCELLED else reads).setdefault(place, set()).add(use.layer.site)
+        for fate in (fate for _, fates in use.parts for fate in fates if fate.end is not None):
+            place, _, _ = _norm_place(fate.trail[-1], use.path.layers)
+            parts.setdefault(place, set()).add(use.layer.site)
     return tuple(
         NormUse(
             place,
@@ -282,6 +286,7 @@ def _norm_uses(program: Program, uses: Sequence[Use]) -> tuple[NormUse, ...]:
             tuple(sorted(cancels.get(place, ()))),
             tuple(sorted(reads.get(place, ()))),
             place in centring,
+            tuple(sorted(parts.get(place, ()))),
         )
         for place, (label, name) in sorted(found.items())
     )

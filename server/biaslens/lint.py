@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from biaslens.flow import Flow
 from biaslens.follow import Followed, follow, judged
@@ -18,6 +19,9 @@ from biaslens.syntax.files import Files
 from biaslens.syntax.suppressions import Suppressions
 from biaslens.text import Problem, Source
 from biaslens.verdicts import Use
+
+OptionsFor: TypeAlias = Callable[[str], Options]
+"""Gives the options of a file by its absolute name."""
 
 RECURSION_LIMIT = 4000
 """Frames for the deepest chain of calls and imports that is followed; within the stack of a thread on every Python."""
@@ -59,14 +63,15 @@ def lint(
 
 
 def lint_all(
-    paths: Sequence[str], files: Files, options: Options, pause: Callable[[], None] = go_on
+    paths: Sequence[str], files: Files, options: Options | OptionsFor, pause: Callable[[], None] = go_on
 ) -> Iterator[Report | Problem]:
     """Several files, each judged by all uses of its layers that are found in any of them; in the order of the paths.
 
-    pause: as `lint` has it.
-    A Problem stands for a file that cannot be read. The reports hold no equations, which many files have too many of.
+    options: for all files, or those of each. pause: as `lint` has it. A Problem stands for a file that cannot be read.
+    The reports hold no equations, which many files have too many of.
     """
-    world = World(files, options, pause)
+    options_for = by_file(options)
+    worlds: dict[Options, World] = {}  # what was followed with other options means something else
     studies: list[Study | Problem] = []
     others: dict[str, list[Use]] = {}
     for path in paths:
@@ -74,17 +79,27 @@ def lint_all(
         if isinstance(source, Problem):
             studies.append(source)
             continue
-        own, elsewhere = without_equations(study(source, world))
+        following = options_for(path).following
+        if following not in worlds:
+            worlds[following] = World(files, following, pause)
+        own, elsewhere = without_equations(study(source, worlds[following]))
         studies.append(own)
         for use in elsewhere:
             others.setdefault(use.layer.site.path, []).append(use)
-        if world.size > MAX_MODULES:
-            world = World(files, options, pause)
+        if sum(world.size for world in worlds.values()) > MAX_MODULES:
+            worlds.clear()
     for item in studies:
         if isinstance(item, Problem):
             yield item
         else:
-            yield report_of(item, options, others.get(item.source.path, ()))
+            yield report_of(item, options_for(item.source.path), others.get(item.source.path, ()))
+
+
+def by_file(options: Options | OptionsFor) -> OptionsFor:
+    """The options of each file, where they are the same for all as well."""
+    if isinstance(options, Options):
+        return lambda _: options
+    return options
 
 
 MAX_MODULES = 600
@@ -125,7 +140,8 @@ def report_of(study: Study, options: Options, others: Sequence[Use] = ()) -> Rep
     """
     try:
         flow = judged(study.program, study.followed, others)
-        findings = judge(flow, options.selects, Suppressions(study.source), complete=not study.problems)
+        found = judge(flow, options.selects, Suppressions(study.source), complete=not study.problems)
+        findings = tuple(replace(one, severity=options.severity_of(one.code, one.severity)) for one in found)
         return Report(
             study.source, study.program, flow, findings, study.problems, options=options, others=tuple(others)
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from biaslens.lint import Report, lint_all
+from biaslens.lint import OptionsFor, Report, lint_all
 from biaslens.options import Options
 from biaslens.program.run import go_on
 from biaslens.repair import Repair, edited, edits_of, faults, fix_of, moved
@@ -55,16 +55,16 @@ def is_safe(_: Finding, fix: Fix) -> bool:
 def repaired(
     files: Sequence[Fixed],
     snapshot: Files,
-    options: Options,
+    options: Options | OptionsFor,
     wanted: Callable[[Finding, Fix], bool] = is_safe,
     pause: Callable[[], None] = go_on,
 ) -> tuple[Fixed, ...]:
     """The files with every wanted fix applied, in the same order. Writes nothing.
 
-    snapshot: what the reports of the files rest on; everything that did not change is taken from it. wanted: which
-    fixes to apply. After each round the changed files are judged anew, with the uses of their layers in other files. A
-    fix that left its finding, or brought a new one, is taken back and told as a problem; no fix should do that.
-    pause: as `lint` has it.
+    snapshot: what the reports of the files rest on; everything that did not change is taken from it. options: for all
+    files, or those of each. wanted: which fixes to apply. After each round the changed files are judged anew, with the
+    uses of their layers in other files. A fix that left its finding, or brought a new one, is taken back and told as a
+    problem; no fix should do that. pause: as `lint` has it.
     """
     states = {state.source.path: state for state in files}
     given_up: set[str] = set()
@@ -140,7 +140,7 @@ def _judged(
     states: Mapping[str, Fixed],
     chosen: Mapping[str, Sequence[Repair]],
     snapshot: Files,
-    options: Options,
+    options: Options | OptionsFor,
     pause: Callable[[], None],
 ) -> tuple[Files, dict[str, Report]]:
     """The files with some repairs, and what there is to say of each that changed."""

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from biaslens.cli.choices import Choices
 from biaslens.cli.console import Console
 from biaslens.cli.inputs import gather, note_if_empty, reports
 from biaslens.cli.writing import write
 from biaslens.lint import Report
-from biaslens.options import Options
 from biaslens.syntax.suppressions import Suppressions
 from biaslens.text import Problem, Source, Span
 
 
-def add_ignore(paths: tuple[str, ...], options: Options, console: Console) -> int:
+def add_ignore(paths: tuple[str, ...], choices: Choices, console: Console) -> int:
     """Adds the comments and says how many; 1 where a finding is left without one, 2 where nothing could be checked.
 
     A comment that silences nothing gets none: it is to be removed.
     """
-    inputs = gather(paths, None)
+    inputs = gather(paths, None, choices)
     note_if_empty(inputs, console)
-    found = list(reports(inputs, options, console))
+    found = list(reports(inputs, console))
     problems: list[Problem] = []
     lines = files = 0
     for report in found:

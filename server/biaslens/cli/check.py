@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from biaslens.cli.choices import Choices
 from biaslens.cli.console import Console
 from biaslens.cli.inputs import Inputs, gather, note_if_empty, reports
 from biaslens.cli.writing import encoded_like, write
 from biaslens.lint import Report
-from biaslens.options import Options
 from biaslens.render.diff import unified_diff
 from biaslens.render.json import finding_object
 from biaslens.render.place import Read, displayed
@@ -27,7 +27,7 @@ class Request:
     """What one command line asks for; the fields are its flags."""
 
     paths: tuple[str, ...]
-    options: Options = field(default_factory=Options)
+    choices: Choices = field(default_factory=Choices)
     output_format: Format = "full"
     fix: bool = False
     unsafe_fixes: bool = False
@@ -52,7 +52,7 @@ class Checked:
 
 def check(request: Request, console: Console) -> int:
     """Checks, repairs and prints; gives the exit code: 0 clean, 1 findings, 2 nothing could be checked."""
-    inputs = gather(request.paths, request.stdin_filename)
+    inputs = gather(request.paths, request.stdin_filename, request.choices)
     note_if_empty(inputs, console)
     if request.diff:
         return _print_diffs(request, inputs, console)
@@ -114,7 +114,7 @@ def _filter(request: Request, inputs: Inputs, data: bytes, console: Console) -> 
     items = tuple(_checked(request, inputs, console))
     if not items:
         console.out.buffer.write(data)
-        return 2
+        return _exit_code(request, inputs, 0, found=False)
     after = items[0].after
     encoded = encoded_like(data, items[0].before.source.text, after.source.text)
     if encoded is None:
@@ -127,13 +127,13 @@ def _filter(request: Request, inputs: Inputs, data: bytes, console: Console) -> 
 
 def _checked(request: Request, inputs: Inputs, console: Console) -> Iterator[Checked]:
     """Every readable file with its findings, repaired where asked; complains about the others."""
-    found = (unrepaired(report, inputs.files) for report in reports(inputs, request.options, console))
+    found = (unrepaired(report, inputs.files) for report in reports(inputs, console))
     if not (request.fix or request.diff):
         yield from (Checked(before, before, inputs.files.read, _was_checked(before.report)) for before in found)
         return
     files = tuple(found)
     wanted = _any_fix if request.unsafe_fixes else is_safe
-    afters = repaired(files, inputs.files, request.options, wanted)
+    afters = repaired(files, inputs.files, inputs.resolver.options_for, wanted)
     new = inputs.files.changed({after.source.path: after.source.text for after in afters if after.count})
     for before, after in zip(files, afters, strict=True):
         for problem in after.problems:

@@ -5,60 +5,78 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from biaslens.cli.choices import Choices, remarks_on, resolver_of
 from biaslens.cli.console import Console
+from biaslens.configuration.resolver import Resolver
 from biaslens.lint import Report, lint_all
-from biaslens.options import Options
 from biaslens.syntax.discover import discover
 from biaslens.syntax.files import Files, decode
-from biaslens.text import Problem, Source
+from biaslens.text import Problem
 
 STANDARD_INPUT = "-"
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The texts to check and the snapshot that they come from.
+    """The texts to check, the snapshot that they come from, and what tells the options of each.
 
     paths: absolute names, or the name given to the standard input. problems: what could not even be found.
-    from_stdin: the bytes that were read from the standard input, where it is what to check.
+    from_stdin: the bytes that were read from the standard input, where it is what to check. remarks: on the
+    configuration.
     """
 
     files: Files
+    resolver: Resolver
     paths: tuple[str, ...]
     problems: tuple[Problem, ...] = ()
     from_stdin: bytes | None = None
+    remarks: tuple[Problem, ...] = ()
 
 
-def gather(paths: tuple[str, ...], stdin_filename: str | None) -> Inputs:
+def gather(paths: tuple[str, ...], stdin_filename: str | None, choices: Choices) -> Inputs:
     """The inputs that the arguments name; without any, the current folder.
 
-    The standard input is read where `-` or a name for it is given.
+    The standard input is read where `-` or a name for it is given. Raises a click.ClickException for a configuration
+    that cannot be used.
     """
     if STANDARD_INPUT not in paths and stdin_filename is None:
-        found = discover(paths or (os.curdir,))
-        return Inputs(Files(), found.files, found.problems)
-    name = os.path.abspath(stdin_filename) if stdin_filename else STANDARD_INPUT
-    data = sys.stdin.buffer.read()
-    match decode(data, name):
-        case Source(text=text):
-            return Inputs(Files({name: text}), (name,), (), data)
-        case problem:
-            return Inputs(Files(), (), (problem,), data)
+        files = Files()
+        resolver, configurations = resolver_of(choices, files)
+        named = [os.path.abspath(path) for path in paths or (os.curdir,)]
+        found = discover((path for path in named if not _is_forced_out(path, resolver)), resolver.leaves_out)
+        inputs = Inputs(files, resolver, found.files, found.problems)
+    else:
+        name = os.path.abspath(stdin_filename) if stdin_filename else STANDARD_INPUT
+        data = sys.stdin.buffer.read()
+        decoded = decode(data, name)
+        files = Files() if isinstance(decoded, Problem) else Files({name: decoded.text})
+        resolver, configurations = resolver_of(choices, files)
+        if isinstance(decoded, Problem):
+            inputs = Inputs(files, resolver, (), (decoded,), data)
+        else:
+            inputs = Inputs(files, resolver, () if _is_forced_out(name, resolver) else (name,), (), data)
+    for path in inputs.paths:
+        resolver.resolved(path)
+    return replace(inputs, remarks=remarks_on(configurations))
+
+
+def _is_forced_out(path: str, resolver: Resolver) -> bool:
+    return resolver.options_for(path).force_exclude and resolver.excludes(path)
 
 
 def note_if_empty(inputs: Inputs, console: Console) -> None:
     """Says so where the arguments name folders without Python files."""
-    if not inputs.paths and not inputs.problems:
+    if not inputs.paths and not inputs.problems and inputs.from_stdin is None:
         console.note("No Python files found under the given paths.")
 
 
-def reports(inputs: Inputs, options: Options, console: Console) -> Iterator[Report]:
+def reports(inputs: Inputs, console: Console) -> Iterator[Report]:
     """What is found in each file that can be read; complains about the others, and about what was skipped."""
-    for problem in inputs.problems:
+    for problem in (*inputs.remarks, *inputs.problems):
         console.complain(problem, inputs.files.read)
-    for report in lint_all(inputs.paths, inputs.files, options):
+    for report in lint_all(inputs.paths, inputs.files, inputs.resolver.options_for):
         if isinstance(report, Problem):
             console.complain(report, inputs.files.read)
             continue

@@ -18,6 +18,7 @@ from biaslens.options import Options
 
 if TYPE_CHECKING:
     from biaslens.cli.check import Format
+    from biaslens.cli.choices import Choices
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -53,22 +54,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
-def _analysis_flags(*names: str) -> Callable[[_Command], _Command]:
-    """Adds the flags of the named fields of `Options`: a number, or texts separated by commas or given repeatedly."""
+def _choices(*names: str) -> Callable[[_Command], _Command]:
+    """Adds the flags of the named fields of `Options`, without names all that a command line can choose.
+
+    A flag takes a number, a text, or texts separated by commas or given repeatedly. What is not given is None.
+    """
 
     def add(command: _Command) -> _Command:
-        for field in reversed([field for field in fields(Options) if field.name in names]):
-            flag, words = f"--{field.name.replace('_', '-')}", field.metadata["help"]
-            if isinstance(field.default, tuple):
-                command = click.option(
-                    flag, multiple=True, metavar=field.metadata.get("metavar", "TEXT,…"), help=words
-                )(command)
+        command = click.option("--isolated", is_flag=True, help="Use no configuration file.")(command)
+        command = click.option(
+            "--config",
+            metavar="FILE",
+            help="Use this configuration file for all files, not the nearest one of each. Its paths are relative to "
+            "the current folder.",
+        )(command)
+        for field in reversed([field for field in fields(Options) if field.metadata.get("where") != "editor"]):
+            flag, words, usual = f"--{field.name.replace('_', '-')}", field.metadata["help"], field.default
+            if names and field.name not in names:
+                continue
+            if isinstance(usual, bool):
+                command = click.option(flag, is_flag=True, default=None, help=words)(command)
+            elif isinstance(usual, int):
+                kind, words = click.IntRange(min=1), f"{words}  [default: {usual}]"
+                command = click.option(flag, type=kind, metavar="NUMBER", help=words)(command)
             else:
-                kind = click.IntRange(min=1)
-                command = click.option(flag, type=kind, default=field.default, show_default=True, help=words)(command)
+                repeated, metavar = isinstance(usual, tuple), field.metadata["metavar"]
+                command = click.option(flag, multiple=repeated, metavar=metavar, help=words)(command)
         return command
 
     return add
+
+
+_OF_FOLLOWING = ("python", "src", "like", "max_runs", "max_steps")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -93,7 +110,8 @@ def biaslens() -> None:
 @click.option("-e", "--exit-zero", is_flag=True, help="Exit with 0 although there are findings.")
 @click.option("-q", "--quiet", is_flag=True, help="Print findings only, no summary.")
 @click.option("--stdin-filename", metavar="PATH", help="Check the standard input, under this name.")
-@_analysis_flags("select", "ignore", "search_paths", "like", "max_runs", "max_steps")
+@click.option("--show-settings", is_flag=True, help="Print what holds for each path and where it was chosen.")
+@_choices()
 def check(
     paths: tuple[str, ...],
     *,
@@ -105,7 +123,8 @@ def check(
     exit_zero: bool,
     quiet: bool,
     stdin_filename: str | None,
-    **analysis: Any,
+    show_settings: bool,
+    **choices: Any,
 ) -> int:
     """Check files and folders; without any, the current folder. `-` is the standard input.
 
@@ -123,14 +142,18 @@ def check(
         raise click.UsageError("--add-ignore excludes --fix and --diff.")
     if add_ignore and ("-" in paths or stdin_filename):
         raise click.UsageError("--add-ignore changes files, not the standard input (`-`).")
-    options = _options(**analysis)
+    chosen = _chosen(**choices)
+    if show_settings:
+        from biaslens.cli.settings import show_settings as show
+
+        return show(paths, stdin_filename, chosen, console())
     if add_ignore:
         from biaslens.cli.add_ignore import add_ignore as add
 
-        return add(paths, options, console())
+        return add(paths, chosen, console())
     request = Request(
         paths,
-        options,
+        chosen,
         output_format=output_format,
         fix=fix,
         unsafe_fixes=unsafe_fixes,
@@ -145,30 +168,30 @@ def check(
 @biaslens.command()
 @click.argument("paths", nargs=-1, metavar="[PATH]…", type=click.Path())
 @click.option("--output-format", type=click.Choice(("table", "json")), default="table", show_default=True)
-@_analysis_flags("search_paths", "like", "max_runs", "max_steps")
-def sites(paths: tuple[str, ...], output_format: str, **analysis: Any) -> int:
+@_choices("exclude", "extend_exclude", "force_exclude", *_OF_FOLLOWING)
+def sites(paths: tuple[str, ...], output_format: str, **choices: Any) -> int:
     """List every layer that has or could have a bias, with its verdict."""
     from biaslens.cli.console import console
     from biaslens.cli.sites import list_sites
 
-    return list_sites(paths, output_format, _options(**analysis), console())
+    return list_sites(paths, output_format, _chosen(**choices), console())
 
 
 @biaslens.command()
 @click.argument("file", type=click.Path())
-@_analysis_flags("search_paths", "like", "max_runs", "max_steps")
-def program(file: str, **analysis: Any) -> int:
+@_choices(*_OF_FOLLOWING)
+def program(file: str, **choices: Any) -> int:
     """Show the equations that a file was read as, and what becomes of every bias in them."""
     from biaslens.cli.console import console
     from biaslens.cli.sites import print_program
 
-    return print_program(file, _options(**analysis), console())
+    return print_program(file, _chosen(**choices), console())
 
 
 @biaslens.command()
 @click.argument("subject", metavar="RULE|FILE:LINE")
-@_analysis_flags("search_paths", "like", "max_runs", "max_steps")
-def explain(subject: str, **analysis: Any) -> int:
+@_choices(*_OF_FOLLOWING)
+def explain(subject: str, **choices: Any) -> int:
     """Explain a rule (BL101), or what becomes of the biases on a line of a file (model.py:12)."""
     from biaslens.cli.console import console
     from biaslens.cli.documentation import explain as explain_rule
@@ -176,7 +199,7 @@ def explain(subject: str, **analysis: Any) -> int:
 
     place = place_of(subject)
     if place is not None:
-        return explain_place(place, _options(**analysis), console())
+        return explain_place(place, _chosen(**choices), console())
     if os.path.exists(subject):
         raise click.UsageError(f"Which line of {subject}? Add it, as in {subject}:12.")
     return explain_rule(subject, console())
@@ -192,34 +215,46 @@ def rules() -> int:
 
 
 @biaslens.command()
+@click.argument("key", required=False)
+@click.option("--schema", is_flag=True, help="Print the JSON schema of a configuration file.")
+def config(key: str | None, schema: bool) -> int:
+    """List what a configuration file can choose, or explain one KEY of it."""
+    from biaslens.cli.console import console
+    from biaslens.cli.settings import explain_key, list_keys, print_schema
+
+    if schema:
+        if key:
+            raise click.UsageError("--schema takes no key.")
+        return print_schema(console())
+    return explain_key(key, console()) if key else list_keys(console())
+
+
+@biaslens.command()
+@click.option("--stdio", is_flag=True, help="Serve over the standard input and output, as it does without any flag.")
 @click.option("--tcp", is_flag=True, help="Serve one client on a port of this machine instead, for development.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port for --tcp; by default any free one.")
-def server(*, tcp: bool, port: int) -> None:
+@click.option(
+    "--log-level",
+    type=click.Choice(("error", "warning", "info", "debug")),
+    default="warning",
+    show_default=True,
+    help="What is logged, to the editor and to the standard error.",
+)
+def server(*, stdio: bool, tcp: bool, port: int, log_level: str) -> None:
     """Serve an editor: the Language Server Protocol over the standard input and output."""
     from biaslens.lsp.server import main as serve
 
+    if stdio and tcp:
+        raise click.UsageError("--stdio and --tcp exclude each other.")
     if port and not tcp:
         raise click.UsageError("--port is the port for --tcp.")
-    serve(port if tcp else None)
+    serve(port if tcp else None, log_level)
 
 
-def _options(
-    *,
-    select: tuple[str, ...] = (),
-    ignore: tuple[str, ...] = (),
-    search_paths: tuple[str, ...] = (),
-    like: tuple[str, ...] = (),
-    max_runs: int,
-    max_steps: int,
-) -> Options:
-    from biaslens.cli.selectors import declared, selectors
+def _chosen(*, config: str | None, isolated: bool, **flags: Any) -> Choices:
+    from biaslens.cli.choices import Choices
 
-    try:
-        chosen, left_out, alike = selectors(select), selectors(ignore), declared(like)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
-    folders = tuple(os.path.abspath(part) for value in search_paths for part in value.split(",") if part)
-    return Options(chosen or Options().select, left_out, folders, like=alike, max_runs=max_runs, max_steps=max_steps)
+    return Choices({name: value for name, value in flags.items() if value not in (None, ())}, config, isolated)
 
 
 def _open_what_is_closed() -> None:

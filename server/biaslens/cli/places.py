@@ -7,11 +7,11 @@ import shutil
 import textwrap
 from dataclasses import dataclass
 
+from biaslens.cli.choices import Choices
 from biaslens.cli.console import Console
 from biaslens.cli.inputs import gather
 from biaslens.explain.hover import Hover, hover, hovers_on
 from biaslens.lint import Report, lint
-from biaslens.options import Options
 from biaslens.render.place import displayed, printable
 from biaslens.syntax.files import Files
 from biaslens.text import Problem, Source, Span
@@ -39,9 +39,9 @@ def place_of(argument: str) -> Place | None:
     return Place(match["path"], int(match["line"]), int(column) if column else None)
 
 
-def explain_place(place: Place, options: Options, console: Console) -> int:
+def explain_place(place: Place, choices: Choices, console: Console) -> int:
     """Prints the explanations of a line; 2 where the file cannot be read or nothing on the line can be explained."""
-    inputs = gather((place.path,), None)
+    inputs = gather((place.path,), None, choices)
     if len(inputs.paths) != 1 or inputs.problems:
         for problem in inputs.problems:
             console.complain(problem, inputs.files.read)
@@ -57,7 +57,7 @@ def explain_place(place: Place, options: Options, console: Console) -> int:
             f"{displayed(source.path, console.folder)} has {len(source.line_starts)} lines, and no {place.line}."
         )
         return 2
-    report = lint(source, inputs.files, options)
+    report = lint(source, inputs.files, inputs.resolver.options_for(source.path))
     for problem in report.problems:
         console.complain(problem, inputs.files.read)
     found = _explanations(place, report, inputs.files)

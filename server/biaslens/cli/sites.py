@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 
+from biaslens.cli.choices import Choices
 from biaslens.cli.console import Console
 from biaslens.cli.inputs import gather, reports
 from biaslens.lint import lint
-from biaslens.options import Options
 from biaslens.render.json import site_object
 from biaslens.render.sites import affine_sites, program_text, reason, site_row, table
 from biaslens.text import Problem
 
 
-def list_sites(paths: tuple[str, ...], output_format: str, options: Options, console: Console) -> int:
+def list_sites(paths: tuple[str, ...], output_format: str, choices: Choices, console: Console) -> int:
     """Prints every affine layer with its verdict; 2 where nothing could be read."""
-    inputs = gather(paths, None)
+    inputs = gather(paths, None, choices)
     read = inputs.files.read
-    found = list(reports(inputs, options, console))
+    found = list(reports(inputs, console))
     sites = [site for report in found for site in affine_sites(report.flow)]
     if output_format == "json":
         console.say(json.dumps([site_object(site, reason(site), read) for site in sites], indent=2))
@@ -28,14 +28,14 @@ def list_sites(paths: tuple[str, ...], output_format: str, options: Options, con
     return 2 if (inputs.problems or inputs.paths) and not found else 0
 
 
-def print_program(path: str, options: Options, console: Console) -> int:
+def print_program(path: str, choices: Choices, console: Console) -> int:
     """Prints the equations of a file and the fates of its biases; 2 where it could not be read."""
-    inputs = gather((path,), None)
+    inputs = gather((path,), None, choices)
     source = inputs.files.read(inputs.paths[0]) if inputs.paths else inputs.problems[0]
     if isinstance(source, Problem):
         console.complain(source, inputs.files.read)
         return 2
-    report = lint(source, inputs.files, options)
+    report = lint(source, inputs.files, inputs.resolver.options_for(source.path))
     for problem in report.problems:
         console.complain(problem, inputs.files.read)
     console.say(program_text(report, inputs.files.read, console.folder))

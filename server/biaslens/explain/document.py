@@ -93,7 +93,7 @@ class Writer:
     def _markdown(self, piece: Piece) -> str:
         match piece:
             case str():
-                return _escaped(piece)
+                return prose(piece)
             case Picture(site, fate):
                 return self.addresses.picture(site, fate)
             case Page(code):
@@ -110,7 +110,7 @@ class Writer:
     def _plain(self, piece: Piece) -> str:
         match piece:
             case str():
-                return piece.replace("**", "")
+                return "".join(_strong_and_rest(piece))
             case Picture():
                 return ""
             case Page(code):
@@ -131,7 +131,27 @@ class Writer:
         return source.line_and_column(place.span.start)[0] + 1 if isinstance(source, Source) else None
 
 
+def prose(text: str) -> str:
+    """A sentence as Markdown, in which only code in backticks and `**` around its beginning are markup.
+
+    A condition quotes the file: `__mode__ == '<b>'` has to look like that.
+    """
+    strong, rest = map(_escaped, _strong_and_rest(text))
+    return f"**{strong}**{rest}" if strong else rest
+
+
+def _strong_and_rest(text: str) -> tuple[str, str]:
+    """The part between the `**` at the beginning of a text and the last one that is not in code, and what follows."""
+    found = _STRONG.fullmatch(text)
+    return (found[1], found[2]) if found else ("", text)
+
+
 def _escaped(text: str) -> str:
-    """Prose in which brackets outside of code are only brackets: a condition may quote any text of the file."""
+    """The text with a backslash before all that would be markup outside of code."""
     pieces = text.split("`")
-    return "`".join(re.sub(r"([\[\]<])", r"\\\1", piece) if n % 2 == 0 else piece for n, piece in enumerate(pieces))
+    return "`".join(_MARKUP.sub(r"\\\g<0>", piece) if n % 2 == 0 else piece for n, piece in enumerate(pieces))
+
+
+_STRONG = re.compile(r"\*\*(.*)\*\*([^`]*(?:`[^`]*`[^`]*)*)", re.DOTALL)
+_MARKUP = re.compile(r"[\\\[\]<*~]|&(?=#?\w+;)|(?<![^\W_])_|_(?![^\W_])")
+"""An underscore inside of a word is none."""

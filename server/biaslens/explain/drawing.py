@@ -34,7 +34,7 @@ MAX_TEXT = 104.0
 _CODE_FONT = "ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 _FONT = "system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif"
 
-_TOP, _TALL, _GAP, _PADDING, _NARROWEST, _MARGIN = 38.0, 44.0, 48.0, 9.0, 64.0, 4.0
+_TOP, _TALL, _GAP, _PADDING, _NARROWEST, _MARGIN = 38.0, 44.0, 48.0, 9.0, 64.0, 2.0
 _MIDDLE, _BOTTOM = _TOP + _TALL / 2, _TOP + _TALL
 _BADGE, _BELOW_BADGE = _BOTTOM + 2, _BOTTOM + 17
 _TILE, _CELLS = 16.0, 5
@@ -97,7 +97,7 @@ def drawn(figure: Figure) -> Drawing:
         centre = (left.right + right.left) / 2
         pen.arrow(left.right, right.left)
         pen.tile(centre, _MIDDLE, mark.axes)
-        pen.caption(mark.caption, centre, above=_TOP - 7)
+        pen.caption(mark.caption, centre, above=_TOP - 4)
     first, last = places[0], places[-1]
     alone = len(places) == 1
     pen.badge(figure.start, first.left + 24 if alone else first.centre, dashed=figure.hollow)
@@ -217,7 +217,7 @@ class _Pen:
             case Ending.READ:
                 self.tile(x, _BADGE, axes)
             case Ending.ABSORBED:
-                self.tile(x - 13, _BADGE, axes)
+                self.tile(x - 20, _BADGE, axes)
                 self.badge(figure.later, x + 8, dashed=False)
             case Ending.UNKNOWN:
                 self.badge("?", x, dashed=True)

@@ -6,13 +6,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from biaslens.explain.document import prose
 from biaslens.explain.verdicts import CLAIMS, sentence
 from biaslens.explain.view import View
 from biaslens.flow import Ending, Fate, Flow, Site, Verdict
 from biaslens.program.ir import Program
 from biaslens.rules.absorbed import absorbers
 from biaslens.rules.redundant import bias_argument, subscripted
-from biaslens.text import Span
+from biaslens.text import Source, Span
 
 LENGTH = 40
 """So many characters a label has at most."""
@@ -26,28 +27,41 @@ _TOLD = 8
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """offset: where it stands, at the end of a constructor call. tooltip: the verdict as a sentence, in Markdown."""
+    """offset: where it stands, behind a constructor call and what closes after it at the end of a line.
+
+    tooltip: the verdict as a sentence, in Markdown. plain: the same without markup but for the backticks around code.
+    """
 
     offset: int
     label: str
     tooltip: str
+    plain: str
 
 
-def hints(flow: Flow, span: Span) -> tuple[Hint, ...]:
-    """The hints of the flow's own file within a span, by place.
+def hints(flow: Flow, source: Source, span: Span) -> tuple[Hint, ...]:
+    """The hints of the flow's own file within a span, by place. source: that file.
 
     A layer without a bias has one where it is known what a bias would do.
     """
     found: list[Hint] = []
     view = View(flow, Program(flow.path, ()))
     for site in flow.affine_sites:
-        end = site.location.span.end
-        if site.location.path == flow.path and span.contains(end):
-            about = _telling_part(site) or site
-            label = _label(about)
-            if label:
-                found.append(Hint(end, label, sentence(about, view)))
+        if site.location.path != flow.path:
+            continue
+        offset = _behind(site.location.span.end, source)
+        about = _telling_part(site) or site
+        label = _label(about) if span.contains(offset) else ""
+        if label:
+            text = sentence(about, view)
+            found.append(Hint(offset, label, prose(text), text))
     return tuple(sorted(found, key=lambda hint: hint.offset))
+
+
+def _behind(end: int, source: Source) -> int:
+    """The end of a call, or of the brackets and commas after it if the code of the line ends with them."""
+    line, column = source.line_and_column(end)
+    closing = re.match(r"[)\]},]+(?=\s*(?:#|$))", source.line(line)[column:])
+    return end + len(closing.group()) if closing else end
 
 
 def _telling_part(site: Site) -> Site | None:
@@ -83,7 +97,7 @@ def _label_without(site: Site) -> str:
 def _kept(fate: Fate) -> str:
     match fate.ending:
         case Ending.READ if fate.end is not None:
-            return f"bias: needed by {_name(fate.end.label)}"
+            return f"bias: needed by {_name(fate.end.label, fate.end.operation)}"
         case Ending.RETURNED:
             return "bias: reaches the output"
         case _:
@@ -119,28 +133,27 @@ def _fitted(words: str, ends: Sequence[str]) -> str:
     if fitting is not None:
         return words + fitting
     start = ends[-1][: room - 1] if room > 0 else ""
-    whole = start.rpartition(" ")[0]
+    whole = start.rpartition(" ")[0].rstrip("=<>! ")
     return f"{words}{start if len(start) - len(whole) > _TOLD else whole}…"
 
 
 def _canceller(fate: Fate) -> str:
-    """What cancels it: the layer's name, or its class where the model holds it by a position only."""
+    """What cancels it."""
     if fate.norm is not None:
-        last = fate.norm.label.rpartition(".")[2]
-        return _name(fate.norm.label if last and not last.isdigit() else fate.norm.entry.label)
-    return _name(fate.end.label) if fate.end is not None and fate.cancelled_by == "softmax" else fate.cancelled_by
+        return _name(fate.norm.label, fate.norm.entry.label)
+    end = fate.end
+    return _name(end.label, end.operation) if end is not None and fate.cancelled_by == "softmax" else fate.cancelled_by
 
 
 def _absorber(site: Site) -> str:
     layers = absorbers(site)
-    return _name(layers[0].label or layers[0].entry.label) if len(layers) == 1 else "later layers"
+    return _name(layers[0].label, layers[0].entry.label) if len(layers) == 1 else "later layers"
 
 
-def _name(label: str) -> str:
-    """A name as the code writes it, `layers[0]`; of a long one the end."""
-    if label.isdigit():
-        return f"layer {label}"
-    name = subscripted(label)
+def _name(label: str, kind: str) -> str:
+    """A name as the code writes it, or the class where the model holds it by a position only; of a long one the end."""
+    last = label.rpartition(".")[2]
+    name = subscripted(label if last and not last.isdigit() else kind)
     if len(name) <= _LONG:
         return name
     last = re.split(r"[._]", name)[-1]

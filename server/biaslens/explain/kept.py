@@ -23,12 +23,13 @@ def about_kept(site: Site, fate: Fate, view: View) -> Iterator[Paragraph]:
     """What needs it, and what would be lost without it; for a layer without one, what that means."""
     without = site.layer.bias is False
     yield (f"**{verdict(site)}** ", *as_sentence(end_clause(fate, site, view)))
-    yield (Picture(site, fate),)
     if site.verdict is Verdict.UNKNOWN:
+        yield (Picture(site, fate),)
         yield from trail(site, fate, view)
         yield from _about_unknown(site, fate)
         return
     yield from (_choice(site, fate) if without else _loss(site, fate))
+    yield (Picture(site, fate),)
     yield from siblings(site)
     yield from trail(site, fate, view)
     mechanism = ""
@@ -144,9 +145,9 @@ def _is_activation(end: Equation) -> bool:
 def about_absorbed(site: Site, fate: Fate, view: View) -> Iterator[Paragraph]:
     """A bias without which the same functions can be learned."""
     yield (f"**{verdict(site)}**",)
-    yield (Picture(site, fate),)
     if site.layer.bias is not False:
         yield ("Keep it or leave it out: it has an effect, but the model can learn the same functions either way.",)
+    yield (Picture(site, fate),)
     yield from trail(site, fate, view)
     formula = formulas.absorbing(site, fate)
     if formula is not None:

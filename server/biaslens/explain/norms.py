@@ -34,11 +34,15 @@ def about_norm(norm: NormUse, view: View) -> Iterator[Paragraph]:
         yield (f"**{name} cancels {noun} of** ", *_names(cancelled, norm), f": {effect}{where}.")
     if spared:
         yield (f"**{name} would cancel a bias of** ", *_names(spared, norm), ", built without one for that reason.")
-    if not met and not norm.centres:
+    partly = [sites[place] for place in norm.cancels_parts_of if place in sites and sites[place].parts]
+    for site in partly:
+        about = f", {site.parts[0].part.share}" if site.parts[0].part else ""
+        yield (f"**{name} cancels a part of the bias of** ", *_names([site], norm), f"{about}; keep the rest.")
+    if not met and not partly and not norm.centres:
         yield (f"**{name} cancels no bias: it subtracts no mean of what comes in.**",)
-    elif not met and read:
+    elif not met and not partly and read:
         yield (f"**{name} cancels no bias.**",)
-    elif not met:
+    elif not met and not partly:
         yield (f"**{name} cancels no bias: none arrives here that we followed.**",)
         yield from _read_before(norm, view)
     if kept:

@@ -13,10 +13,13 @@ from biaslens.flow import Ending, Fate, Site
 from biaslens.rules.redundant import shift_of
 
 MAX_STEPS = 6
-"""A longer way is shown by its first three and its last two steps."""
+"""A longer way is shown by its first three and its last two steps; with long names by its first two, or one."""
 
 MAX_WIDTH = 700
 """In pixels, so that an editor's hover shows it without scrolling; a wider picture is shown smaller."""
+
+SMALLEST = 0.85
+"""A picture that is shown smaller than this cannot be read: then it shows fewer steps."""
 
 _NORMS = ("batch norm", "instance norm", "group norm", "layer norm")
 _SUSPECT = re.compile(r"[^\w .,:→…−'()-]")
@@ -44,7 +47,7 @@ def data_uri(svg: str) -> str:
 
 def alternative(site: Site, fate: Fate) -> str:
     """The picture in one line: "conv1 → max_pool2d → bn1: the bias is subtracted at bn1"."""
-    names = ["…" if box is None else _short(box.name) for box in _shown(_boxes(site, fate))]
+    names = ["…" if box is None else _short(box.name) for box in _shown(_boxes(site, fate), MAX_STEPS)]
     return f"{' → '.join(names)}: {_outcome(site, fate)}"
 
 
@@ -80,6 +83,12 @@ def _softmax_gives(fate: Fate) -> str:
 
 
 def _drawing(site: Site, fate: Fate) -> Drawing:
+    """The figure with as many steps as can be read."""
+    drawings = (drawn(_figure(site, fate, steps)) for steps in range(MAX_STEPS, 3, -1))
+    return next(drawing for drawing in drawings if drawing.width * SMALLEST <= MAX_WIDTH)
+
+
+def _figure(site: Site, fate: Fate, steps: int) -> Figure:
     role, without = site.layer.entry.role, site.layer.bias is False
     own = "β" if role == "norm" else "b"
     later = "c" if fate.norm is None or fate.norm.entry.role == role else "β" if role == "affine" else "b"
@@ -87,18 +96,16 @@ def _drawing(site: Site, fate: Fate) -> Drawing:
     looks = [*variations(site.layer, fate), *(Variation(None) for _ in boxes)][: len(boxes) - 1]
     taken_itself = bool(fate.trail) and fate.trail[0].starts
     about_part = f"{site.part.share} of {own}" if site.part is not None else ""
-    return drawn(
-        Figure(
-            title=alternative(site, fate),
-            boxes=tuple(box or Box("…", kind="skipped") for box in _shown(boxes)),
-            marks=_marks(looks),
-            start=own if taken_itself else f"+ {own}",
-            start_caption=f"has no {'β' if role == 'norm' else 'bias'}" if without else about_part,
-            ending=fate.ending,
-            later=f"+ {later}",
-            end_caption=_ending(fate, own, later, without=without),
-            hollow=without,
-        )
+    return Figure(
+        title=alternative(site, fate),
+        boxes=tuple(box or Box("…", kind="skipped") for box in _shown(boxes, steps)),
+        marks=_marks(looks, steps),
+        start=own if taken_itself else f"+ {own}",
+        start_caption=f"has no {'β' if role == 'norm' else 'bias'}" if without else about_part,
+        ending=fate.ending,
+        later=f"+ {later}",
+        end_caption=_ending(fate, own, later, without=without),
+        hollow=without,
     )
 
 
@@ -128,14 +135,14 @@ def _short(name: str) -> str:
     return shortened(name, 1, 25)
 
 
-def _shown(boxes: Sequence[Box]) -> list[Box | None]:
-    """The boxes of a way that is not too long; None stands for those left out."""
-    return [*boxes] if len(boxes) <= MAX_STEPS else [*boxes[:3], None, *boxes[-2:]]
+def _shown(boxes: Sequence[Box], steps: int) -> list[Box | None]:
+    """At most so many boxes of a way, the last two among them; None stands for those left out."""
+    return [*boxes] if len(boxes) <= steps else [*boxes[: steps - 3], None, *boxes[-2:]]
 
 
-def _marks(looks: Sequence[Variation]) -> tuple[Mark, ...]:
+def _marks(looks: Sequence[Variation], steps: int) -> tuple[Mark, ...]:
     """What the bias is on each arrow that is shown, in words where it has changed."""
-    shown = [*looks] if len(looks) < MAX_STEPS else [*looks[:3], *looks[-2:]]
+    shown = [*looks] if len(looks) < steps else [*looks[: steps - 3], *looks[-2:]]
     marks: list[Mark] = []
     before, said = Variation(None), ""
     for look in shown:
@@ -154,14 +161,14 @@ def _ending(fate: Fate, own: str, later: str, *, without: bool) -> str:
         case Ending.CANCELLED if fate.cancelled_by == "softmax":
             return f"same {_softmax_gives(fate)}\nwith any {own}"
         case Ending.CANCELLED if fate.cancelled_by in _NORMS:
-            return f"− mean:\n{own} {'would go' if without else 'is gone'}"
+            return f"− mean: {own} {'would go' if without else 'is gone'}"
         case Ending.CANCELLED:
             return f"subtracted:\n{own} {'would go' if without else 'is gone'}"
         case Ending.ABSORBED:
-            return f"{later} can add\nthe same"
+            return f"{later} can add the same"
         case Ending.READ:
-            return "would change\nthe result" if without else "changes\nthe result"
+            return "would change\nthe result" if without else "changes the result"
         case Ending.RETURNED:
-            return f"{own} would be\npart of it" if without else f"{own} is\npart of it"
+            return f"{own} would be\npart of it" if without else f"{own} is part of it"
         case Ending.UNKNOWN:
             return "not followed\nfrom here on"

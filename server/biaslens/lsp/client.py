@@ -9,6 +9,8 @@ from typing import Any, cast
 from lsprotocol import types
 from pygls.capabilities import get_capability
 
+from biaslens.lsp.settings import at_start
+
 
 @dataclass(frozen=True, slots=True)
 class Client:
@@ -23,6 +25,7 @@ class Client:
     configures: it tells its settings when asked. registers: it lets us register for changes of them. watches: it lets
     us register for changes of files; watches_below: in single folders. renames, deletes: it tells of files that people
     rename, delete in it. confirms: it asks before it applies edits that want it. shows_progress: it draws bars.
+    settings: what it sent of its settings at the start.
     draws: it shows pictures in hovers. commands: those of its own that a link in a hover can run. No capability tells
     of these two, so a client says them itself: `{"pictures": true, "commands": ["biaslens.showRule"]}`.
     """
@@ -50,6 +53,7 @@ class Client:
     deletes: bool
     confirms: bool
     shows_progress: bool
+    settings: Mapping[str, object]
     draws: bool
     commands: frozenset[str]
 
@@ -95,6 +99,7 @@ def client_of(capabilities: types.ClientCapabilities, encoding: str, initializat
         deletes=bool(has("workspace.file_operations.did_delete")),
         confirms=has("workspace.workspace_edit.change_annotation_support") is not None,
         shows_progress=bool(has("window.work_done_progress")),
+        settings=at_start(said),
         draws=said.get("pictures") is True,
         commands=frozenset(command for command in commands if isinstance(command, str)),
     )

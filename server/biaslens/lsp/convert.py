@@ -9,7 +9,7 @@ from lsprotocol import types
 
 from biaslens.lsp.client import Client
 from biaslens.lsp.documents import Document
-from biaslens.text import Edit, Location, Source, Span
+from biaslens.text import Edit, Location, Problem, Source, Span
 
 if TYPE_CHECKING:
     from biaslens.rules.rule import Finding, Fix
@@ -72,6 +72,19 @@ def diagnostic(
         source=SOURCE,
         tags=[types.DiagnosticTag.Unnecessary] if client.fades and finding.unnecessary else None,
         related_information=related or None,
+    )
+
+
+def problem_diagnostic(problem: Problem, source: Source, client: Client) -> types.Diagnostic:
+    """What is wrong with a configuration file; what may be right elsewhere is a warning only."""
+    return types.Diagnostic(
+        range=range_of(source, problem.span or Span(0, 0), client.encoding),
+        message=problem.message,
+        severity=types.DiagnosticSeverity.Error
+        if problem.kind == "configuration"
+        else types.DiagnosticSeverity.Warning,
+        code=problem.kind,
+        source=SOURCE,
     )
 
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import PurePosixPath, PureWindowsPath
 from urllib.parse import quote, unquote, urlsplit
 
+from biaslens.configuration.nearest import NAMES
 from biaslens.text import Source
 
 BYTE_ORDER_MARK = "\ufeff"
@@ -55,11 +56,16 @@ class Document:
 
 
 def opened(uri: str, language: str, version: int, text: str) -> Document | None:
-    """The document, or None where it is not Python in a file or in an untitled buffer."""
+    """The document, or None where it is neither Python in a file or in an untitled buffer, nor a configuration file."""
     path = path_of(uri)
-    if path is None or not (language == "python" or path.endswith(".py")):
+    if path is None or not (language == "python" or path.endswith(".py") or is_configuration(path)):
         return None
     return Document(uri, path, version, text)
+
+
+def is_configuration(path: str) -> bool:
+    """Whether a file is a configuration file by its name."""
+    return os.path.isabs(path) and os.path.basename(path) in NAMES
 
 
 def path_of(uri: str, *, windows: bool = os.name == "nt") -> str | None:

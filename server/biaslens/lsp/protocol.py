@@ -6,7 +6,7 @@ pygls 2.1 leaves requests with unreadable parameters and those after `shutdown` 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from typing import Any, cast
 
 from lsprotocol import types
@@ -50,6 +50,10 @@ class Protocol(LanguageServerProtocol):
             if is_request:
                 self.refuse(number, *untimely)
             return
+        if method is not None and is_request != _wants_answer(method, otherwise=is_request):
+            if is_request:
+                self.refuse(number, INVALID_REQUEST, f"{method} is a notification.")
+            return
         try:
             structured = cast("RPCMessage", self.structure_message(fields))
         except JsonRpcException as error:
@@ -58,7 +62,11 @@ class Protocol(LanguageServerProtocol):
             return
         if method == types.INITIALIZE:
             self._initialized = True
-        super().handle_message(structured)
+        try:
+            super().handle_message(structured)
+        except Exception as error:  # pygls trusts the values in some messages: a number that is an object
+            if is_request:
+                self.refuse(number, INVALID_REQUEST, f"This cannot be handled ({type(error).__name__}).")
 
     def refuse_unreadable(self, why: str) -> None:
         """Answers to a message of which not even the number can be read."""
@@ -113,3 +121,9 @@ class Protocol(LanguageServerProtocol):
 
     def _feature(self, method: str) -> Callable[[Any], None]:
         return cast("Any", self.fm).features[method]
+
+
+def _wants_answer(method: str, *, otherwise: bool) -> bool:
+    """Whether a method of the specification is a request; pygls would never answer a notification with a number."""
+    known = cast("Mapping[str, tuple[object, ...]]", types.METHOD_TO_TYPES).get(method)
+    return otherwise if known is None else known[1] is not None

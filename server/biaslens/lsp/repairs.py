@@ -26,21 +26,26 @@ class Repairs:
 
 
 def repairs(
-    studies: Sequence[tuple[Packed[Study], Options, Foreign]], buffers: Mapping[str, str], pause: Pause
+    studies: Sequence[tuple[Packed[Study], Foreign]],
+    options: Mapping[str, Options],
+    buffers: Mapping[str, str],
+    pause: Pause,
 ) -> Repairs | None:
-    """The edits that apply every safe fix of what was followed; None where it is not what stands in the files now."""
+    """The edits that apply every safe fix of what was followed; None where it is not what stands in the files now.
+
+    options: of all files of the workspace.
+    """
     from biaslens.rounds import repaired, unrepaired
 
-    if not studies:
-        return Repairs((), 0)
     files = Files(buffers)
     before: list[Fixed] = []
-    for own, options, foreign in studies:
+    usual = Options()
+    for own, foreign in studies:
         report = report_on(own, options, pause, foreign)
         if not _is_still(report.source, files):
             return None
         before.append(unrepaired(report, files))
-    after = repaired(before, files, studies[0][1], pause=pause)
+    after = repaired(before, files, lambda path: options.get(path, usual), pause=pause)
     changed = [(old.source, new.source) for old, new in zip(before, after, strict=True) if new.count]
     now = Files(buffers)
     if not all(_is_still(old, now) for old, _ in changed):

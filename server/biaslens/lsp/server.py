@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, BinaryIO, NoReturn, cast
 
@@ -23,6 +23,8 @@ from biaslens.lsp.features import (
     code_action,
     code_lens,
     configuration,
+    configuration_files,
+    debug_information,
     diagnostics_pull,
     diagnostics_push,
     fix_all,
@@ -31,17 +33,18 @@ from biaslens.lsp.features import (
     synchronization,
     watched_files,
     workspace_fix,
-    workspace_folders,
+    workspace_progress,
     workspace_pull,
 )
 from biaslens.lsp.protocol import Protocol
-from biaslens.lsp.session import Analysis, Session, installed_analysis
-from biaslens.lsp.settings import at_start
+from biaslens.lsp.session import Analysis, Checked, Session, installed_analysis
 from biaslens.lsp.transport import Blocking, receive
+from biaslens.options import Options
 
 FEATURES = (
     synchronization,
     configuration,
+    configuration_files,
     diagnostics_push,
     diagnostics_pull,
     hover,
@@ -49,10 +52,11 @@ FEATURES = (
     fix_all,
     inlay_hints,
     code_lens,
-    workspace_folders,
+    workspace_progress,
     workspace_pull,
     workspace_fix,
     watched_files,
+    debug_information,
 )
 """Each has `register(server, session)`, and registers only what the session's client can use."""
 
@@ -62,8 +66,18 @@ _PARENT_WATCH = 2.0
 """Seconds between two looks whether the process that started the server is still there."""
 
 
-def main(port: int | None = None) -> NoReturn:
+LEVELS: Mapping[str, types.MessageType] = {
+    "error": types.MessageType.Error,
+    "warning": types.MessageType.Warning,
+    "info": types.MessageType.Info,
+    "debug": types.MessageType.Log,
+}
+
+
+def main(port: int | None = None, level: str = "warning") -> NoReturn:
     """Serves one client on standard input and output, or on a port of this machine alone, and ends the process.
+
+    level: of what is logged, one of `LEVELS`.
 
     The exit code is 0 if the client asked to shut down before, else 1. Whatever else writes to standard output goes
     to standard error: it would break the framing of the messages.
@@ -73,6 +87,7 @@ def main(port: int | None = None) -> NoReturn:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     sys.stdout = sys.stderr
     server = language_server()
+    server.level = LEVELS[level]
     with suppress(KeyboardInterrupt):
         asyncio.run(_serve_pipes(server, stdout) if port is None else _serve_port(server, port))
     sys.stderr.flush()
@@ -127,13 +142,13 @@ def language_server(load: Callable[[], Analysis] = installed_analysis) -> BiasLe
         encoding = ServerCapabilitiesBuilder.choose_position_encoding(params.capabilities)
         unit = types.PositionEncodingKind(encoding).value
         client = client_of(params.capabilities, unit, params.initialization_options)
-        options, problems = at_start(params.initialization_options)
-        session = Session(client, options, load, server.log)
-        session.workspace.folders = workspace_folders.folders_of(params)
+        server.wire.trace = params.trace or types.TraceValue.Off
+        session = Session(client, Options(), load, server.log)
 
         def initialized(_: types.InitializedParams) -> None:
-            for problem in problems:
-                session.log_once(problem)
+            who = f"{params.client_info.name} {params.client_info.version or ''}".strip() if params.client_info else "?"
+            python = ".".join(map(str, sys.version_info[:3]))
+            server.log(f"BiasLens {__version__} with Python {python} serves {who}.", types.MessageType.Info)
             session.begin()
 
         if params.process_id is not None and os.name == "posix":
@@ -141,6 +156,7 @@ def language_server(load: Callable[[], Analysis] = installed_analysis) -> BiasLe
         server.feature(types.INITIALIZED)(initialized)
         for feature in FEATURES:
             feature.register(server, session)
+        session.listeners.append(lambda checked, _: server.trace(checked))
 
     server.feature(types.INITIALIZE)(initialize)
     return server
@@ -150,15 +166,29 @@ class BiasLensServer(LanguageServer):
     """pygls' server with quiet errors: an entry in the client's log instead of a message in the user's face."""
 
     parent_watch: asyncio.Future[None] | None = None
+    level = types.MessageType.Warning
+    """What is less important than this is not logged."""
 
     @property
     def wire(self) -> Protocol:
         """The protocol, by its own class."""
         return cast("Protocol", self.protocol)
 
-    def log(self, message: str) -> None:
-        """Adds an entry to the client's log, which nobody is shown unasked."""
-        self.window_log_message(types.LogMessageParams(types.MessageType.Error, message))
+    def log(self, message: str, kind: types.MessageType = types.MessageType.Error) -> None:
+        """Adds an entry to the client's log, which nobody is shown unasked, and to standard error."""
+        if kind.value <= self.level.value:
+            self.window_log_message(types.LogMessageParams(kind, message))
+            print(f"{kind.name}: {message}", file=sys.stderr, flush=True)
+
+    def trace(self, checked: Checked) -> None:
+        """Tells a client that traces, or asked for a detailed log, what a check found and what it read."""
+        document, count = checked.document, len(checked.findings)
+        took = f"{1000 * checked.seconds:.0f} ms"
+        message = f"Checked version {document.version} of {document.uri} in {took}: {count} findings."
+        self.log(message, types.MessageType.Log)
+        if self.wire.trace != types.TraceValue.Off:
+            read = "\n".join(sorted(checked.files.reads)) if self.wire.trace == types.TraceValue.Verbose else None
+            self.log_trace(types.LogTraceParams(message, read))
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Called by pygls for what went wrong outside of a request."""

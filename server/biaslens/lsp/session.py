@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -18,7 +19,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from biaslens.lsp.client import Client
-from biaslens.lsp.documents import Document
+from biaslens.lsp.configured import Configured
+from biaslens.lsp.documents import Document, is_configuration
 from biaslens.lsp.packed import Packed
 from biaslens.lsp.repairs import Repairs, repairs
 from biaslens.lsp.studies import NO_USES, Foreign, Found, Pause, Studied, judged, studied
@@ -51,13 +53,16 @@ class Analysis:
     fixes_of: Callable[[Finding, Report, Files], tuple[Fix, ...]]
     hover: Callable[[Report, int, Files, Client], Hover | None]
     edits_for: Callable[[Report, Files, Options, str, Span | None], tuple[Edit, ...]]
-    hints: Callable[[Flow, Span], tuple[Hint, ...]]
+    hints: Callable[[Flow, Source, Span], tuple[Hint, ...]]
     lenses: Callable[[Report], tuple[Lens, ...]]
     study: Callable[[str, Mapping[str, str], Options, Pause, Foreign, bool], tuple[Studied, Found | None]] = studied
     judge: Callable[[Packed[Study], Mapping[str, str], Options, Pause, Foreign], Found | None] = judged
-    repair: Callable[[Sequence[tuple[Packed[Study], Options, Foreign]], Mapping[str, str], Pause], Repairs | None] = (
-        repairs
-    )
+    repair: Callable[
+        [Sequence[tuple[Packed[Study], Foreign]], Mapping[str, Options], Mapping[str, str], Pause], Repairs | None
+    ] = repairs
+
+
+REPORT = "This is a bug in BiasLens; please report it with this entry and the file that causes it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,8 @@ class Failure:
         """The failure that an exception tells of."""
         frames = traceback.extract_tb(error.__traceback__)
         where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-        return cls(f"{type(error).__name__} at {where}", "".join(traceback.format_exception(error)))
+        text = "".join(traceback.format_exception(error))
+        return cls(f"{type(error).__name__} at {where}", f"{text}{REPORT}")
 
 
 @dataclass(frozen=True)
@@ -80,8 +86,8 @@ class Checked:
     """What is known about one version of one document.
 
     report: None where the analysis failed; `failure` then says how. kept: findings of an earlier version that broken
-    syntax hides. files: what the analysis read. good: the last version that parsed. foreign: the uses in other files
-    that were counted.
+    syntax hides. files: what the analysis read. good: the last version that parsed. seconds: how long it took.
+    foreign: the uses in other files that were counted.
     """
 
     document: Document
@@ -90,6 +96,7 @@ class Checked:
     files: Files
     good: LastGood | None
     failure: Failure | None = None
+    seconds: float = 0.0
     foreign: Foreign = NO_USES
 
     @cached_property
@@ -128,8 +135,11 @@ class Session:
         """Called with the path of each document that was opened, changed or closed."""
         self.disk_listeners: list[Callable[[frozenset[str]], None]] = []
         """Called with the paths of files that changed on disk, and of folders in which some came or went."""
+        self.configuration_listeners: list[Callable[[], None]] = []
+        """Called when something may hold that did not hold before."""
         self.worker = Worker()
-        self._options = options
+        self.configured = Configured(client.settings, options)
+        self._held: dict[str, _Holding] = {}
         self.load = load
         self._log = log
         self._logged: set[str] = set()
@@ -147,23 +157,47 @@ class Session:
             listener()
 
     def options_for(self, path: str = "") -> Options:
-        """The options that hold for a document of that path; they are the same for all."""
-        return self._options
+        """The options that hold for a document of that path."""
+        return self.configured.options_for(path)
 
-    def configure(self, options: Options) -> None:
-        """Takes other options. Checks all documents again if they concern what is found."""
-        before, self._options = self._options, options
-        if before == options:
-            return
-        if before.analysis != options.analysis:
-            for document in list(self.documents.values()):
+    def document(self, path: str) -> Document | None:
+        """The open document of that path, a configuration file as well."""
+        return self.documents.get(path) or self.configured.documents.get(path)
+
+    def reconfigure(self) -> None:
+        """To be called when settings, workspace folders or configuration files have changed.
+
+        Checks the documents again for which something else holds that concerns what is found.
+        """
+        changes: dict[tuple[Options, Options], None] = {}
+        for document in list(self.documents.values()):
+            before, after = self._held[document.path], self._holding_for(document)
+            self._held[document.path] = after
+            if before.options != after.options:
+                changes[before.options, after.options] = None
+            if (before.options.analysis, before.excluded) != (after.options.analysis, after.excluded):
                 self._start(document)
-        for listener in self.options_listeners:
-            listener(before, options)
+        for before, after in changes:
+            for listener in self.options_listeners:
+                listener(before, after)
+        for listener in self.configuration_listeners:
+            listener()
 
     def put(self, document: Document) -> None:
-        """Takes a new or changed document and starts checking it, and the open documents that read it."""
+        """Takes a new or changed document and starts checking it, and the open documents that read it.
+
+        Of a configuration file: those for which other options hold now.
+        """
+        if is_configuration(document.path):
+            self.configured.put(document)
+            self.reconfigure()
+            return
         is_new = document.path not in self.documents
+        if is_new:
+            if not self.client.watches:
+                self.configured.read_again()
+                self.reconfigure()
+            self._held[document.path] = self._holding_for(document)
         self.documents[document.path] = document
         self._mark_changed(document.path)
         self._start(document)
@@ -175,12 +209,17 @@ class Session:
 
     def close(self, path: str) -> None:
         """Forgets a document; those that read it are checked again with the file on disk."""
+        if path in self.configured.documents:
+            self.configured.close(path)
+            self.reconfigure()
+            return
         document = self.documents.pop(path, None)
         if document is None:
             return
         self._mark_changed(path)
         self._results.pop(path, None)
         self._fixes.pop(path, None)
+        self._held.pop(path, None)
         self._cancel(path)
         for listener in self.text_listeners:
             listener(path)
@@ -285,7 +324,7 @@ class Session:
 
     async def hints(self, report: Report, span: Span) -> tuple[Hint, ...]:
         """The inlay hints for a part of that report's text."""
-        return await self._ask(lambda: self.load().hints(report.flow, span)) or ()
+        return await self._ask(lambda: self.load().hints(report.flow, report.source, span)) or ()
 
     async def lenses(self, report: Report) -> tuple[Lens, ...]:
         """The code lenses for that report's text."""
@@ -344,11 +383,15 @@ class Session:
         self._cancel(document.path)
         before = self._results.get(document.path)
         good, stop = before.good if before else None, threading.Event()
-        foreign, options = self.workspace.foreign(document.path), self.options_for(document.path)
+        holding, foreign = self._held[document.path], self.workspace.foreign(document.path)
+        options = None if holding.excluded else holding.options
         job = self.worker.submit(_check, self.load, document, self.buffers(), options, good, foreign, stop)
         check = _Check(document, self._clock, job, asyncio.wrap_future(job), stop, foreign)
         self._pending[document.path] = check
         check.future.add_done_callback(lambda _: self._finish(check))
+
+    def _holding_for(self, document: Document) -> _Holding:
+        return _Holding(self.options_for(document.path), self.configured.excludes(document.path))
 
     def _finish(self, check: _Check) -> None:
         path = check.document.path
@@ -359,7 +402,7 @@ class Session:
         if error is None:
             checked = check.future.result()
         else:
-            checked = Checked(check.document, None, (), Files(), None, Failure.of(error), check.foreign)
+            checked = Checked(check.document, None, (), Files(), None, Failure.of(error), foreign=check.foreign)
         reads = checked.files.reads
         if any(when > check.started and path in reads for path, when in self._changed.items()):
             self._start(check.document)
@@ -402,6 +445,14 @@ class Session:
             yield from (path for path in known.files.reads if path.startswith(starts))
 
 
+@dataclass(frozen=True, slots=True)
+class _Holding:
+    """What holds for a document. excluded: nothing is said about it."""
+
+    options: Options
+    excluded: bool
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class _Check:
     """A check that was handed to the worker. started: what the session's clock showed then. stop: set to end it."""
@@ -430,7 +481,7 @@ def _check(
     load: Callable[[], Analysis],
     document: Document,
     buffers: Mapping[str, str],
-    options: Options,
+    options: Options | None,
     good: LastGood | None,
     foreign: Foreign,
     stop: threading.Event,
@@ -442,7 +493,10 @@ def _check(
         if stop.is_set():
             raise Stopped
 
+    begun = time.perf_counter()
     source, files = document.source, Files(buffers)
+    if options is None:
+        return Checked(document, None, (), files, good, foreign=foreign)
     report, failure = None, None
     try:
         report = load().lint(source, files, options, foreign.at(source, pause, keep=True), pause)
@@ -454,11 +508,12 @@ def _check(
         skipped = [_whole(source)]
     found = report.findings if report else ()
     if not skipped:
-        return Checked(document, report, (), files, LastGood(source, found), foreign=foreign)
+        good = LastGood(source, found)
+        return Checked(document, report, (), files, good, None, time.perf_counter() - begun, foreign)
     kept = good.kept(source, found, skipped) if good else ()
     # It may have been found when other rules were chosen.
-    selected = tuple(finding for finding in kept if options.selects(finding.code))
-    return Checked(document, report, selected, files, good, failure, foreign)
+    kept = tuple(finding for finding in kept if options.selects(finding.code))
+    return Checked(document, report, kept, files, good, failure, time.perf_counter() - begun, foreign)
 
 
 def _skipped(report: Report) -> list[Span]:

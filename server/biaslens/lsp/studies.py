@@ -142,12 +142,13 @@ def judged(
     return _found(report_on(own, options, pause, foreign), Files(buffers))
 
 
-def report_on(own: Packed[Study], options: Options, pause: Pause, foreign: Foreign) -> Report:
-    """What there is to say about a file by all that is known of its uses."""
+def report_on(own: Packed[Study], options: Options | Mapping[str, Options], pause: Pause, foreign: Foreign) -> Report:
+    """What there is to say about a file by all that is known of its uses. options: its own, or those of all files."""
     from biaslens.lint import report_of
 
     study = own.value(pause)
-    return report_of(study, options, foreign.at(study.source, pause))
+    its = options if isinstance(options, Options) else options[study.source.path]
+    return report_of(study, its, foreign.at(study.source, pause))
 
 
 def _found(report: Report, files: Files) -> Found | None:

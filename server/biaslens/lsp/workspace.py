@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from biaslens.lsp.studies import Foreign, Found, Look, Pause, Studied, look
 from biaslens.lsp.tree import Tree
+from biaslens.syntax.discover import discover
 
 if TYPE_CHECKING:
+    from biaslens.lint import Study
+    from biaslens.lsp.packed import Packed
     from biaslens.lsp.session import Session
     from biaslens.options import Options
 
@@ -41,11 +44,9 @@ class Workspace:
         """Called with the path of each file that was judged, or went away."""
         self.progress_listeners: list[Callable[[int, int], None]] = []
         """Called with how many files were followed, and how many there are to follow; with zeros at the end."""
-        self.folder_listeners: list[Callable[[], None]] = []
-        """Called when the client has other folders open."""
         self._session = session
         self._tree = Tree()
-        self._folders: tuple[str, ...] = ()
+        self._held: dict[str, Options] = {}  # by which each file was judged
         self._wanted: tuple[str, ...] = ()
         self._demands = 0
         self._is_ready = False
@@ -65,21 +66,9 @@ class Workspace:
         self._typed: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
         session.ready_listeners.append(self._be_ready)
-        session.options_listeners.append(self._take_options)
+        session.configuration_listeners.append(self._reconfigured)
         session.text_listeners.append(self._text_changed)
         session.disk_listeners.append(self._files_changed)
-
-    @property
-    def folders(self) -> tuple[str, ...]:
-        """The folders that the client has opened."""
-        return self._folders
-
-    @folders.setter
-    def folders(self, folders: Iterable[str]) -> None:
-        self._folders = tuple(dict.fromkeys(folders))
-        self._begin()
-        for listener in self.folder_listeners:
-            listener()
 
     @property
     def is_busy(self) -> bool:
@@ -115,10 +104,14 @@ class Workspace:
         """The uses of a file's layers in the other files; the same object until they change."""
         return self._tree.foreign(path)
 
-    def studies(self) -> list[tuple[Studied, Foreign]]:
+    def studies(self) -> list[tuple[Packed[Study], Foreign]]:
         """What was followed of each file in which anything was found, with the uses of its layers in the others."""
         found = [(self._tree.study(path), self.foreign(path)) for path in self.paths_with_findings()]
-        return [(study, foreign) for study, foreign in found if study is not None]
+        return [(study.own, foreign) for study, foreign in found if study is not None and study.own is not None]
+
+    def options(self) -> dict[str, Options]:
+        """The options of each file."""
+        return {path: self._session.options_for(path) for path in self._tree.files}
 
     def leave_it(self) -> None:
         """Follows no more files until something changes. What is known is judged; what is outdated is forgotten."""
@@ -168,8 +161,8 @@ class Workspace:
 
     def _begin(self) -> None:
         """Begins, goes on or ends, as the folders, the settings and the demands of the moment want it."""
-        options_for = self._session.options_for
-        wanted = tuple(f for f in self._folders if self._demands or options_for(f).diagnostic_mode == MODE)
+        options_for, folders = self._session.options_for, self._session.configured.folders
+        wanted = tuple(f for f in folders if self._demands or options_for(f).diagnostic_mode == MODE)
         if wanted == self._wanted or not self._is_ready:
             return
         self._wanted = wanted
@@ -181,18 +174,20 @@ class Workspace:
             self._place(())
         self._go_on()
 
-    def start_anew(self) -> None:
-        """Takes note that everything may have to be seen otherwise."""
-        self._to_study.update(self._tree.files)
-        self._must_search = bool(self._wanted)
+    def _reconfigured(self) -> None:
         self._begin()
+        if not self._wanted:
+            return
+        self._must_search = True  # other files may be left out
+        for path, before in self._held.items():
+            after = self._session.options_for(path)
+            if after is before:
+                continue
+            if before.following != after.following:
+                self._to_study[path] = None
+            elif before.analysis != after.analysis:
+                self._to_judge[path] = None
         self._go_on()
-
-    def _take_options(self, before: Options, after: Options) -> None:
-        if before.analysis != after.analysis:
-            self.start_anew()
-        else:
-            self._begin()
 
     def _files_changed(self, paths: Collection[str]) -> None:
         if self._wanted:
@@ -224,8 +219,8 @@ class Workspace:
         session = self._session
         if self._must_search:
             self._must_search, self._is_searching = False, True
-            folders = self._wanted
-            self._run((), lambda _: _files_below(folders), self._place)
+            folders, left_out = self._wanted, session.configured.walking()
+            self._run((), lambda _: discover(folders, left_out).files, self._place)
         elif self._to_look_at:
             some, buffers = tuple(islice(self._to_look_at, _LOOKS)), session.buffers()
             for path in some:
@@ -243,6 +238,7 @@ class Workspace:
         session = self._session
         load, buffers, options = session.load, session.buffers(), session.options_for(path)
         foreign, is_used = self.foreign(path), self._tree.is_used(path)
+        self._held[path] = options
         for listener in self.progress_listeners:
             listener(self._done, self._done + 1 + len(self._to_study))
         self._done += 1
@@ -260,6 +256,7 @@ class Workspace:
             return
         own, session, foreign = study.own, self._session, self.foreign(path)
         load, buffers, options = session.load, session.buffers(), session.options_for(path)
+        self._held[path] = options
         self._run(
             (path,),
             lambda pause: (load().judge(own, buffers, options, pause, foreign),),
@@ -306,6 +303,7 @@ class Workspace:
         for path in gone:
             for line in (self._to_study, self._to_judge):
                 line.pop(path, None)
+            self._held.pop(path, None)
             self._looks.pop(path, None)
         self._to_look_at.update(dict.fromkeys(gone if len(new) == len(self._tree.files) else (*gone, *new)))
         self._to_study.update(dict.fromkeys(new))
@@ -369,9 +367,3 @@ class Workspace:
         for future in waiting:
             if not future.done():
                 future.set_result(is_complete)
-
-
-def _files_below(folders: tuple[str, ...]) -> tuple[str, ...]:
-    from biaslens.syntax.discover import discover
-
-    return discover(folders).files

@@ -143,7 +143,7 @@ def import_module(run: Run, module: Module, name: str, level: int = 0) -> Module
     if level:
         found = locate_relative(name, level, module.path, files)
     else:
-        found = locate(name, module.path, files, run.world.options.search_paths)
+        found = locate(name, module.path, files, run.world.search_paths)
     if found:
         return ModuleValue(found)
     return external(_absolute(module, name, level))

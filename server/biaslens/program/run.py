@@ -27,6 +27,7 @@ from biaslens.program.values import (
     Unknown,
     Value,
 )
+from biaslens.syntax.environments import site_packages
 from biaslens.syntax.files import Files
 from biaslens.syntax.locate import place_of
 from biaslens.syntax.parse import Module, parse
@@ -72,7 +73,8 @@ class World:
     """What all runs of one trace share: files, options, parsed modules and their globals.
 
     pause: called every now and then. It may take its time, or raise Stopped; then this world is of no use any more.
-    declared: what the user says of code of their own.
+    declared: what the user says of code of their own. search_paths: folders in which imports are looked up besides the
+    importing file's own package.
     star_providers: the modules from which star imports bring names, by (file, name).
     questions_of_modules: keys of questions that code of module level asks. module_runs: in which globals are
     evaluated, by the answers to those questions.
@@ -83,6 +85,7 @@ class World:
         self.options = options
         self.pause = pause
         self.declared = declarations(options.like)
+        self.search_paths = (*options.src, *site_packages(options.python, files))
         self._modules: dict[str, Module | None] = {}
         self._generators: dict[ast.AST, bool] = {}
         self._texts: dict[ast.AST, str] = {}

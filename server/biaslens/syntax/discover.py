@@ -4,47 +4,19 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
+from biaslens.options import EXCLUDED
+from biaslens.syntax.patterns import specification
 from biaslens.text import Problem
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
-SKIPPED_FOLDERS = frozenset(
-    (
-        ".bzr",
-        ".direnv",
-        ".eggs",
-        ".git",
-        ".git-rewrite",
-        ".hg",
-        ".ipynb_checkpoints",
-        ".mypy_cache",
-        ".nox",
-        ".pants.d",
-        ".pyenv",
-        ".pytest_cache",
-        ".pytype",
-        ".ruff_cache",
-        ".svn",
-        ".tox",
-        ".venv",
-        ".vscode",
-        "__pycache__",
-        "__pypackages__",
-        "_build",
-        "buck-out",
-        "build",
-        "dist",
-        "node_modules",
-        "site-packages",
-        "venv",
-    )
-)
-"""Folders that a walk does not enter: ruff's list, and the caches of Python."""
+Excluded: TypeAlias = Callable[[str, bool], bool]
+"""Whether a walk leaves out what has this absolute name; True for folders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +27,13 @@ class Discovered:
     problems: tuple[Problem, ...]
 
 
-def discover(paths: Iterable[str]) -> Discovered:
-    """The named files whatever their suffix, and every `*.py` file in the named folders.
+def is_usually_excluded(path: str, _: bool) -> bool:
+    """What a walk leaves out where nobody chose anything else."""
+    return os.path.basename(path) in EXCLUDED
+
+
+def discover(paths: Iterable[str], excluded: Excluded = is_usually_excluded) -> Discovered:
+    """The named files whatever their suffix, and every `*.py` file in the named folders that is not excluded.
 
     A walk honours `.gitignore` files, from the repository's root down, and does not follow links to folders, so it
     ends. A folder that is named is walked even where a `.gitignore` above it leaves it out.
@@ -69,7 +46,7 @@ def discover(paths: Iterable[str]) -> Discovered:
         if isinstance(kind, Problem):
             problems.append(kind)
         elif kind == "folder":
-            files.update(dict.fromkeys(_walk(absolute, _rules_above(absolute), problems)))
+            files.update(dict.fromkeys(_walk(absolute, _rules_above(absolute), excluded, problems)))
         else:
             files[absolute] = None
     return Discovered(tuple(files), tuple(problems))
@@ -97,27 +74,7 @@ class _IgnoreRules:
                 lines = file.read().split("\n")
         except OSError:
             return self
-        return _IgnoreRules((*self.specs, (folder, _spec(lines))))
-
-
-def _spec(lines: list[str]) -> GitIgnoreSpec:
-    """The patterns of one file; a malformed one is passed over, as git does."""
-    from pathspec import GitIgnoreSpec  # imported where a .gitignore exists, to start fast
-
-    try:
-        return GitIgnoreSpec.from_lines(lines)
-    except ValueError:
-        return GitIgnoreSpec.from_lines([line for line in lines if _is_pattern(line)])
-
-
-def _is_pattern(line: str) -> bool:
-    from pathspec import GitIgnoreSpec
-
-    try:
-        GitIgnoreSpec.from_lines([line])
-    except ValueError:
-        return False
-    return True
+        return _IgnoreRules((*self.specs, (folder, specification(lines))))
 
 
 def _kind(path: str) -> str | Problem:
@@ -151,7 +108,7 @@ def _rules_above(folder: str) -> _IgnoreRules:
     return rules
 
 
-def _walk(folder: str, rules: _IgnoreRules, problems: list[Problem]) -> Iterator[str]:
+def _walk(folder: str, rules: _IgnoreRules, excluded: Excluded, problems: list[Problem]) -> Iterator[str]:
     """Every `*.py` file below a folder, in the order of names, files before folders."""
     waiting = [(folder, rules)]
     while waiting:
@@ -166,9 +123,14 @@ def _walk(folder: str, rules: _IgnoreRules, problems: list[Problem]) -> Iterator
         folders: list[tuple[str, _IgnoreRules]] = []
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                if entry.name not in SKIPPED_FOLDERS and not here.leaves_out(entry.path, folder=True):
+                if not excluded(entry.path, True) and not here.leaves_out(entry.path, folder=True):
                     folders.append((entry.path, here))
-            elif entry.name.endswith(".py") and _is_regular(entry) and not here.leaves_out(entry.path, folder=False):
+            elif (
+                entry.name.endswith(".py")
+                and _is_regular(entry)
+                and not excluded(entry.path, False)
+                and not here.leaves_out(entry.path, folder=False)
+            ):
                 yield entry.path
         waiting += reversed(folders)
 

@@ -29,6 +29,7 @@ class Files:
         self._read: dict[str, Source | Problem] = {}
         self._exists: dict[str, bool] = {}
         self._folders: dict[str, tuple[str, ...]] = {}
+        self._inner: dict[str, tuple[str, ...] | None] = {}
 
     def read(self, path: str) -> Source | Problem:
         """The text of a file, or why it cannot be read. Never raises."""
@@ -40,7 +41,7 @@ class Files:
     def exists(self, path: str) -> bool:
         """Whether there is such a file, on disk or as a buffer."""
         if path not in self._exists:
-            self._exists[path] = path in self._buffers or _is_file(path)
+            self._exists[path] = path in self._buffers or os.path.isfile(path)
         return self._exists[path]
 
     def changed(self, texts: Mapping[str, str]) -> Files:
@@ -79,6 +80,12 @@ class Files:
             self._folders[folder] = tuple(os.path.join(folder, name) for name in found if len(found) <= MAX_BESIDE)
         return self._folders[folder]
 
+    def folders_in(self, path: str) -> tuple[str, ...] | None:
+        """The names of the folders in a folder, sorted; None where there is no such folder."""
+        if path not in self._inner:
+            self._inner[path] = _folders_in(path)
+        return self._inner[path]
+
 
 def digest(found: Source | Problem) -> int:
     """A number that tells what was read from anything else that may be read there, within this process."""
@@ -98,12 +105,21 @@ def decode(data: bytes, path: str) -> Source | Problem:
         return Problem("unreadable", f"It is not valid {error.encoding} text (byte {error.start}).", path)
 
 
+def decode_utf_8(data: bytes, path: str) -> Source | Problem:
+    """The text of a file that can have no other encoding; a byte order mark is dropped."""
+    try:
+        return Source(path, codecs.decode(data, "utf-8").removeprefix("\ufeff"))
+    except UnicodeDecodeError as error:
+        return Problem("unreadable", f"It is not valid {error.encoding} text (byte {error.start}).", path)
+
+
 def _read(path: str) -> Source | Problem:
     try:
         file = Path(path)
         if file.stat().st_size > MAX_BYTES:
             return Problem("unreadable", f"It is larger than {MAX_BYTES // 1_000_000} MB.", path)
-        return decode(file.read_bytes(), path)
+        data = file.read_bytes()
+        return decode_utf_8(data, path) if path.endswith(".toml") else decode(data, path)
     except OSError as error:
         return Problem("unreadable", f"It cannot be read: {error.strerror or error}.", path)
     except ValueError as error:
@@ -119,8 +135,9 @@ def _python_files_in(folder: str) -> list[str]:
         return []
 
 
-def _is_file(path: str) -> bool:
+def _folders_in(path: str) -> tuple[str, ...] | None:
     try:
-        return Path(path).is_file()
+        with os.scandir(path) as entries:
+            return tuple(sorted(entry.name for entry in entries if entry.is_dir()))
     except (OSError, ValueError):
-        return False
+        return None

@@ -29,7 +29,7 @@ def register(server: LanguageServer, session: Session) -> None:
             types.InlayHint(
                 position_of(source, hint.offset, encoding),
                 hint.label,
-                tooltip=markup(hint.tooltip, hint.tooltip, session.client),
+                tooltip=markup(hint.tooltip, hint.plain, session.client),
                 padding_left=True,
             )
             for hint in hints

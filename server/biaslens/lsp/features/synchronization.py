@@ -20,7 +20,7 @@ def register(server: LanguageServer, session: Session) -> None:
             session.put(document)
 
     def did_change(params: types.DidChangeTextDocumentParams) -> None:
-        document = session.documents.get(path_of(params.text_document.uri) or "")
+        document = session.document(path_of(params.text_document.uri) or "")
         if document is not None:
             text = text_after(document, params.content_changes, session.client.encoding)
             session.put(document.changed(params.text_document.version, text))

@@ -16,7 +16,7 @@ PATTERNS = ("**/*.py", "**/.gitignore")
 QUIET = 0.2
 """Seconds without further changes, until those that came are looked into: a change of branches brings thousands."""
 
-_REGISTRATION = "biaslens.python"
+_REGISTRATION = "biaslens/pythonFiles"
 _AT_LATEST = 2.0
 
 
@@ -90,9 +90,13 @@ def _watch(server: LanguageServer, session: Session) -> None:
     """Registers for the files below the folders of the workspace, and again when these change."""
     registered: tuple[str, ...] | None = None
 
+    def begin() -> None:
+        session.configuration_listeners.append(watch)
+        watch()
+
     def watch() -> None:
         nonlocal registered
-        folders = session.workspace.folders if session.client.watches_below else ()
+        folders = session.configured.folders if session.client.watches_below else ()
         if folders == registered:
             return
         if registered is not None:
@@ -109,8 +113,7 @@ def _watch(server: LanguageServer, session: Session) -> None:
         registration = types.Registration(_REGISTRATION, types.WORKSPACE_DID_CHANGE_WATCHED_FILES, options)
         server.client_register_capability(types.RegistrationParams([registration]))
 
-    session.ready_listeners.append(watch)
-    session.workspace.folder_listeners.append(watch)
+    session.ready_listeners.append(begin)
 
 
 def _look_by_ourselves(server: LanguageServer, session: Session) -> None:
@@ -122,8 +125,10 @@ def _look_by_ourselves(server: LanguageServer, session: Session) -> None:
             future.add_done_callback(looking.discard)
 
     def did_save(_: types.DidSaveTextDocumentParams) -> None:
-        look()
+        session.configured.read_again()
+        session.reconfigure()
         session.workspace.look_at_disk()
+        look()
 
     def opened(_: Document) -> None:
         look()

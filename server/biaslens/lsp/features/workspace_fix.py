@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
@@ -15,12 +13,7 @@ from biaslens.lsp.features.fix_all import have_safe_fixes, is_asked_for
 from biaslens.lsp.progress import Bar
 from biaslens.lsp.repairs import Repairs
 from biaslens.lsp.session import Checked, Session
-
-if TYPE_CHECKING:
-    from biaslens.lint import Study
-    from biaslens.lsp.packed import Packed
-    from biaslens.lsp.studies import Foreign
-    from biaslens.options import Options
+from biaslens.lsp.studies import Pause
 
 COMMAND = "biaslens.fixAllInWorkspace"
 KIND = types.CodeActionKind.Source
@@ -45,9 +38,14 @@ def register(server: LanguageServer, session: Session) -> None:
                 bar.close()
 
     async def apply(stop: threading.Event) -> None:
-        studies, buffers = _studies(session), session.buffers()
+        workspace, buffers = session.workspace, session.buffers()
+        studies, options = workspace.studies(), workspace.options()
+
+        def job(pause: Pause) -> tuple[Repairs | None]:
+            return (session.load().repair(studies, options, buffers, pause),)
+
         try:
-            found = await session.in_background(lambda pause: (session.load().repair(studies, buffers, pause),), stop)
+            found = await session.in_background(job, stop)
         except Exception as error:
             session.report_exception(error)
             tell("BiasLens could not fix the workspace; its log says why.", types.MessageType.Warning)
@@ -79,18 +77,13 @@ async def offered(checked: Checked, context: types.CodeActionContext, session: S
     """The command as an action, where there is something to fix."""
     idly = context.trigger_kind is types.CodeActionTriggerKind.Automatic and not context.only
     wanted = any(is_asked_for(kind, context) for kind in kinds(session))
-    if idly or not wanted or not session.workspace.folders:
+    if idly or not wanted or not session.configured.folders:
         return []
     report = checked.report
     has_work = report is not None and await have_safe_fixes(report.findings, 1, checked, session)
     if not has_work and not session.workspace.paths_with_findings():
         return []
     return [types.CodeAction(TITLE, KIND, command=types.Command(TITLE, COMMAND))]
-
-
-def _studies(session: Session) -> Sequence[tuple[Packed[Study], Options, Foreign]]:
-    found = session.workspace.studies()
-    return [(known.own, session.options_for(known.path), foreign) for known, foreign in found if known.own is not None]
 
 
 def _is_current(repairs: Repairs, buffers: dict[str, str], session: Session) -> bool:

@@ -70,7 +70,7 @@ def register(server: LanguageServer, session: Session) -> None:
     session.close_listeners.append(lambda document: changed(document.path))
     session.workspace.listeners.append(changed)
     session.workspace.progress_listeners.append(settled)
-    session.options_listeners.append(look_again)
+    session.configuration_listeners.append(look_again)
 
 
 @dataclass(eq=False)

@@ -1,0 +1,89 @@
+"""Messages on a stream: whatever comes, the next whole message is served."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+
+import pytest
+
+from biaslens.lsp import transport
+from biaslens.lsp.transport import receive
+
+ONE, TWO = b'{"id": 1}', b'{"id": 2}'
+
+
+@dataclass
+class Received:
+    """What arrived, in order: messages, and why others could not be read."""
+
+    messages: list[object] = field(default_factory=list[object])
+
+    def handle_message(self, message: object) -> None:
+        self.messages.append(message)
+
+    def refuse_unreadable(self, why: str) -> None:
+        self.messages.append(why)
+
+
+def received(data: bytes) -> list[object]:
+    """What a handler gets from a stream of these bytes."""
+
+    async def run() -> list[object]:
+        reader = asyncio.StreamReader()
+        reader.feed_data(data)
+        reader.feed_eof()
+        handler = Received()
+        await receive(reader, handler)
+        return handler.messages
+
+    return asyncio.run(run())
+
+
+def framed(body: bytes, header: bytes = b"Content-Length: %d\r\n") -> bytes:
+    return header % len(body) + b"\r\n" + body
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"Content-Length: %d\r\n",
+        b"content-length:%d\r\n",
+        b"CONTENT-LENGTH:   %d  \r\n",
+        b"Content-Length: %d\n",
+        b"Content-Type: application/vscode-jsonrpc; charset=utf-8\r\nContent-Length: %d\r\n",
+        b"Content-Length: %d\r\nContent-Type: application/vscode-jsonrpc\r\n",
+        b"\r\n\r\nX: y\r\n\r\nContent-Length: %d\r\n",
+        b"Content-Length: -5\r\nContent-Length: x\r\nContent-Length: %d\r\n",
+    ],
+)
+def test_every_spelling_of_a_header_is_read(header: bytes) -> None:
+    assert received(framed(ONE, header) + framed(TWO)) == [{"id": 1}, {"id": 2}]
+
+
+@pytest.mark.parametrize("body", [b"{", b"\xff\xfe", b"[" * 100_000, b"nul", b" ", b'{"a": 1} x'])
+def test_what_is_no_json_is_refused_and_the_next_message_is_served(body: bytes) -> None:
+    assert received(framed(body) + framed(TWO)) == ["This is not JSON.", {"id": 2}]
+
+
+def test_an_empty_message_is_refused() -> None:
+    assert received(framed(b"") + framed(TWO)) == ["This is not JSON.", {"id": 2}]
+
+
+def test_a_message_that_is_too_long_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "MOST", 20)
+    long = json.dumps({"text": "x" * 3_000_000}).encode()
+    assert received(framed(long) + framed(TWO)) == [f"A message of {len(long)} bytes is too long.", {"id": 2}]
+
+
+@pytest.mark.parametrize("cut", range(1, len(framed(TWO))))
+def test_a_stream_that_ends_inside_of_a_message_just_ends(cut: int) -> None:
+    assert received(framed(ONE) + framed(TWO)[:-cut]) == [{"id": 1}]
+
+
+def test_a_length_that_no_memory_has_waits_for_its_bytes_and_keeps_none() -> None:
+    huge = b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n"
+    (refusal,) = received(huge + b"x" * 100)
+    assert isinstance(refusal, str)
+    assert refusal.endswith("bytes is too long.")
