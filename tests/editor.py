@@ -315,11 +315,17 @@ def _client() -> LanguageClient:
 
 
 def capabilities_of(profile: str) -> types.ClientCapabilities:
-    """What a recorded editor can do; "… without pull" is one with a client library from before LSP 3.17."""
+    """What a recorded editor can do; "… without pull" is one with a client library from before LSP 3.17, and "… of
+    client 9" one with version 9 of VS Code's, which does not pull diagnostics of cells."""
     name, _, variant = profile.partition(" ")
     recorded = json.loads((Path(__file__).parent / "capabilities" / f"{name}.json").read_text(encoding="utf-8"))
     capabilities = copy.deepcopy(recorded["capabilities"])
     if variant == "without pull":
         del capabilities["textDocument"]["diagnostic"]
         del capabilities["workspace"]["diagnostics"]
+    if variant == "of client 9":
+        told = capabilities["textDocument"]["diagnostic"]
+        capabilities["textDocument"]["diagnostic"] = {
+            key: told[key] for key in ("dynamicRegistration", "relatedDocumentSupport")
+        }
     return get_converter().structure(capabilities, types.ClientCapabilities)

@@ -12,7 +12,7 @@ from biaslens.repair import Repair, edited, edits_of, faults, fix_of, moved
 from biaslens.rules.rule import Finding, Fix
 from biaslens.syntax.files import Files
 from biaslens.syntax.parse import parse
-from biaslens.text import Edit, Location, Problem, Source, Span, edits_between
+from biaslens.text import Edit, Location, Problem, Source, Span, changes_between
 
 MAX_ROUNDS = 10
 """Fixes that overlap wait for a later round; more rounds than this are a mistake of ours."""
@@ -102,10 +102,10 @@ def edits_for(
     def wanted(finding: Finding, fix: Fix) -> bool:
         return is_safe(finding, fix) and code in ("", finding.code)
 
-    snapshot = files.changed({source.path: source.text})
+    snapshot = files.changed({source.path: source})
     before = replace(unrepaired(report, snapshot), within=within)
     (after,) = repaired([before], snapshot, options, wanted)
-    return edits_between(source.text, after.source.text)
+    return changes_between(source, after.source)
 
 
 def _compatible(state: Fixed, wanted: Callable[[Finding, Fix], bool]) -> list[Repair]:
@@ -144,7 +144,7 @@ def _judged(
     pause: Callable[[], None],
 ) -> tuple[Files, dict[str, Report]]:
     """The files with some repairs, and what there is to say of each that changed."""
-    texts = {path: states[path].source.edited(edits_of(repairs)) for path, repairs in chosen.items()}
+    texts = {path: states[path].source.after(edits_of(repairs)) for path, repairs in chosen.items()}
     users = {user for path in chosen for user in states[path].report.users}
     changed = snapshot.changed(texts)
     reports = [

@@ -119,6 +119,25 @@ class Protocol(LanguageServerProtocol):
         """Hands the closing to our own feature."""
         yield self._feature(types.TEXT_DOCUMENT_DID_CLOSE), (params,), None
 
+    @lsp_method(types.NOTEBOOK_DOCUMENT_DID_OPEN)
+    def lsp_notebook_document__did_open(self, params: types.DidOpenNotebookDocumentParams) -> Generator[Any, Any, None]:
+        """Hands the notebook to our own feature."""
+        yield self._feature(types.NOTEBOOK_DOCUMENT_DID_OPEN), (params,), None
+
+    @lsp_method(types.NOTEBOOK_DOCUMENT_DID_CHANGE)
+    def lsp_notebook_document__did_change(
+        self, params: types.DidChangeNotebookDocumentParams
+    ) -> Generator[Any, Any, None]:
+        """Hands the changes to our own feature."""
+        yield self._feature(types.NOTEBOOK_DOCUMENT_DID_CHANGE), (params,), None
+
+    @lsp_method(types.NOTEBOOK_DOCUMENT_DID_CLOSE)
+    def lsp_notebook_document__did_close(
+        self, params: types.DidCloseNotebookDocumentParams
+    ) -> Generator[Any, Any, None]:
+        """Hands the closing to our own feature."""
+        yield self._feature(types.NOTEBOOK_DOCUMENT_DID_CLOSE), (params,), None
+
     def _feature(self, method: str) -> Callable[[Any], None]:
         return cast("Any", self.fm).features[method]
 

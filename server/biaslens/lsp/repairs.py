@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from biaslens.lsp.packed import Packed
-from biaslens.lsp.studies import Foreign, Pause, report_on
+from biaslens.lsp.studies import Buffers, Foreign, Pause, report_on
 from biaslens.options import Options
 from biaslens.syntax.files import Files
 from biaslens.text import Edit, Source, edits_between
@@ -28,7 +28,7 @@ class Repairs:
 def repairs(
     studies: Sequence[tuple[Packed[Study], Foreign]],
     options: Mapping[str, Options],
-    buffers: Mapping[str, str],
+    buffers: Buffers,
     pause: Pause,
 ) -> Repairs | None:
     """The edits that apply every safe fix of what was followed; None where it is not what stands in the files now.

@@ -30,6 +30,7 @@ from biaslens.lsp.features import (
     fix_all,
     hover,
     inlay_hints,
+    notebook_synchronization,
     synchronization,
     watched_files,
     workspace_fix,
@@ -43,6 +44,7 @@ from biaslens.options import Options
 
 FEATURES = (
     synchronization,
+    notebook_synchronization,
     configuration,
     configuration_files,
     diagnostics_push,
@@ -136,6 +138,7 @@ def language_server(load: Callable[[], Analysis] = installed_analysis) -> BiasLe
         protocol_cls=Protocol,
         converter_factory=default_converter,
         max_workers=1,
+        notebook_document_sync=notebook_synchronization.OPTIONS,
     )
 
     def initialize(params: types.InitializeParams) -> None:

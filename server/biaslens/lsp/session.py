@@ -14,16 +14,17 @@ import time
 import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from biaslens.lsp.client import Client
 from biaslens.lsp.configured import Configured
-from biaslens.lsp.documents import Document, is_configuration
+from biaslens.lsp.documents import Document, is_configuration, path_of
+from biaslens.lsp.notebooks import NotebookDocument
 from biaslens.lsp.packed import Packed
 from biaslens.lsp.repairs import Repairs, repairs
-from biaslens.lsp.studies import NO_USES, Foreign, Found, Pause, Studied, judged, studied
+from biaslens.lsp.studies import NO_USES, Buffers, Foreign, Found, Pause, Studied, judged, studied
 from biaslens.lsp.worker import Worker
 from biaslens.lsp.workspace import Workspace
 from biaslens.options import Options
@@ -55,10 +56,10 @@ class Analysis:
     edits_for: Callable[[Report, Files, Options, str, Span | None], tuple[Edit, ...]]
     hints: Callable[[Flow, Source, Span], tuple[Hint, ...]]
     lenses: Callable[[Report], tuple[Lens, ...]]
-    study: Callable[[str, Mapping[str, str], Options, Pause, Foreign, bool], tuple[Studied, Found | None]] = studied
-    judge: Callable[[Packed[Study], Mapping[str, str], Options, Pause, Foreign], Found | None] = judged
+    study: Callable[[str, Buffers, Options, Pause, Foreign, bool], tuple[Studied, Found | None]] = studied
+    judge: Callable[[Packed[Study], Buffers, Options, Pause, Foreign], Found | None] = judged
     repair: Callable[
-        [Sequence[tuple[Packed[Study], Foreign]], Mapping[str, Options], Mapping[str, str], Pause], Repairs | None
+        [Sequence[tuple[Packed[Study], Foreign]], Mapping[str, Options], Buffers, Pause], Repairs | None
     ] = repairs
 
 
@@ -83,7 +84,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Checked:
-    """What is known about one version of one document.
+    """What is known about one version of one document, or of a cell of a notebook.
 
     report: None where the analysis failed; `failure` then says how. kept: findings of an earlier version that broken
     syntax hides. files: what the analysis read. good: the last version that parsed. seconds: how long it took.
@@ -103,12 +104,17 @@ class Checked:
     def findings(self) -> tuple[Finding, ...]:
         """All findings to show, sorted by place."""
         found = self.report.findings if self.report else ()
-        return tuple(sorted((*found, *self.kept), key=lambda finding: (finding.location, finding.code)))
+        shown = (finding for finding in (*found, *self.kept) if self.document.shows(finding.location.span))
+        return tuple(sorted(shown, key=lambda finding: (finding.location, finding.code)))
 
     @cached_property
     def suppressions(self) -> Suppressions:
         """The comments of the document that silence findings."""
-        return Suppressions(self.document.source)
+        return Suppressions(self.document.whole.source)
+
+    def about(self, document: Document) -> Checked:
+        """The same for a part of the document."""
+        return self if document is self.document else replace(self, document=document)
 
 
 class Session:
@@ -263,16 +269,25 @@ class Session:
         found = self._results.get(document.path)
         return found if found is not None and found.document is document else None
 
-    def buffers(self) -> dict[str, str]:
+    def buffers(self) -> dict[str, Source]:
         """The texts of the open documents that other files can import, by their paths."""
-        return {document.path: document.source.text for document in self.documents.values() if document.is_file}
+        return {document.path: document.source for document in self.documents.values() if document.is_file}
+
+    def find(self, uri: str) -> Document | None:
+        """The document or the cell that has an address, None where it is not open."""
+        document = self.documents.get(path_of(uri) or "")
+        if document is not None:
+            return document.part(uri)
+        notebooks = (notebook for notebook in self.documents.values() if isinstance(notebook, NotebookDocument))
+        return next((cell for notebook in notebooks if (cell := notebook.part(uri)) is not None), None)
 
     async def checked(self, document: Document) -> Checked | None:
         """What is known about exactly this version, once it is known; None when a newer one has taken its place."""
-        while self.documents.get(document.path) is document:
+        while self.documents.get(document.path) is document.whole:
             pending = self._pending.get(document.path)
             if pending is None:
-                return self._results.get(document.path)
+                known = self._results.get(document.path)
+                return known.about(document) if known else None
             await asyncio.wait([pending.future])
         return None
 
@@ -284,9 +299,17 @@ class Session:
                 return checked
         return None
 
+    async def newest_at(self, uri: str) -> Checked | None:
+        """What is known about the newest version of the document or the cell that has an address."""
+        while (document := self.find(uri)) is not None:
+            checked = await self.checked(document)
+            if checked is not None:
+                return checked
+        return None
+
     def is_current(self, checked: Checked) -> bool:
         """Whether the document of a result is still the newest version."""
-        return self.documents.get(checked.document.path) is checked.document
+        return self.documents.get(checked.document.path) is checked.document.whole
 
     async def fixes_of(self, finding: Finding, checked: Checked) -> tuple[Fix, ...]:
         """The repairs of a finding of that result to choose from, the usual one first.
@@ -480,7 +503,7 @@ def installed_analysis() -> Analysis:
 def _check(
     load: Callable[[], Analysis],
     document: Document,
-    buffers: Mapping[str, str],
+    buffers: Buffers,
     options: Options | None,
     good: LastGood | None,
     foreign: Foreign,

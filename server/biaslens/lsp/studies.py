@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 Pause: TypeAlias = Callable[[], None]
 
+Buffers: TypeAlias = Mapping[str, str | Source]
+"""The unsaved texts, as `Files` takes them."""
+
 
 @dataclass(eq=False)
 class Foreign:
@@ -100,14 +103,14 @@ class Look:
     digest: int
 
 
-def look(paths: Iterable[str], buffers: Mapping[str, str]) -> dict[str, Look]:
+def look(paths: Iterable[str], buffers: Buffers) -> dict[str, Look]:
     """The files as they are by now."""
     files = Files(buffers)
     return {path: Look(files.exists(path), digest(files.read(path))) for path in paths}
 
 
 def studied(
-    path: str, buffers: Mapping[str, str], options: Options, pause: Pause, foreign: Foreign, is_used: bool
+    path: str, buffers: Buffers, options: Options, pause: Pause, foreign: Foreign, is_used: bool
 ) -> tuple[Studied, Found | None]:
     """One file, followed, and what is found in it, by the uses that are known by now.
 
@@ -135,9 +138,7 @@ def studied(
     return whole, _found(report, files)
 
 
-def judged(
-    own: Packed[Study], buffers: Mapping[str, str], options: Options, pause: Pause, foreign: Foreign
-) -> Found | None:
+def judged(own: Packed[Study], buffers: Buffers, options: Options, pause: Pause, foreign: Foreign) -> Found | None:
     """What is found in a file by all that is known of its uses."""
     return _found(report_on(own, options, pause, foreign), Files(buffers))
 

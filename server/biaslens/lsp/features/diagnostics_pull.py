@@ -7,7 +7,7 @@ from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
 from biaslens.lsp.documents import path_of
-from biaslens.lsp.features.shown import shown_of
+from biaslens.lsp.features.shown import Shown, are_pulled, diagnostics, shown_of, unchanged
 from biaslens.lsp.session import Checked, Session
 from biaslens.options import Options
 
@@ -25,13 +25,7 @@ def register(server: LanguageServer, session: Session) -> None:
     async def pull(
         params: types.DocumentDiagnosticParams,
     ) -> types.RelatedFullDocumentDiagnosticReport | types.RelatedUnchangedDocumentDiagnosticReport:
-        path = path_of(params.text_document.uri) or ""
-        document = session.documents.get(path)
-        if document is None:
-            await session.workspace.judged(path)
-        elif await session.checked(document) is None and path in session.documents:
-            raise JsonRpcException("There is a newer version.", SERVER_CANCELLED, {"retriggerRequest": True})
-        found = shown_of(path, session)
+        found = await shown_at(params.text_document.uri)
         if found is None:
             return types.RelatedFullDocumentDiagnosticReport([])
         result_id = found.result_id
@@ -39,9 +33,28 @@ def register(server: LanguageServer, session: Session) -> None:
             return types.RelatedUnchangedDocumentDiagnosticReport(result_id)
         return types.RelatedFullDocumentDiagnosticReport(found.items, result_id=result_id)
 
+    async def shown_at(uri: str) -> Shown | None:
+        document = session.find(uri)
+        if document is None:
+            path = path_of(uri) or ""
+            await session.workspace.judged(path)
+            return shown_of(path, session)
+        if not are_pulled(document, session.client):
+            return None
+        is_cell = document.whole is not document  # a change of another cell is no newer version of this one
+        checked = await (session.newest_at(uri) if is_cell else session.checked(document))
+        if checked is not None and checked.document.version == document.version:
+            return Shown(uri, document.version, diagnostics(checked, session))
+        if session.find(uri) is None:
+            return None
+        raise JsonRpcException("There is a newer version.", SERVER_CANCELLED, {"retriggerRequest": True})
+
     def refresh(checked: Checked, before: Checked | None) -> None:
         # The client asks for a document that it changed itself; that a result changed without that it cannot know.
-        if before is not None and before.document is checked.document and before.findings != checked.findings:
+        if before is None or not are_pulled(checked.document, session.client):
+            return
+        same = [(before.about(old), checked.about(new)) for old, new in unchanged(before.document, checked.document)]
+        if any(diagnostics(old, session) != diagnostics(new, session) for old, new in same):
             server.workspace_diagnostic_refresh(None)
 
     def options_changed(before: Options, after: Options) -> None:

@@ -1,4 +1,4 @@
-"""`textDocument/publishDiagnostics`, for clients that do not ask for diagnostics."""
+"""`textDocument/publishDiagnostics`, for clients that do not ask for diagnostics, or not for those of cells."""
 
 from __future__ import annotations
 
@@ -6,35 +6,57 @@ from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
 from biaslens.lsp.documents import Document
-from biaslens.lsp.features.shown import Shown, diagnostics, shown_of
+from biaslens.lsp.features.shown import are_pulled, diagnostics, shown_of
 from biaslens.lsp.session import Checked, Session
 from biaslens.options import Options
 
 
 def register(server: LanguageServer, session: Session) -> None:
-    """Publishes each new result with its version, and what is found in files that are not open, if that is wanted."""
-    if session.client.pulls:
-        return
-    closed: set[str] = set()  # the files that are not open of which something is shown
+    """Publishes each new result with its version, and what is found in files that are not open, if that is wanted.
+
+    Of a notebook the cells that changed, and those of which other things are to be shown.
+    """
+    told: dict[str, types.PublishDiagnosticsParams] = {}
+    closed: dict[str, str] = {}  # the addresses of files that are not open, of which something is shown
 
     def publish(checked: Checked, before: Checked | None) -> None:
         document = checked.document
-        closed.discard(document.path)
-        if before is None or before.document is not document or before.findings != checked.findings:
-            send(Shown(document.uri, document.version, diagnostics(checked, session)))
+        if are_pulled(document, session.client):
+            return
+        for part in document.parts:
+            tell(types.PublishDiagnosticsParams(part.uri, diagnostics(checked.about(part), session), part.version))
+        there = {part.uri for part in document.parts}
+        gone = [part.uri for part in before.document.parts] if before else []
+        for uri in (*gone, closed.pop(document.path, document.uri)):
+            if uri not in there and uri in told:
+                tell(types.PublishDiagnosticsParams(uri, []))
+
+    def tell(news: types.PublishDiagnosticsParams) -> None:
+        if told.get(news.uri) != news:
+            server.text_document_publish_diagnostics(news)
+            told[news.uri] = news
 
     def clear(document: Document) -> None:
+        if are_pulled(document, session.client):
+            return
         found = shown_of(document.path, session)
-        items = found.items if found is not None else []
-        send(Shown(document.uri, None, items))
-        if items:
-            closed.add(document.path)
+        for part in document.parts:
+            told.pop(part.uri, None)
+            tell(types.PublishDiagnosticsParams(part.uri, found.items if found and part is document else []))
+            if not told[part.uri].diagnostics:
+                told.pop(part.uri)
+            else:
+                closed[document.path] = part.uri
 
     def publish_closed(path: str) -> None:
         found = shown_of(path, session) if path not in session.documents else None
-        if found is not None and (found.items or path in closed):
-            send(found)
-            (closed.add if found.items else closed.discard)(path)
+        if found is None or not (found.items or path in closed):
+            return
+        uri = closed.setdefault(path, found.uri)
+        tell(types.PublishDiagnosticsParams(uri, found.items))
+        if not found.items:
+            told.pop(uri)
+            closed.pop(path)
 
     def options_changed(before: Options, after: Options) -> None:
         if before.diagnostic_mode != after.diagnostic_mode:
@@ -43,11 +65,8 @@ def register(server: LanguageServer, session: Session) -> None:
                 if checked is not None:
                     publish(checked, None)
 
-    def send(found: Shown) -> None:
-        params = types.PublishDiagnosticsParams(found.uri, found.items, found.version)
-        server.text_document_publish_diagnostics(params)
-
     session.listeners.append(publish)
     session.close_listeners.append(clear)
-    session.workspace.listeners.append(publish_closed)
+    if not session.client.pulls:
+        session.workspace.listeners.append(publish_closed)
     session.options_listeners.append(options_changed)

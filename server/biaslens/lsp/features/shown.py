@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from biaslens.lsp.convert import diagnostic, range_of
+from biaslens.lsp.client import Client
+from biaslens.lsp.convert import diagnostic, range_in, range_of
 from biaslens.lsp.documents import Document, uri_of
+from biaslens.lsp.notebooks import NotebookDocument
 from biaslens.lsp.session import Checked, Session
 from biaslens.syntax.files import Files
 from biaslens.text import Location, Source
@@ -37,6 +40,8 @@ class Shown:
 def shown_of(path: str, session: Session) -> Shown | None:
     """What is shown of a file, open or not, as far as is known by now; None where that is still to be found out."""
     document = session.documents.get(path)
+    if isinstance(document, NotebookDocument):  # what there is to show is its cells'
+        return Shown(document.uri, document.version, [])
     if document is not None:
         checked = session.known(document)
         return Shown(document.uri, document.version, diagnostics(checked, session)) if checked is not None else None
@@ -47,6 +52,20 @@ def shown_of(path: str, session: Session) -> Shown | None:
         return Shown(uri, None, [])
     file = Document(uri, path, 0, found.source.text)
     return Shown(uri, None, diagnostics(Checked(file, None, found.findings, Files(found.related), None), session))
+
+
+def are_pulled(document: Document, client: Client) -> bool:
+    """Whether the client asks for the diagnostics of a document; they are published otherwise, never both."""
+    return client.pulls_cells if isinstance(document.whole, NotebookDocument) else client.pulls
+
+
+def unchanged(before: Document, after: Document) -> Iterator[tuple[Document, Document]]:
+    """The parts of two versions of a document that are the same to the client; the analysis may see others."""
+    known = {part.uri: part for part in before.parts}
+    for part in after.parts:
+        old = known.get(part.uri)
+        if old is not None and (old.version, old.text) == (part.version, part.text):
+            yield old, part
 
 
 def diagnostics(checked: Checked, session: Session) -> list[types.Diagnostic]:
@@ -61,10 +80,10 @@ def shown(finding: Finding, checked: Checked, session: Session) -> types.Diagnos
 
     def place(location: Location) -> types.Location | None:
         if location.path == checked.document.path:
-            uri, source = checked.document.uri, checked.document.mirror
-        else:
-            opened, source = session.documents.get(location.path), checked.files.read(location.path)
-            uri = opened.uri if opened else uri_of(location.path)
+            part = checked.document.whole.part_at(location.span)
+            return types.Location(part.uri, range_in(part, location.span, session.client.encoding)) if part else None
+        opened, source = session.documents.get(location.path), checked.files.read(location.path)
+        uri = opened.uri if opened else uri_of(location.path)
         if not isinstance(source, Source):
             return None
         return types.Location(uri, range_of(source, location.span, session.client.encoding))

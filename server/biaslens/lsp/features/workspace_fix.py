@@ -14,6 +14,7 @@ from biaslens.lsp.progress import Bar
 from biaslens.lsp.repairs import Repairs
 from biaslens.lsp.session import Checked, Session
 from biaslens.lsp.studies import Pause
+from biaslens.text import Source
 
 COMMAND = "biaslens.fixAllInWorkspace"
 KIND = types.CodeActionKind.Source
@@ -77,7 +78,8 @@ async def offered(checked: Checked, context: types.CodeActionContext, session: S
     """The command as an action, where there is something to fix."""
     idly = context.trigger_kind is types.CodeActionTriggerKind.Automatic and not context.only
     wanted = any(is_asked_for(kind, context) for kind in kinds(session))
-    if idly or not wanted or not session.configured.folders:
+    is_cell = checked.document.whole is not checked.document
+    if idly or is_cell or not wanted or not session.configured.folders:
         return []
     report = checked.report
     has_work = report is not None and await have_safe_fixes(report.findings, 1, checked, session)
@@ -86,7 +88,7 @@ async def offered(checked: Checked, context: types.CodeActionContext, session: S
     return [types.CodeAction(TITLE, KIND, command=types.Command(TITLE, COMMAND))]
 
 
-def _is_current(repairs: Repairs, buffers: dict[str, str], session: Session) -> bool:
+def _is_current(repairs: Repairs, buffers: dict[str, Source], session: Session) -> bool:
     now = session.buffers()
     return all(now.get(source.path) == buffers.get(source.path) for source, _ in repairs.edits)
 
