@@ -23,8 +23,10 @@ class Client:
     code actions, not only commands. markdown: it prefers hovers as Markdown. resolves: it asks for the edit of a code
     action when the action was chosen. hints, lenses: it shows inlay hints, code lenses. refreshes_hints,
     refreshes_lenses: it asks for them again when told to. edits: it applies edits that we send. configures: it tells
-    its settings when asked. registers: it lets us register for changes of them. watches: it lets
-    us register for changes of files. settings: what it sent of its settings at the start.
+    its settings when asked. registers: it lets us register for changes of them. watches: it lets us register for
+    changes of files; watches_below: in single folders. renames, deletes: it tells of files that people rename, delete
+    in it. confirms: it asks before it applies edits that want it. shows_progress: it draws bars. settings: what it sent
+    of its settings at the start.
     draws: it shows pictures in hovers. commands: those of its own that a link in a hover can run. No capability tells
     of these two, so a client says them itself: `{"pictures": true, "commands": ["biaslens.showRule"]}`.
     """
@@ -49,6 +51,11 @@ class Client:
     configures: bool
     registers: bool
     watches: bool
+    watches_below: bool
+    renames: bool
+    deletes: bool
+    confirms: bool
+    shows_progress: bool
     settings: Mapping[str, object]
     draws: bool
     commands: frozenset[str]
@@ -93,6 +100,11 @@ def client_of(capabilities: types.ClientCapabilities, encoding: str, initializat
         configures=bool(has("workspace.configuration")),
         registers=bool(has("workspace.did_change_configuration.dynamic_registration")),
         watches=bool(has("workspace.did_change_watched_files.dynamic_registration")),
+        watches_below=bool(has("workspace.did_change_watched_files.relative_pattern_support")),
+        renames=bool(has("workspace.file_operations.did_rename")),
+        deletes=bool(has("workspace.file_operations.did_delete")),
+        confirms=has("workspace.workspace_edit.change_annotation_support") is not None,
+        shows_progress=bool(has("window.work_done_progress")),
         settings=at_start(said),
         draws=said.get("pictures") is True,
         commands=frozenset(command for command in commands if isinstance(command, str)),

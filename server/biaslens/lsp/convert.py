@@ -136,6 +136,28 @@ def workspace_edit(edits: Sequence[Edit], document: Document, client: Client) ->
     return types.WorkspaceEdit(document_changes=versioned) if client.versions else types.WorkspaceEdit(changes=changes)
 
 
+def confirmed_edit(
+    changes: Iterable[tuple[Document, bool, Sequence[Edit]]], label: str, client: Client
+) -> types.WorkspaceEdit:
+    """The edits of several documents, each with whether it is open. The client asks before it applies them, if it can.
+
+    label: what it says of them then.
+    """
+    edits_by_uri: dict[str, list[types.TextEdit]] = {}
+    found: list[types.TextDocumentEdit] = []
+    for document, is_open, edits in changes:
+        ranges = [(range_of(document.mirror, edit.span, client.encoding), edit.text) for edit in sorted(edits)]
+        edits_by_uri[document.uri] = [types.TextEdit(*change) for change in ranges]
+        version = document.version if is_open else None
+        identifier = types.OptionalVersionedTextDocumentIdentifier(uri=document.uri, version=version)
+        annotated = [types.AnnotatedTextEdit(label, *change) for change in ranges]
+        found.append(types.TextDocumentEdit(identifier, annotated if client.confirms else edits_by_uri[document.uri]))
+    if not client.versions:
+        return types.WorkspaceEdit(changes=edits_by_uri)
+    annotations = {label: types.ChangeAnnotation(label, needs_confirmation=True)} if client.confirms else None
+    return types.WorkspaceEdit(document_changes=found, change_annotations=annotations)
+
+
 def hover(markdown: str, plain: str, span: Span, document: Document, client: Client) -> types.Hover:
     """An explanation of the span, as Markdown or plain text."""
     return types.Hover(markup(markdown, plain, client), range_in(document, span, client.encoding))

@@ -32,6 +32,10 @@ from biaslens.lsp.features import (
     inlay_hints,
     notebook_synchronization,
     synchronization,
+    watched_files,
+    workspace_fix,
+    workspace_progress,
+    workspace_pull,
 )
 from biaslens.lsp.protocol import Protocol
 from biaslens.lsp.session import Analysis, Checked, Session, installed_analysis
@@ -50,6 +54,10 @@ FEATURES = (
     fix_all,
     inlay_hints,
     code_lens,
+    workspace_progress,
+    workspace_pull,
+    workspace_fix,
+    watched_files,
     debug_information,
 )
 """Each has `register(server, session)`, and registers only what the session's client can use."""

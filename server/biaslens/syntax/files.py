@@ -57,7 +57,27 @@ class Files:
 
     def beside(self, path: str) -> tuple[str, ...]:
         """The Python files in the folder of a file, itself included, sorted; nothing where they are very many."""
-        folder = os.path.dirname(path)
+        return self._in(os.path.dirname(path))
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Every file that was read or looked for so far, and every folder that was looked through."""
+        return frozenset(self._read) | frozenset(self._exists) | frozenset(self._folders)
+
+    @property
+    def seen(self) -> dict[str, int | bool]:
+        """Of each file that was read the digest of what was found, of each that was only looked for whether it is
+        there."""
+        return {**self._exists, **{path: digest(found) for path, found in self._read.items()}}
+
+    def outdated(self) -> frozenset[str]:
+        """The files and folders that are not on disk any more as they were found here."""
+        now = Files(self._buffers)
+        files = {path for path, found in list(self._read.items()) if digest(now.read(path)) != digest(found)}
+        files |= {path for path, found in list(self._exists.items()) if now.exists(path) != found}
+        return frozenset(files | {folder for folder, found in list(self._folders.items()) if now._in(folder) != found})
+
+    def _in(self, folder: str) -> tuple[str, ...]:
         if folder not in self._folders:
             buffers = (os.path.basename(other) for other in self._buffers if os.path.dirname(other) == folder)
             found = sorted({*_python_files_in(folder), *(name for name in buffers if name.endswith(".py"))})
@@ -70,10 +90,10 @@ class Files:
             self._inner[path] = _folders_in(path)
         return self._inner[path]
 
-    @property
-    def reads(self) -> frozenset[str]:
-        """Every file that was read or looked for so far."""
-        return frozenset(self._read) | frozenset(self._exists)
+
+def digest(found: Source | Problem) -> int:
+    """A number that tells what was read from anything else that may be read there, within this process."""
+    return hash(found.text if isinstance(found, Source) else found.message)
 
 
 def decode(data: bytes, path: str) -> Source | Problem:

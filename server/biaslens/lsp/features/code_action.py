@@ -9,7 +9,7 @@ from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
 from biaslens.lsp.convert import SOURCE, code_action, span_in, workspace_edit
-from biaslens.lsp.features import fix_all
+from biaslens.lsp.features import fix_all, workspace_fix
 from biaslens.lsp.features.shown import shown
 from biaslens.lsp.session import Checked, Session
 from biaslens.text import Span
@@ -18,15 +18,12 @@ if TYPE_CHECKING:
     from biaslens.rules.rule import Finding
 
 
-KINDS = (types.CodeActionKind.QuickFix, fix_all.KIND)
-
-
 def register(server: LanguageServer, session: Session) -> None:
     """Offers all fixes that have edits, for the version of the text that the client has."""
     if not session.client.literals:
         return
-
-    kinds = (*KINDS, fix_all.NOTEBOOK_KIND) if session.client.notebooks else KINDS
+    notebooks = (fix_all.NOTEBOOK_KIND,) if session.client.notebooks else ()
+    kinds = (types.CodeActionKind.QuickFix, fix_all.KIND, *notebooks, *workspace_fix.kinds(session))
 
     async def code_actions(params: types.CodeActionParams) -> list[types.CodeAction]:
         document = session.find(params.text_document.uri)
@@ -46,6 +43,7 @@ def register(server: LanguageServer, session: Session) -> None:
             ]
         actions += [action for pair in at_hand for action in await _ignoring(*pair, checked, session)]
         actions += await fix_all.offered(checked, at_hand, params.context, session)
+        actions += await workspace_fix.offered(checked, params.context, session)
         return actions if session.is_current(checked) else []
 
     options = types.CodeActionOptions(code_action_kinds=kinds, resolve_provider=session.client.resolves)
