@@ -1,7 +1,8 @@
 """pygls' protocol where it departs from the specification: every request gets exactly one answer.
 
 pygls 2.1 leaves requests with unreadable parameters and those after `shutdown` without an answer, serves those before
-`initialize`, fails to shut down while a command runs, and keeps a second copy of every document by its own line rules.
+`initialize`, fails to shut down while a command runs, keeps something of every notification for ever, and a second copy
+of every document by its own line rules.
 """
 
 from __future__ import annotations
@@ -101,6 +102,13 @@ class Protocol(LanguageServerProtocol):
             if number != self.msg_id:
                 future.cancel()
         self._shutdown = True
+
+    def _check_handler_result(self, future: Any) -> None:
+        """Called when a notification was handled; pygls would keep what came of it for ever."""
+        super()._check_handler_result(future)
+        handled = next((key for key, kept in reversed(self._request_futures.items()) if kept is future), None)
+        if handled is not None:
+            del self._request_futures[handled]
 
     # The documents are the session's; pygls would keep a second copy of them.
 
