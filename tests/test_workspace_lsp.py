@@ -347,7 +347,7 @@ async def test_folders_come_and_go(tmp_path: Path) -> None:
         requests = folder.editor.requests
         watched = [one for one in requests.registered if one.id == "biaslens/pythonFiles"]
         patterns = [cast("Any", registration.register_options)["watchers"] for registration in watched]
-        assert [len(one) for one in patterns] == [2, 4, 2]
+        assert [len(one) for one in patterns] == [3, 6, 3]
         assert requests.unregistered == ["biaslens/pythonFiles"] * 2
 
 

@@ -18,6 +18,7 @@ from biaslens.lsp.client import client_of
 from biaslens.lsp.configured import ELSEWHERE
 from biaslens.lsp.documents import Document
 from biaslens.lsp.packed import packed
+from biaslens.lsp.repairs import Repairs, repairs
 from biaslens.lsp.session import Session, installed_analysis
 from biaslens.lsp.studies import NO_USES, Foreign, Found, Pause, Studied, report_on, studied
 from biaslens.lsp.worker import Worker
@@ -356,6 +357,24 @@ async def test_a_check_that_nobody_wants_any_more_stops(tmp_path: Path) -> None:
     assert stopped.is_set()
     assert fixture.session.known(first) is None
     assert fixture.logged == []
+
+
+def test_nothing_is_repaired_that_is_not_what_was_followed(tmp_path: Path) -> None:
+    path = str(tmp_path / "net.py")
+    (tmp_path / "net.py").write_text(NET)
+    known, found = studied(path, {}, Options(), go_on, NO_USES, False)
+    assert known.own is not None
+    assert found is not None
+    studies, options = [(known.own, NO_USES)], {path: Options()}
+    repaired = repairs(studies, options, {}, go_on)
+    assert repaired is not None
+    ((source, edits),) = repaired.edits
+    assert repaired.count == 1
+    assert source.edited(edits) == NET.replace("8, 3)", "8, 3, bias=False)")
+    assert repairs(studies, options, {path: "# unsaved\n" + NET}, go_on) is None
+    assert repairs([], {}, {}, go_on) == Repairs((), 0)
+    with pytest.raises(Stopped):
+        repairs(studies, options, {}, _stop)
 
 
 def test_an_analysis_stops_where_it_pauses() -> None:

@@ -12,7 +12,7 @@ import threading
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from biaslens.lsp.studies import Foreign, Found, Look, Pause, Studied, look
 from biaslens.lsp.tree import Tree
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from biaslens.options import Options
 
 T = TypeVar("T")
+Doing: TypeAlias = Literal["search", "look", "study", "judge"]
 
 MODE = "workspace"
 """The diagnostic mode in which findings of all files are shown."""
@@ -62,7 +63,7 @@ class Workspace:
         self._stop = threading.Event()
         self._job: asyncio.Future[Any] | None = None
         self._at: tuple[str, ...] = ()  # the files that the job is about
-        self._is_searching = False
+        self._doing: Doing | None = None
         self._typed: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
         session.ready_listeners.append(self._be_ready)
@@ -80,7 +81,7 @@ class Workspace:
         if self._is_settled:
             return True
         if path not in self._tree.files:
-            return not self._is_searching
+            return self._doing != "search" and not self._must_search
         lines = (self._at, self._typed, self._to_look_at, self._to_study, self._to_judge)
         return self._tree.study(path) is not None and not any(path in line for line in lines)
 
@@ -117,7 +118,7 @@ class Workspace:
         """Follows no more files until something changes. What is known is judged; what is outdated is forgotten."""
         paths = tuple(self._to_study)
         self._to_study.clear()
-        if self._at and not self._is_searching:
+        if self._doing == "study":
             paths += self._at
             self._end_job()
         for path in paths:
@@ -218,14 +219,14 @@ class Workspace:
             return
         session = self._session
         if self._must_search:
-            self._must_search, self._is_searching = False, True
+            self._must_search = False
             folders, left_out = self._wanted, session.configured.walking()
-            self._run((), lambda _: discover(folders, left_out).files, self._place)
+            self._run("search", (), lambda _: discover(folders, left_out).files, self._place)
         elif self._to_look_at:
             some, buffers = tuple(islice(self._to_look_at, _LOOKS)), session.buffers()
             for path in some:
                 del self._to_look_at[path]
-            self._run(some, lambda _: look(some, buffers), self._take_looks)
+            self._run("look", some, lambda _: look(some, buffers), self._take_looks)
         elif self._to_study:
             self._study(next(iter(self._to_study)))
         elif self._to_judge:
@@ -243,7 +244,10 @@ class Workspace:
             listener(self._done, self._done + 1 + len(self._to_study))
         self._done += 1
         self._run(
-            (path,), lambda pause: load().study(path, buffers, options, pause, foreign, is_used), self._take_study
+            "study",
+            (path,),
+            lambda pause: load().study(path, buffers, options, pause, foreign, is_used),
+            self._take_study,
         )
 
     def _judge(self, path: str) -> None:
@@ -258,15 +262,16 @@ class Workspace:
         load, buffers, options = session.load, session.buffers(), session.options_for(path)
         self._held[path] = options
         self._run(
+            "judge",
             (path,),
             lambda pause: (load().judge(own, buffers, options, pause, foreign),),
             lambda result: self._tell(path, result[0]),
         )
 
-    def _run(self, paths: tuple[str, ...], job: Callable[[Pause], T], then: Callable[[T], None]) -> None:
+    def _run(self, doing: Doing, paths: tuple[str, ...], job: Callable[[Pause], T], then: Callable[[T], None]) -> None:
         """Hands a job about some files to the worker, and goes on when it is done."""
         self._is_settled = False
-        self._at = paths
+        self._doing, self._at = doing, paths
         future = self._session.in_background(job, self._stop)
         self._job = future
 
@@ -278,7 +283,7 @@ class Workspace:
     def _finish(self, job: asyncio.Future[T | None], then: Callable[[T], None]) -> None:
         if job.cancelled():  # another one may be under way
             return
-        self._job, self._at, self._is_searching = None, (), False
+        self._job, self._doing, self._at = None, None, ()
         error = job.exception()
         result = None if error is not None else job.result()
         if error is not None:
@@ -296,7 +301,7 @@ class Workspace:
         self._stop = threading.Event()
         if self._job is not None:
             self._job.cancel()
-        self._job, self._at, self._is_searching = None, (), False
+        self._job, self._doing, self._at = None, None, ()
 
     def _place(self, files: Iterable[str]) -> None:
         new, gone, used = self._tree.place(files)

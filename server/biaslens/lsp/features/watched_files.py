@@ -12,7 +12,7 @@ from pygls.lsp.server import LanguageServer
 from biaslens.lsp.documents import Document, path_of, uri_of
 from biaslens.lsp.session import Session
 
-PATTERNS = ("**/*.py", "**/.gitignore")
+PATTERNS = ("**/*.py", "**/*.ipynb", "**/.gitignore")
 QUIET = 0.2
 """Seconds without further changes, until those that came are looked into: a change of branches brings thousands."""
 
@@ -43,7 +43,7 @@ def register(server: LanguageServer, session: Session) -> None:
     server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)(did_change)
     files_and_folders = types.FileOperationRegistrationOptions(
         [
-            types.FileOperationFilter(types.FileOperationPattern("**/*.py"), "file"),
+            types.FileOperationFilter(types.FileOperationPattern("**/*.{py,ipynb}"), "file"),
             types.FileOperationFilter(
                 types.FileOperationPattern("**", matches=types.FileOperationPatternKind.Folder), "file"
             ),
