@@ -30,6 +30,7 @@ from biaslens.lsp.features import (
     fix_all,
     hover,
     inlay_hints,
+    rule_pages,
     synchronization,
 )
 from biaslens.lsp.protocol import Protocol
@@ -48,6 +49,7 @@ FEATURES = (
     fix_all,
     inlay_hints,
     code_lens,
+    rule_pages,
     debug_information,
 )
 """Each has `register(server, session)`, and registers only what the session's client can use."""
