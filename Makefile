@@ -55,7 +55,7 @@ e2e: vsix
 	node tests/e2e/run.mjs
 
 clean:
-	rm -rf $(VENV) build dist bundled node_modules client/out tests/e2e/installed .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist bundled node_modules client/out .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 # A stamp says that what pyproject.toml asks for is installed, so that a second run starts at once.

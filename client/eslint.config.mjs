@@ -2,7 +2,7 @@ import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist/', 'build/', 'client/out/', 'tests/e2e/installed/', '.venv/'] },
+  { ignores: ['dist/', 'build/', 'client/out/', '.venv/'] },
   js.configs.recommended,
   {
     files: ['client/**/*.ts'],
@@ -18,7 +18,7 @@ export default tseslint.config(
     files: ['**/*.mjs'],
     languageOptions: {
       globals: Object.fromEntries(
-        ['process', 'console', 'fetch', 'document', 'NodeFilter', 'getComputedStyle', 'URL'].map((name) => [name, 'readonly']),
+        ['process', 'console', 'fetch', 'setTimeout', 'document', 'NodeFilter', 'getComputedStyle', 'URL'].map((name) => [name, 'readonly']),
       ),
     },
   },

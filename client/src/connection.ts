@@ -1,6 +1,9 @@
 // The language client: what it tells the server of itself, and what it does when the server ends.
 
+import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as vscode from 'vscode';
 import {
   CloseAction,
@@ -25,6 +28,7 @@ const CONFIGURATION = { scheme: 'file', pattern: '**/{pyproject,biaslens,.biasle
 const RESTARTS = 4;
 const WITHIN = 3 * 60_000;
 const LAST_LINES = 50;
+const LAST_WAIT = 1000;
 
 /** What a connection needs of the extension. `busy`: told when the server has work for us, and when it has done it. */
 export interface Surroundings {
@@ -37,6 +41,32 @@ export interface Surroundings {
 
 /** A client that is silent: what there is to say to a person, the extension says, once. */
 export class QuietClient extends LanguageClient {
+  private readonly lines: string[] = [];
+  private ended: Promise<unknown> = Promise.resolve();
+
+  /** Reads the server's standard error: what it says there it sends as messages too, unless it dies of it. */
+  read(stream: Readable): void {
+    const lines = createInterface({ input: stream });
+    this.lines.length = 0;
+    this.ended = once(lines, 'close');
+    lines.on('line', (line) => {
+      this.lines.push(line);
+      this.lines.splice(0, this.lines.length - LAST_LINES);
+      this.outputChannel.debug(line);
+    });
+  }
+
+  /** The last lines of a server that has ended, with which it goes. */
+  async lastLines(): Promise<readonly string[]> {
+    // Something that it has started may hold the stream open.
+    await Promise.race([this.ended, sleep(LAST_WAIT)]);
+    return this.lines;
+  }
+
+  async lastLine(): Promise<string> {
+    return (await this.lastLines()).at(-1) ?? '';
+  }
+
   override error(message: string, data?: unknown): void {
     super.error(message, data, false);
   }
@@ -48,7 +78,6 @@ export class QuietClient extends LanguageClient {
 /** A client for one server; it starts the server again after a crash, up to four times within three minutes. */
 export function connect(launch: Launch, around: Surroundings, ended: (problem: Problem) => void): QuietClient {
   const { channel } = around;
-  const output: string[] = [];
   const ends: number[] = [];
   const level = channel.logLevel <= vscode.LogLevel.Debug ? 'debug' : 'info';
   const server = {
@@ -69,12 +98,7 @@ export function connect(launch: Launch, around: Surroundings, ended: (problem: P
       // A server over stdio keeps its standard output for messages: nobody reads it here.
       stdout: () => undefined,
       stderr: (stream) => {
-        // What the server says it sends as messages too; only when it ends is this more than an echo.
-        createInterface({ input: stream }).on('line', (line) => {
-          output.push(line);
-          output.splice(0, output.length - LAST_LINES);
-          channel.debug(line);
-        });
+        client.read(stream);
       },
     },
     errorHandler: {
@@ -82,8 +106,8 @@ export function connect(launch: Launch, around: Surroundings, ended: (problem: P
         action: count !== undefined && count <= 3 ? ErrorAction.Continue : ErrorAction.Shutdown,
         handled: true,
       }),
-      closed: () => {
-        for (const line of output.splice(0)) {
+      closed: async () => {
+        for (const line of await client.lastLines()) {
           channel.error(line);
         }
         const now = Date.now();

@@ -26,11 +26,6 @@ export async function tell(problem: Problem, folder: string): Promise<void> {
   }
 }
 
-/** The command with which BiasLens is installed into a Python. */
-export function pipArguments(wheel: string): string[] {
-  return ['-m', 'pip', 'install', wheel];
-}
-
 function bundledWheel(folder: string): string | undefined {
   const bundled = path.join(folder, 'bundled');
   try {
@@ -43,7 +38,9 @@ function bundledWheel(folder: string): string | undefined {
 
 /** Installs in a terminal, where a person sees what happens, and starts the server afterwards. */
 async function install(python: string, wheel: string, folder: string): Promise<void> {
-  const run = new vscode.ProcessExecution(python, pipArguments(wheel), { cwd: folder });
+  // The terminal's own environment may name folders of the workspace for Python to import from.
+  const safe = { cwd: folder, env: { PYTHONPATH: '', PYTHONSTARTUP: '' } };
+  const run = new vscode.ProcessExecution(python, ['-m', 'pip', 'install', wheel], safe);
   const definition = { type: 'process', task: 'biaslens.install' };
   const task = new vscode.Task(definition, vscode.TaskScope.Global, 'Install BiasLens', 'BiasLens', run);
   const execution = await vscode.tasks.executeTask(task);

@@ -6,6 +6,8 @@ import type { Found, Launch, Problem } from './python';
 export interface Connection {
   start(): Promise<void>;
   stop(): Promise<void>;
+  /** The last line of the server's standard error, once it has ended; for Python the exception. */
+  lastLine(): Promise<string>;
 }
 
 export type State =
@@ -83,7 +85,8 @@ export class Server<Live extends Connection> {
       await connection.start();
     } catch (error) {
       this.owner.log(String(error));
-      this.fail({ message: `The BiasLens server did not start with ${launch.command}. Its log says why.` });
+      const line = await connection.lastLine();
+      this.fail({ message: `The BiasLens server did not start with ${launch.command}. ${line || 'Its log says why.'}` });
       return;
     }
     this.running = { launch, connection };

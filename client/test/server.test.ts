@@ -28,6 +28,7 @@ class Events implements Owner<Connection> {
         this.all.push(`stop ${command}`);
         return Promise.resolve();
       },
+      lastLine: () => Promise.resolve('out of luck'),
     };
   }
   log() {
@@ -87,7 +88,7 @@ test('a server that does not start, and one that ends', async () => {
   const server = new Server(events);
   events.starts = false;
   await server.renew();
-  assert.deepEqual(events.take(), ['start a', 'failed', 'tell: The BiasLens server did not start with a. Its log says why.']);
+  assert.deepEqual(events.take(), ['start a', 'failed', 'tell: The BiasLens server did not start with a. out of luck']);
   assert.equal(server.connection, undefined);
   events.starts = true;
   await server.renew();

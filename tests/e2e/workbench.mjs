@@ -1,7 +1,7 @@
 // What a person does in VS Code's window, and what they see there.
 import { createRequire } from 'node:module';
 
-const { chromium } = createRequire(`${import.meta.dirname}/installed/driver/package.json`)('playwright-core');
+const { chromium } = createRequire(`${import.meta.dirname}/../../build/e2e/driver/package.json`)('playwright-core');
 const LONG = 60_000;
 
 /** Opens VS Code in a browser that reaches nothing but this machine. */
@@ -72,12 +72,12 @@ class Workbench {
     await this.page.waitForSelector('.editor-instance [class*="squiggly-"]', { state: 'attached', timeout: LONG });
   }
 
-  /** The rows of the Problems view. */
+  /** The rows of the Problems view that are findings: below each stand its related places. */
   async problems() {
     await this.command('Problems: Focus on Problems View');
     const rows = this.page.locator('.markers-panel .monaco-list-row');
     await rows.nth(1).waitFor({ timeout: LONG });
-    return rows.allInnerTexts();
+    return (await rows.allInnerTexts()).filter((text) => /\bBL\d{3}\b/.test(text));
   }
 
   /** The text of the first message that has `part`. */
