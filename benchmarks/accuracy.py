@@ -25,7 +25,7 @@ from rich.table import Table
 from biaslens.lint import Study, report_of, study, without_equations
 from biaslens.options import Options
 from biaslens.program.run import World
-from biaslens.render.place import row_and_column
+from biaslens.render.place import begins_at
 from biaslens.render.sites import affine_sites, reason
 from biaslens.rules.redundant import condition_of
 from biaslens.syntax.files import Files
@@ -101,11 +101,13 @@ def look(root: str, file: str, own: Study, others: Sequence[Use], seconds: float
     found = {finding.location: finding for finding in about_wholes}
     said: list[Said] = []
     for site in affine_sites(report.flow):
-        row, column = row_and_column(site.location, files.read)
-        last = row + source.excerpt(site.location.span).count("\n")
+        start = begins_at(site.location, files.read)
+        last = start.row + source.excerpt(site.location.span).count("\n")
         finding = found.get(site.location)
         condition = condition_of(finding.site) if finding and finding.site else ""
-        said.append(Said(row, last, column - 1, finding is not None, condition, site.verdict.value, reason(site)))
+        said.append(
+            Said(start.row, last, start.column - 1, finding is not None, condition, site.verdict.value, reason(site))
+        )
     return Looked(file, tuple(said), tuple(problem.message for problem in report.problems), seconds)
 
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Union, cast
 
 from lsprotocol import types
 from lsprotocol.converters import get_converter
@@ -86,6 +86,7 @@ class Requests:
 
     refreshed: list[str] = field(default_factory=list[str])
     registered: list[types.Registration] = field(default_factory=list[types.Registration])
+    unregistered: list[str] = field(default_factory=list[str])
     edits: list[types.ApplyWorkspaceEditParams] = field(default_factory=list[types.ApplyWorkspaceEditParams])
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -95,12 +96,16 @@ class Requests:
         def register(params: types.RegistrationParams) -> None:
             self.registered += params.registrations
 
+        def unregister(params: types.UnregistrationParams) -> None:
+            self.unregistered += [one.id for one in params.unregisterations]
+
         def edit(params: types.ApplyWorkspaceEditParams) -> types.ApplyWorkspaceEditResult:
             self.edits.append(params)
             self.arrived.set()
             return types.ApplyWorkspaceEditResult(applied=True)
 
         client.feature(types.CLIENT_REGISTER_CAPABILITY)(register)
+        client.feature(types.CLIENT_UNREGISTER_CAPABILITY)(unregister)
         client.feature(types.WORKSPACE_APPLY_EDIT)(edit)
         for method in (types.WORKSPACE_INLAY_HINT_REFRESH, types.WORKSPACE_CODE_LENS_REFRESH):
             client.feature(method)(self._refresh(method))
@@ -144,7 +149,7 @@ class Editor:
         settings: what it sends at the start. configuration: what it answers when it is asked for its settings.
         folders: of its workspace. abilities: what it says of itself besides its capabilities.
         """
-        client, published, requests = make_test_lsp_client(), Publications(), Requests()
+        client, published, requests = _client(), Publications(), Requests()
         requests.register_with(client)
         client.set_configuration({"biaslens": configuration} if configuration is not None else {})
         cast("Any", client.protocol.fm).features.pop(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)
@@ -295,12 +300,32 @@ class Editor:
         self.send(uri, [text.replace(start, end, new) for start, end, new in spans])
 
 
+def _client() -> LanguageClient:
+    """pytest-lsp's client; lsprotocol would take a code action that has a command for a command."""
+    client = make_test_lsp_client()
+    converter = cast("Any", client.protocol)._converter
+
+    def structured(value: dict[str, Any], _: object) -> types.Command | types.CodeAction:
+        kind = types.Command if isinstance(value.get("command"), str) else types.CodeAction
+        return converter.structure(value, kind)
+
+    converter.register_structure_hook(types.Command | types.CodeAction, structured)
+    converter.register_structure_hook(Union[types.Command, types.CodeAction], structured)  # noqa: UP007
+    return client
+
+
 def capabilities_of(profile: str) -> types.ClientCapabilities:
-    """What a recorded editor can do; "… without pull" is one with a client library from before LSP 3.17."""
+    """What a recorded editor can do; "… without pull" is one with a client library from before LSP 3.17, and "… of
+    client 9" one with version 9 of VS Code's, which does not pull diagnostics of cells."""
     name, _, variant = profile.partition(" ")
     recorded = json.loads((Path(__file__).parent / "capabilities" / f"{name}.json").read_text(encoding="utf-8"))
     capabilities = copy.deepcopy(recorded["capabilities"])
     if variant == "without pull":
         del capabilities["textDocument"]["diagnostic"]
         del capabilities["workspace"]["diagnostics"]
+    if variant == "of client 9":
+        told = capabilities["textDocument"]["diagnostic"]
+        capabilities["textDocument"]["diagnostic"] = {
+            key: told[key] for key in ("dynamicRegistration", "relatedDocumentSupport")
+        }
     return get_converter().structure(capabilities, types.ClientCapabilities)

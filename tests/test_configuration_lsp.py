@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -140,6 +141,7 @@ async def in_force(editor: Editor, uri: str, expected: Callable[[list[types.Diag
             shown = list(newest.diagnostics) if newest else []
         if expected(shown):
             return
+        await asyncio.sleep(0.02)
     raise AssertionError(shown)
 
 

@@ -24,7 +24,11 @@ pytestmark = [
 def resolves(editor: Editor) -> bool:
     provider = editor.answer.capabilities.code_action_provider
     assert isinstance(provider, types.CodeActionOptions)
-    assert list(provider.code_action_kinds or ()) == ["quickfix", FIX_ALL]
+    notebooks = [f"notebook.{FIX_ALL}"] if editor.capabilities.notebook_document else []
+    can = editor.capabilities.workspace
+    asks = can and can.workspace_edit and can.workspace_edit.change_annotation_support
+    more = [*notebooks, *(["source"] if asks else [])]
+    assert list(provider.code_action_kinds or ()) == ["quickfix", FIX_ALL, *more]
     return bool(provider.resolve_provider)
 
 

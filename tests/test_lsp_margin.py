@@ -62,7 +62,8 @@ async def test_they_are_offered_only_to_those_who_can_show_them(profile: str) ->
     assert (can.inlay_hint_provider is not None) == (able.inlay_hint is not None)
     assert (can.code_lens_provider is not None) == (able.code_lens is not None)
     commands = can.execute_command_provider.commands if can.execute_command_provider else ()
-    assert set(commands) == ({"biaslens.fixAll", "biaslens.explain"} if able.code_lens else set())
+    about_lenses = {"biaslens.fixAll", "biaslens.explain"}
+    assert set(commands) & about_lenses == (about_lenses if able.code_lens else set())
     await editor.stop()
 
 

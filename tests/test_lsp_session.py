@@ -49,7 +49,7 @@ class Fixture:
         )
         self.session.listeners.append(lambda checked, before: self.results.append(checked))
 
-    def lint(self, source: Source, files: Files, options: Options) -> Report:
+    def lint(self, source: Source, files: Files, options: Options, others: object, pause: object) -> Report:
         self.linted.append(source.text)
         self.behave(source, files)
         if self.bug:

@@ -101,6 +101,8 @@ def test_without_settings_the_defaults_hold(sent: object) -> None:
         ("maxRuns", True, "The setting 'maxRuns' must be a positive number."),
         ("inlayHints", 1, "The setting 'inlayHints' must be true or false."),
         ("inlay_hints", "on", "The setting 'inlay_hints' must be true or false."),
+        ("diagnosticMode", "all", "The setting 'diagnosticMode' must be one of openFilesOnly, workspace, off."),
+        ("diagnostic_mode", ["off"], "The setting 'diagnostic_mode' must be one of openFilesOnly, workspace, off."),
         ("analysis", True, "There is no setting named 'analysis'."),
         ("severity", ["BL1"], "The setting 'severity' must be a table of rules with severities."),
         ("severity", {"BL1": 2}, "The setting 'severity' must be a table of rules with severities."),

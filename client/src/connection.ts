@@ -22,6 +22,7 @@ export const SHOW_RULE = 'biaslens.showRule';
 export const PYTHON = [
   { language: 'python', scheme: 'file' },
   { language: 'python', scheme: 'untitled' },
+  { language: 'python', scheme: 'vscode-notebook-cell' },
 ];
 const CONFIGURATION = { scheme: 'file', pattern: '**/{pyproject,biaslens,.biaslens}.toml' };
 

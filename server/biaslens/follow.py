@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from biaslens.absorption import with_absorption
@@ -12,16 +12,24 @@ from biaslens.catalogue import norms
 from biaslens.flow import Ending, Fate, Flow, NormUse, Part, own_axes
 from biaslens.parts import splits_of
 from biaslens.program.ir import Equation, Layer, Path, Program, Run, Var
+from biaslens.program.run import go_on
 from biaslens.text import Location
 from biaslens.unshifted import unshifted_layers
 from biaslens.verdicts import Use, sites_of
 
 
-def follow(program: Program) -> Followed:
-    """What becomes of the bias of every affine layer on every path."""
-    uses = tuple(
-        use for run in program.runs for use in with_absorption(run, [u for p in run.paths for u in _uses(run, p)])
-    )
+def follow(program: Program, pause: Callable[[], None] = go_on) -> Followed:
+    """What becomes of the bias of every affine layer on every path.
+
+    pause: called between paths; it may raise.
+    """
+
+    def uses_of(run: Run) -> Iterator[Use]:
+        for path in run.paths:
+            pause()
+            yield from _uses(run, path)
+
+    uses = tuple(use for run in program.runs for use in with_absorption(run, [*uses_of(run)]))
     return Followed(uses, _norm_uses(program, uses))
 
 

@@ -11,7 +11,7 @@ from biaslens.flow import Flow
 from biaslens.follow import Followed, follow, judged
 from biaslens.options import Options
 from biaslens.program.ir import Program
-from biaslens.program.run import World
+from biaslens.program.run import Stopped, World, go_on
 from biaslens.program.trace import trace
 from biaslens.rules.registry import judge
 from biaslens.rules.rule import Finding
@@ -48,16 +48,27 @@ class Report:
         return frozenset(use.run.location.path for use in self.others)
 
 
-def lint(source: Source, files: Files, options: Options) -> Report:
-    """Parses, follows and judges one file. Never raises, never touches the disk except through `files`."""
-    return report_of(study(source, World(files, options)), options)
+def lint(
+    source: Source,
+    files: Files,
+    options: Options,
+    others: Sequence[Use] = (),
+    pause: Callable[[], None] = go_on,
+) -> Report:
+    """Parses, follows and judges one file. Never touches the disk except through `files`.
+
+    others: uses of its layers in other files. pause: called every now and then; only what it raises is raised here.
+    """
+    return report_of(study(source, World(files, options, pause)), options, others)
 
 
-def lint_all(paths: Sequence[str], files: Files, options: Options | OptionsFor) -> Iterator[Report | Problem]:
+def lint_all(
+    paths: Sequence[str], files: Files, options: Options | OptionsFor, pause: Callable[[], None] = go_on
+) -> Iterator[Report | Problem]:
     """Several files, each judged by all uses of its layers that are found in any of them; in the order of the paths.
 
-    options: for all files, or those of each. A Problem stands for a file that cannot be read. The reports hold no
-    equations, which many files have too many of.
+    options: for all files, or those of each. pause: as `lint` has it. A Problem stands for a file that cannot be read.
+    The reports hold no equations, which many files have too many of.
     """
     options_for = by_file(options)
     worlds: dict[Options, World] = {}  # what was followed with other options means something else
@@ -70,7 +81,7 @@ def lint_all(paths: Sequence[str], files: Files, options: Options | OptionsFor) 
             continue
         following = options_for(path).following
         if following not in worlds:
-            worlds[following] = World(files, following)
+            worlds[following] = World(files, following, pause)
         own, elsewhere = without_equations(study(source, worlds[following]))
         studies.append(own)
         for use in elsewhere:
@@ -106,7 +117,7 @@ class Study:
 
 
 def study(source: Source, world: World) -> Study:
-    """Parses and follows one file. Never raises.
+    """Parses and follows one file. Raises nothing but what the world's pause raises.
 
     world: of the files and options; where several files are looked at, what they import is evaluated once in it.
     Effect: raises Python's recursion limit, since following one call of a model takes a dozen frames.
@@ -115,7 +126,9 @@ def study(source: Source, world: World) -> Study:
     try:
         module = world.add(source)
         program = trace(module, world)
-        return Study(source, program, follow(program), program.problems)
+        return Study(source, program, follow(program, world.pause), program.problems)
+    except Stopped:
+        raise
     except Exception as error:  # a bug of ours must not take the other files, or the server, with it
         return Study(source, Program(source.path, ()), Followed((), ()), (_bug(source, error),))
 

@@ -203,6 +203,14 @@ class Options:
             "where": "editor",
         },
     )
+    diagnostic_mode: str = field(
+        default="openFilesOnly",
+        metadata={
+            "choices": ("openFilesOnly", "workspace", "off"),
+            "help": "Whether findings of open files only, of all files of the workspace, or of none are shown.",
+            "where": "editor",
+        },
+    )
 
     @property
     def analysis(self) -> Options:

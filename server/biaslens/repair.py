@@ -21,10 +21,10 @@ def fix_of(finding: Finding, report: Report, files: Files, module: Module | None
     is tried before it is offered.
     """
     if finding.site is None:
-        return finding.fix
+        return _applicable(finding.fix, report.source)
     from biaslens.fixes.remove_bias import fix
 
-    made = fix(report.source, finding.site, files, module)
+    made = _applicable(fix(report.source, finding.site, files, module), report.source)
     if made is not None and made.edits and finding.site.layer.handed_on:
         repair = Repair(finding, made)
         return made if not faults(report, edited(report, made.edits, files), [repair]) else None
@@ -38,9 +38,19 @@ def fixes_of(finding: Finding, report: Report, files: Files) -> tuple[Fix, ...]:
     """
     from biaslens.fixes.load_hook import fix
 
-    keeping = fix(report.source, finding.site, report.program) if finding.site is not None else None
+    made = fix(report.source, finding.site, report.program) if finding.site is not None else None
+    keeping = _applicable(made, report.source)
     found = (fix_of(finding, report, files), keeping)
     return tuple(made for made in found if made is not None)
+
+
+def _applicable(made: Fix | None, source: Source) -> Fix | None:
+    """A fix, without its edits where one of them cannot be applied."""
+    if made is None or all(source.fits(edit) for edit in made.edits):
+        return made
+    return replace(
+        made, edits=(), applicability="display-only", reason="it would change more than the code of one cell"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +74,13 @@ def edits_of(repairs: Sequence[Repair]) -> frozenset[Edit]:
 def edited(report: Report, edits: Collection[Edit], files: Files) -> Report:
     """The report on the file after some edits. Uses in other files count where they are of layers that stay as they
     were."""
-    source = Source(report.source.path, report.source.edited(edits))
+    source = report.source.after(edits)
     others = tuple(
         replace(use, layer=replace(use.layer, site=moved(use.layer.site, edits)))
         for use in report.others
         if not any(use.layer.site.span.covers(edit.span) for edit in edits)
     )
-    world = World(files.changed({source.path: source.text}), report.options)
+    world = World(files.changed({source.path: source}), report.options)
     return report_of(study(source, world), report.options, others)
 
 
@@ -92,7 +102,7 @@ def _faults(before: Report, after: Report, repairs: Sequence[Repair], edits: Col
     repaired = {(repair.finding.code, _start(repair.finding.location, edits)) for repair in repairs}
     for finding in after.findings:
         start = finding.location.span.start
-        row = after.source.line_and_column(start)[0] + 1
+        row = after.source.position(start).row
         if (finding.code, start) in repaired:
             yield f"leaves the finding in line {row}"
         elif start not in known:

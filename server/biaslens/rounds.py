@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 
 from biaslens.lint import OptionsFor, Report, lint_all
 from biaslens.options import Options
+from biaslens.program.run import go_on
 from biaslens.repair import Repair, edited, edits_of, faults, fix_of, moved
 from biaslens.rules.rule import Finding, Fix
 from biaslens.syntax.files import Files
 from biaslens.syntax.parse import parse
-from biaslens.text import Edit, Location, Problem, Source, Span, edits_between
+from biaslens.text import Edit, Location, Problem, Source, Span, changes_between
 
 MAX_ROUNDS = 10
 """Fixes that overlap wait for a later round; more rounds than this are a mistake of ours."""
@@ -56,13 +57,14 @@ def repaired(
     snapshot: Files,
     options: Options | OptionsFor,
     wanted: Callable[[Finding, Fix], bool] = is_safe,
+    pause: Callable[[], None] = go_on,
 ) -> tuple[Fixed, ...]:
     """The files with every wanted fix applied, in the same order. Writes nothing.
 
     snapshot: what the reports of the files rest on; everything that did not change is taken from it. options: for all
     files, or those of each. wanted: which fixes to apply. After each round the changed files are judged anew, with the
     uses of their layers in other files. A fix that left its finding, or brought a new one, is taken back and told as a
-    problem; no fix should do that.
+    problem; no fix should do that. pause: as `lint` has it.
     """
     states = {state.source.path: state for state in files}
     given_up: set[str] = set()
@@ -71,14 +73,14 @@ def repaired(
         chosen = {path: repairs for path, repairs in chosen.items() if repairs}
         if not chosen:
             break
-        changed, after = _judged(states, chosen, snapshot, options)
+        changed, after = _judged(states, chosen, snapshot, options, pause)
         for path in _faulty(states, chosen, after):
             given_up.add(path)
             chosen[path], problems = _harmless(states[path].report, chosen[path], snapshot)
             states[path] = replace(states[path], problems=problems)
         if given_up & chosen.keys():  # the others were judged by a text that will not be
             chosen = {path: repairs for path, repairs in chosen.items() if repairs}
-            changed, after = _judged(states, chosen, snapshot, options)
+            changed, after = _judged(states, chosen, snapshot, options, pause)
             if _faulty(states, chosen, after):
                 break
         snapshot = changed
@@ -100,10 +102,10 @@ def edits_for(
     def wanted(finding: Finding, fix: Fix) -> bool:
         return is_safe(finding, fix) and code in ("", finding.code)
 
-    snapshot = files.changed({source.path: source.text})
+    snapshot = files.changed({source.path: source})
     before = replace(unrepaired(report, snapshot), within=within)
     (after,) = repaired([before], snapshot, options, wanted)
-    return edits_between(source.text, after.source.text)
+    return changes_between(source, after.source)
 
 
 def _compatible(state: Fixed, wanted: Callable[[Finding, Fix], bool]) -> list[Repair]:
@@ -135,13 +137,19 @@ def _continued(state: Fixed, repairs: Sequence[Repair], report: Report, files: F
 
 
 def _judged(
-    states: Mapping[str, Fixed], chosen: Mapping[str, Sequence[Repair]], snapshot: Files, options: Options | OptionsFor
+    states: Mapping[str, Fixed],
+    chosen: Mapping[str, Sequence[Repair]],
+    snapshot: Files,
+    options: Options | OptionsFor,
+    pause: Callable[[], None],
 ) -> tuple[Files, dict[str, Report]]:
     """The files with some repairs, and what there is to say of each that changed."""
-    texts = {path: states[path].source.edited(edits_of(repairs)) for path, repairs in chosen.items()}
+    texts = {path: states[path].source.after(edits_of(repairs)) for path, repairs in chosen.items()}
     users = {user for path in chosen for user in states[path].report.users}
     changed = snapshot.changed(texts)
-    reports = [item for item in lint_all(sorted({*chosen, *users}), changed, options) if isinstance(item, Report)]
+    reports = [
+        item for item in lint_all(sorted({*chosen, *users}), changed, options, pause) if isinstance(item, Report)
+    ]
     return changed, {report.source.path: report for report in reports if report.source.path in chosen}
 
 

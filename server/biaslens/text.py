@@ -40,6 +40,18 @@ class Edit:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place as people count: row and column from one, and the cell of a notebook where its number is known."""
+
+    row: int
+    column: int
+    cell: int | None = None
+
+    def __str__(self) -> str:
+        return f"{f'cell {self.cell}:' if self.cell else ''}{self.row}:{self.column}"
+
+
 @dataclass(frozen=True)
 class Source:
     """The text of one file as the editor or the disk has it.
@@ -49,6 +61,11 @@ class Source:
 
     path: str
     text: str
+
+    @cached_property
+    def pieces(self) -> tuple[Piece, ...]:
+        """The parts that are read each by itself, in order: the cells of a notebook, or else the whole text."""
+        return (Piece(0, self),)
 
     @cached_property
     def line_starts(self) -> tuple[int, ...]:
@@ -96,6 +113,56 @@ class Source:
             parts += (self.text[position : edit.span.start], edit.text)
             position = edit.span.end
         return "".join((*parts, self.text[position:]))
+
+    def after(self, edits: Iterable[Edit]) -> Source:
+        """The source with every edit applied; edits must not overlap, and each must be one that `fits`."""
+        return Source(self.path, self.edited(edits))
+
+    def fits(self, edit: Edit) -> bool:
+        """Whether an edit can be applied to what people wrote: it lies in one piece, and in what is Python there."""
+        return True
+
+    def piece_at(self, offset: int) -> Piece:
+        """The piece in which an offset lies."""
+        return self.pieces[max(0, bisect_right(self.pieces, offset, key=lambda piece: piece.start) - 1)]
+
+    def position(self, offset: int) -> Position:
+        """Where an offset is, as people count."""
+        piece = self.piece_at(offset)
+        row, column = piece.source.line_and_column(offset - piece.start)
+        return Position(row + 1, column + 1, piece.cell)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a source that people see as a text of its own: a cell of a notebook, or else all of it.
+
+    start: the offset at which it begins. source: its text as people wrote it, as long as in the whole. cell: its number
+    in the notebook, from one, None where it is not known. address: by which an editor knows a cell, or "".
+    """
+
+    start: int
+    source: Source
+    cell: int | None = None
+    address: str = ""
+
+    @property
+    def span(self) -> Span:
+        """Where it is in the whole."""
+        return Span(self.start, self.start + len(self.source.text))
+
+    def inside(self, span: Span) -> Span:
+        """A span of the whole as one of this piece."""
+        return Span(span.start - self.start, span.end - self.start)
+
+
+def changes_between(before: Source, after: Source) -> tuple[Edit, ...]:
+    """Small edits that turn one source into the other, which has as many pieces; each lies in one piece."""
+    return tuple(
+        Edit(Span(old.start + edit.span.start, old.start + edit.span.end), edit.text)
+        for old, new in zip(before.pieces, after.pieces, strict=True)
+        for edit in edits_between(old.source.text, new.source.text)
+    )
 
 
 def edits_between(before: str, after: str) -> tuple[Edit, ...]:

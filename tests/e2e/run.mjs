@@ -89,6 +89,10 @@ const scenarios = {
       await workbench.command('BiasLens: Restart Server');
       await until(async () => ![undefined, before].includes(await serverOf(code)));
     });
+    await step('a squiggle in a notebook', async () => {
+      await workbench.openFile('norm.ipynb');
+      await page.waitForSelector('.notebookOverlay [class*="squiggly-"]', { state: 'attached', timeout: PATIENCE });
+    });
     await step('nothing of the workspace was run, and no error was shown', async () => {
       assert.equal(existsSync(`${folder}/ran`), false);
       assert.deepEqual((await workbench.messages()).filter((text) => !text.includes('no safe fix')), []);
@@ -193,6 +197,10 @@ async function start(name, { settings = {}, own = {}, searchPath = process.env.P
   for (const module of ['json', 'runpy', 'biaslens']) {
     writeFileSync(`${folder}/${module}.py`, `open(${JSON.stringify(`${folder}/ran`)}, "w")\n`);
   }
+  const source = ['from torch import nn\n', 'net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8))'];
+  const cell = { cell_type: 'code', execution_count: null, id: 'one', metadata: {}, outputs: [], source };
+  const metadata = { language_info: { name: 'python' } };
+  writeFileSync(`${folder}/norm.ipynb`, JSON.stringify({ cells: [cell], metadata, nbformat: 4, nbformat_minor: 5 }));
   writeFileSync(`${folder}/evil`, `#!/bin/sh\ntouch '${folder}/ran'\n`);
   chmodSync(`${folder}/evil`, 0o755);
   mkdirSync(`${folder}/.vscode`);

@@ -8,7 +8,7 @@ from biaslens.cli.inputs import gather, note_if_empty, reports
 from biaslens.cli.writing import write
 from biaslens.lint import Report
 from biaslens.syntax.suppressions import Suppressions
-from biaslens.text import Problem, Source, Span
+from biaslens.text import Problem, Span
 
 
 def add_ignore(paths: tuple[str, ...], choices: Choices, console: Console) -> int:
@@ -26,7 +26,7 @@ def add_ignore(paths: tuple[str, ...], choices: Choices, console: Console) -> in
         findings = [(finding.code, finding.location.span) for finding in report.findings if finding.site is not None]
         problems += [_no_room(report, span) for _, span in findings if not comments.have_room(span)]
         edits = comments.with_ignored(findings)
-        problem = write(report.source, Source(report.source.path, report.source.edited(edits))) if edits else None
+        problem = write(report.source, report.source.after(edits)) if edits else None
         if problem is not None:
             problems.append(problem)
         elif edits:

@@ -12,7 +12,7 @@ from biaslens.cli.console import Console
 from biaslens.cli.inputs import Inputs, gather, note_if_empty, reports
 from biaslens.cli.writing import encoded_like, write
 from biaslens.lint import Report
-from biaslens.render.diff import unified_diff
+from biaslens.render.diff import unified_diffs
 from biaslens.render.json import finding_object
 from biaslens.render.place import Read, displayed
 from biaslens.render.text import concise, full, summary
@@ -100,7 +100,7 @@ def _print_diffs(request: Request, inputs: Inputs, console: Console) -> int:
         checked += item.checked
         if item.after.count:
             name = displayed(item.before.source.path, console.folder)
-            console.out.write(unified_diff(item.before.source, item.after.source, name, console.paint))
+            console.out.write(unified_diffs(item.before.source, item.after.source, name, console.paint))
             fixes += item.after.count
             files += 1
     if checked and not request.quiet:
@@ -116,7 +116,7 @@ def _filter(request: Request, inputs: Inputs, data: bytes, console: Console) -> 
         console.out.buffer.write(data)
         return _exit_code(request, inputs, 0, found=False)
     after = items[0].after
-    encoded = encoded_like(data, items[0].before.source.text, after.source.text)
+    encoded = encoded_like(data, items[0].before.source, after.source)
     if encoded is None:
         console.note("The encoding of the standard input cannot hold the fixed text, so it is passed on as it is.")
     console.out.buffer.write(data if encoded is None else encoded)
@@ -134,7 +134,7 @@ def _checked(request: Request, inputs: Inputs, console: Console) -> Iterator[Che
     files = tuple(found)
     wanted = _any_fix if request.unsafe_fixes else is_safe
     afters = repaired(files, inputs.files, inputs.resolver.options_for, wanted)
-    new = inputs.files.changed({after.source.path: after.source.text for after in afters if after.count})
+    new = inputs.files.changed({after.source.path: after.source for after in afters if after.count})
     for before, after in zip(files, afters, strict=True):
         for problem in after.problems:
             console.complain(problem, inputs.files.read)

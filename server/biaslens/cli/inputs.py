@@ -51,7 +51,7 @@ def gather(paths: tuple[str, ...], stdin_filename: str | None, choices: Choices)
         name = os.path.abspath(stdin_filename) if stdin_filename else STANDARD_INPUT
         data = sys.stdin.buffer.read()
         decoded = decode(data, name)
-        files = Files() if isinstance(decoded, Problem) else Files({name: decoded.text})
+        files = Files() if isinstance(decoded, Problem) else Files({name: decoded})
         resolver, configurations = resolver_of(choices, files)
         if isinstance(decoded, Problem):
             inputs = Inputs(files, resolver, (), (decoded,), data)
@@ -67,7 +67,7 @@ def _is_forced_out(path: str, resolver: Resolver) -> bool:
 
 
 def note_if_empty(inputs: Inputs, console: Console) -> None:
-    """Says so where the arguments name folders without Python files."""
+    """Says so where the arguments name folders without Python files and notebooks."""
     if not inputs.paths and not inputs.problems and inputs.from_stdin is None:
         console.note("No Python files found under the given paths.")
 

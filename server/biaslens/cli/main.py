@@ -192,7 +192,7 @@ def program(file: str, **choices: Any) -> int:
 @click.argument("subject", metavar="RULE|FILE:LINE")
 @_choices(*_OF_FOLLOWING)
 def explain(subject: str, **choices: Any) -> int:
-    """Explain a rule (BL101), or what becomes of the biases on a line of a file (model.py:12)."""
+    """Explain a rule (BL101), or what becomes of the biases on a line of a file (model.py:12, net.ipynb:cell 3:12)."""
     from biaslens.cli.console import console
     from biaslens.cli.documentation import explain as explain_rule
     from biaslens.cli.places import explain_place, place_of

@@ -14,29 +14,30 @@ from biaslens.explain.hover import Hover, hover, hovers_on
 from biaslens.lint import Report, lint
 from biaslens.render.place import displayed, printable
 from biaslens.syntax.files import Files
-from biaslens.text import Problem, Source, Span
+from biaslens.text import Piece, Position, Problem, Source, Span
 
-_PLACE = re.compile(r"(?P<path>.+?):(?P<line>\d+)(?::(?P<column>\d+))?:?")
+_PLACE = re.compile(r"(?P<path>.+?)(?::cell (?P<cell>\d+))?:(?P<line>\d+)(?::(?P<column>\d+))?:?")
 _WIDEST = 100
 _NAMED = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A line of a file, one-based as editors and `check` show it, and perhaps a column."""
+    """A line of a file or of a notebook's cell, one-based as editors and `check` show it, and perhaps a column."""
 
     path: str
     line: int
     column: int | None
+    cell: int | None = None
 
 
 def place_of(argument: str) -> Place | None:
-    """The place that an argument such as `model.py:12` or `model.py:12:9` names; None where it names none."""
+    """The place that an argument such as `model.py:12`, `model.py:12:9` or `train.ipynb:cell 3:12` names, if any."""
     match = _PLACE.fullmatch(argument)
     if match is None:
         return None
-    column = match["column"]
-    return Place(match["path"], int(match["line"]), int(column) if column else None)
+    column, cell = match["column"], match["cell"]
+    return Place(match["path"], int(match["line"]), int(column) if column else None, int(cell) if cell else None)
 
 
 def explain_place(place: Place, choices: Choices, console: Console) -> int:
@@ -52,50 +53,54 @@ def explain_place(place: Place, choices: Choices, console: Console) -> int:
     if isinstance(source, Problem):
         console.complain(source, inputs.files.read)
         return 2
-    if not 1 <= place.line <= len(source.line_starts):
-        console.note(
-            f"{displayed(source.path, console.folder)} has {len(source.line_starts)} lines, and no {place.line}."
-        )
+    name = displayed(source.path, console.folder)
+    piece = next((piece for piece in source.pieces if piece.cell == place.cell), None)
+    if piece is None:
+        example = source.pieces[0].cell
+        hint = f"Name one of its Python cells, as in `{name}:cell {example}:1`." if example else "It has no cells."
+        console.note(f"Which place in {name}? {hint}")
+        return 2
+    lines = len(piece.source.line_starts)
+    if not 1 <= place.line <= lines:
+        console.note(f"{f'Cell {piece.cell} of ' if piece.cell else ''}{name} has {lines} lines, and no {place.line}.")
         return 2
     report = lint(source, inputs.files, inputs.resolver.options_for(source.path))
     for problem in report.problems:
         console.complain(problem, inputs.files.read)
-    found = _explanations(place, report, inputs.files)
+    found = _explanations(place, piece, report, inputs.files)
     if not found:
-        console.note(_nothing(place, report, console.folder))
+        console.note(_nothing(place, piece, report, name))
         return 2
     console.say("\n\n".join(_text(one, source, console) for one in found))
     return 0
 
 
-def _explanations(place: Place, report: Report, files: Files) -> list[Hover]:
+def _explanations(place: Place, piece: Piece, report: Report, files: Files) -> list[Hover]:
     """What is at the column, or all that begins on the line, or what the line is the inside of."""
-    source = report.source
-    line = source.line(place.line - 1)
-    start = source.line_starts[place.line - 1]
+    line = piece.source.line(place.line - 1)
+    start = piece.start + piece.source.line_starts[place.line - 1]
     if place.column is not None:
-        there = hover(report, source.offset(place.line - 1, place.column - 1), files)
+        there = hover(report, piece.start + piece.source.offset(place.line - 1, place.column - 1), files)
         return [there] if there else []
     begun = [*hovers_on(report, Span(start, start + len(line)), files)]
     around = hover(report, start + len(line) - len(line.lstrip()), files)
     return begun or ([around] if around else [])
 
 
-def _nothing(place: Place, report: Report, folder: str) -> str:
-    source = report.source
-    everything = hovers_on(report, Span(0, len(source.text)))
-    lines = list(dict.fromkeys(source.line_and_column(one.span.start)[0] + 1 for one in everything))
-    where = f"{displayed(source.path, folder)}:{place.line}"
-    if not lines:
-        return f"There is no layer, norm or softmax to explain at {where}, nor anywhere else in the file."
-    near = sorted(sorted(lines, key=lambda line: (abs(line - place.line), line))[:_NAMED])
+def _nothing(place: Place, piece: Piece, report: Report, name: str) -> str:
+    everything = hovers_on(report, piece.span)
+    rows = list(dict.fromkeys(report.source.position(one.span.start).row for one in everything))
+    where = f"{name}:{Position(place.line, 1, place.cell)}".rpartition(":")[0]
+    if not rows:
+        all_of_it = "cell" if piece.cell else "file"
+        return f"There is no layer, norm or softmax to explain at {where}, nor anywhere else in the {all_of_it}."
+    near = sorted(sorted(rows, key=lambda row: (abs(row - place.line), row))[:_NAMED])
     return f"There is no layer, norm or softmax to explain at {where}. The nearest are at {', '.join(map(str, near))}."
 
 
 def _text(found: Hover, source: Source, console: Console) -> str:
     """The place and the code, then the paragraphs, wrapped on a terminal."""
-    line, column = source.line_and_column(found.span.start)
-    where = f"{displayed(source.path, console.folder)}:{line + 1}:{column + 1}"
+    where = f"{displayed(source.path, console.folder)}:{source.position(found.span.start)}"
     code = printable(" ".join(source.excerpt(found.span).split()))
     head = f"{console.paint(where, 'path')}: {textwrap.shorten(code, _WIDEST, placeholder=' …')}"
     verdict, *rest = (printable(text) for text in found.lines)

@@ -11,6 +11,8 @@ import tokenize
 from pathlib import Path
 
 from biaslens.syntax.files import decode
+from biaslens.syntax.ipynb import rewritten
+from biaslens.syntax.notebook import Notebook
 from biaslens.text import Problem, Source
 
 
@@ -23,11 +25,11 @@ def write(before: Source, after: Source) -> Problem | None:
     try:
         data = Path(path).read_bytes()
         read_again = decode(data, before.path)
-        if isinstance(read_again, Problem) or read_again.text != before.text:
+        if isinstance(read_again, Problem) or read_again != before:
             return Problem("unreadable", "It changed on disk meanwhile, so it was left as it is.", before.path)
         if not os.access(path, os.W_OK):
             return Problem("unreadable", "It is write-protected, so it was left as it is.", before.path)
-        new = encoded_like(data, before.text, after.text)
+        new = encoded_like(data, before, after)
         if new is None:
             return Problem("unreadable", "Its encoding cannot hold the change, so it was left as it is.", before.path)
         _replace(path, new)
@@ -36,14 +38,17 @@ def write(before: Source, after: Source) -> Problem | None:
     return None
 
 
-def encoded_like(data: bytes, before: str, after: str) -> bytes | None:
+def encoded_like(data: bytes, before: Source, after: Source) -> bytes | None:
     """The text `after` in the encoding of `data`, with its byte order mark; `before` is the text that `data` holds.
 
-    None where the encoding lacks a character, or would change bytes that the edit does not touch.
+    None where the encoding lacks a character, or would change bytes that the edit does not touch. Of a notebook only
+    the cells change.
     """
+    if isinstance(after, Notebook):
+        return rewritten(data, after)
     encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
     try:
-        return after.encode(encoding) if before.encode(encoding) == data else None
+        return after.text.encode(encoding) if before.text.encode(encoding) == data else None
     except UnicodeEncodeError:
         return None
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from biaslens.flow import Fate, Site
 from biaslens.syntax.files import Files
-from biaslens.text import Location, Source
+from biaslens.text import Location, Position, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class Writer:
             case Link(text, str() as address):
                 return f"[{text}]({address})"
             case Link(text, Location() as place):
-                address = self.addresses.of_file(place.path, self._line(place))
+                address = self._address(place)
                 return f"[{text}]({address})" if address else self._plain(piece)
             case _:
                 raise TypeError(piece)
@@ -118,17 +118,31 @@ class Writer:
             case Link(text, str() as address):
                 return f"{text} ({address})"
             case Link(text, Location() as place):
-                line, name = self._line(place), re.split(r"[/\\]", place.path)[-1]
-                where = [*([] if place.path == self.source.path else [name]), *([f"line {line}"] if line else [])]
+                at, name = self._position(place), re.split(r"[/\\]", place.path)[-1]
+                where = [*([] if place.path == self.source.path else [name]), *([_in_words(at)] if at else [])]
                 head = f"{text[:-1]}, " if text.endswith(")") else f"{text} ("
                 return f"{head}{', '.join(where)})"
             case _:
                 raise TypeError(piece)
 
-    def _line(self, place: Location) -> int | None:
-        """One-based, None where the file is not at hand."""
-        source = self.source if place.path == self.source.path else self.files and self.files.read(place.path)
-        return source.line_and_column(place.span.start)[0] + 1 if isinstance(source, Source) else None
+    def _address(self, place: Location) -> str:
+        source = self._source(place.path)
+        cell = source.piece_at(place.span.start).address if source else ""
+        at = self._position(place)
+        return cell or ("" if at and at.cell else self.addresses.of_file(place.path, at.row if at else None))
+
+    def _position(self, place: Location) -> Position | None:
+        """None where the file is not at hand."""
+        source = self._source(place.path)
+        return source.position(place.span.start) if source else None
+
+    def _source(self, path: str) -> Source | None:
+        source = self.source if path == self.source.path else self.files and self.files.read(path)
+        return source if isinstance(source, Source) else None
+
+
+def _in_words(position: Position) -> str:
+    return f"{f'cell {position.cell}, ' if position.cell else ''}line {position.row}"
 
 
 def prose(text: str) -> str:

@@ -23,14 +23,13 @@ def block_of(path: Sequence[ast.AST], module: Module) -> list[ast.stmt]:
 
 
 def lines_of(module: Module, statement: ast.AST) -> Span:
-    """The whole lines of a statement, with its decorators and the last line's end."""
+    """The whole lines of a statement, with its decorators and the last line's end, if that is in the same piece."""
     source = module.source
     nodes = [statement, *getattr(statement, "decorator_list", [])]
     start = min(source.line_and_column(module.span(node).start)[0] for node in nodes)
     end = source.line_and_column(module.span(statement).end)[0] + 1
-    return Span(
-        source.line_starts[start], source.line_starts[end] if end < len(source.line_starts) else len(source.text)
-    )
+    last = source.piece_at(module.span(statement).start).span.end
+    return Span(source.line_starts[start], min([last, *source.line_starts[end : end + 1]]))
 
 
 def indent_of(module: Module, node: ast.AST) -> str:

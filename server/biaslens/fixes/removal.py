@@ -101,7 +101,8 @@ def _lines_with_gap(module: Module, statement: ast.AST) -> Span:
     """The lines of a statement, and the blank one in front where another one follows."""
     source, span = module.source, lines_of(module, statement)
     first, after = source.line_and_column(span.start)[0], source.line_and_column(span.end)[0]
-    is_framed = first > 0 and not source.line(first - 1).strip() and not source.line(after).strip()
+    is_first = span.start == source.piece_at(span.start).start
+    is_framed = not is_first and not source.line(first - 1).strip() and not source.line(after).strip()
     return Span(source.line_starts[first - 1], span.end) if is_framed else span
 
 

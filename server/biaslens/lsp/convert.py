@@ -42,6 +42,22 @@ def span_of(source: Source, place: types.Range, encoding: str) -> Span:
     return Span(min(start, end), max(start, end))
 
 
+def offset_in(document: Document, position: types.Position, encoding: str) -> int:
+    """The offset in the text for the analysis of a position in a document."""
+    return document.start + offset_of(document.mirror, position, encoding)
+
+
+def span_in(document: Document, place: types.Range, encoding: str) -> Span:
+    """The span in the text for the analysis of a range in a document."""
+    span = span_of(document.mirror, place, encoding)
+    return Span(document.start + span.start, document.start + span.end)
+
+
+def range_in(document: Document, span: Span, encoding: str) -> types.Range:
+    """The range in a document of a span in the text for the analysis."""
+    return range_of(document.mirror, Span(span.start - document.start, span.end - document.start), encoding)
+
+
 def position_of(source: Source, offset: int, encoding: str) -> types.Position:
     """The client's position of an offset."""
     line, column = source.line_and_column(offset)
@@ -64,7 +80,7 @@ def diagnostic(
             if found is not None:
                 related.append(types.DiagnosticRelatedInformation(found, message))
     return types.Diagnostic(
-        range=range_of(document.mirror, finding.location.span, client.encoding),
+        range=range_in(document, finding.location.span, client.encoding),
         message=finding.message,
         severity=types.DiagnosticSeverity[finding.severity.capitalize()],
         code=finding.code,
@@ -106,19 +122,45 @@ def code_action(
 
 
 def workspace_edit(edits: Sequence[Edit], document: Document, client: Client) -> types.WorkspaceEdit:
-    """The edits for this version of the document, said so where the client understands it."""
-    changes = [
-        types.TextEdit(range_of(document.mirror, edit.span, client.encoding), edit.text) for edit in sorted(edits)
-    ]
+    """The edits for this version of the document, said so where the client understands it. Those for a notebook, or
+    for one of its cells, may be in any of its cells."""
+    changes: dict[str, list[types.TextEdit]] = {}
+    versioned: list[types.TextDocumentEdit] = []
+    for part in document.whole.parts:
+        own = [edit for edit in sorted(edits) if part.shows(edit.span)]
+        if own or part is document:
+            identifier = types.OptionalVersionedTextDocumentIdentifier(uri=part.uri, version=part.version)
+            new = [types.TextEdit(range_in(part, edit.span, client.encoding), edit.text) for edit in own]
+            changes[part.uri] = new
+            versioned.append(types.TextDocumentEdit(identifier, new))
+    return types.WorkspaceEdit(document_changes=versioned) if client.versions else types.WorkspaceEdit(changes=changes)
+
+
+def confirmed_edit(
+    changes: Iterable[tuple[Document, bool, Sequence[Edit]]], label: str, client: Client
+) -> types.WorkspaceEdit:
+    """The edits of several documents, each with whether it is open. The client asks before it applies them, if it can.
+
+    label: what it says of them then.
+    """
+    edits_by_uri: dict[str, list[types.TextEdit]] = {}
+    found: list[types.TextDocumentEdit] = []
+    for document, is_open, edits in changes:
+        ranges = [(range_of(document.mirror, edit.span, client.encoding), edit.text) for edit in sorted(edits)]
+        edits_by_uri[document.uri] = [types.TextEdit(*change) for change in ranges]
+        version = document.version if is_open else None
+        identifier = types.OptionalVersionedTextDocumentIdentifier(uri=document.uri, version=version)
+        annotated = [types.AnnotatedTextEdit(label, *change) for change in ranges]
+        found.append(types.TextDocumentEdit(identifier, annotated if client.confirms else edits_by_uri[document.uri]))
     if not client.versions:
-        return types.WorkspaceEdit(changes={document.uri: changes})
-    identifier = types.OptionalVersionedTextDocumentIdentifier(uri=document.uri, version=document.version)
-    return types.WorkspaceEdit(document_changes=[types.TextDocumentEdit(identifier, changes)])
+        return types.WorkspaceEdit(changes=edits_by_uri)
+    annotations = {label: types.ChangeAnnotation(label, needs_confirmation=True)} if client.confirms else None
+    return types.WorkspaceEdit(document_changes=found, change_annotations=annotations)
 
 
 def hover(markdown: str, plain: str, span: Span, document: Document, client: Client) -> types.Hover:
     """An explanation of the span, as Markdown or plain text."""
-    return types.Hover(markup(markdown, plain, client), range_of(document.mirror, span, client.encoding))
+    return types.Hover(markup(markdown, plain, client), range_in(document, span, client.encoding))
 
 
 def markup(markdown: str, plain: str, client: Client) -> types.MarkupContent:

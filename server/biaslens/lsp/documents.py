@@ -10,7 +10,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 from urllib.parse import quote, unquote, urlsplit
 
 from biaslens.configuration.nearest import NAMES
-from biaslens.text import Source
+from biaslens.text import Source, Span
 
 BYTE_ORDER_MARK = "\ufeff"
 _DRIVE = re.compile(r"/[A-Za-z]:")
@@ -45,6 +45,33 @@ class Document:
             return self.mirror
         return Source(self.path, "\f" + self.text[1:])
 
+    @cached_property
+    def parts(self) -> tuple[Document, ...]:
+        """What the client knows as documents of their own: the Python cells of a notebook, or else this."""
+        return (self,)
+
+    @property
+    def whole(self) -> Document:
+        """What is analysed: the notebook of a cell, or else this."""
+        return self
+
+    @property
+    def start(self) -> int:
+        """Where this begins in the text for the analysis."""
+        return 0
+
+    def part(self, uri: str) -> Document | None:
+        """The part that the client calls by this address."""
+        return self
+
+    def part_at(self, span: Span) -> Document | None:
+        """The part in which a span of the text for the analysis lies."""
+        return self
+
+    def shows(self, span: Span) -> bool:
+        """Whether a span of the text for the analysis lies in this."""
+        return True
+
     @property
     def is_file(self) -> bool:
         """Whether other files can import it."""
@@ -61,6 +88,11 @@ def opened(uri: str, language: str, version: int, text: str) -> Document | None:
     if path is None or not (language == "python" or path.endswith(".py") or is_configuration(path)):
         return None
     return Document(uri, path, version, text)
+
+
+def same_address(uri: str) -> str:
+    """A form of an address that is the same however a client encodes it."""
+    return unquote(uri)
 
 
 def is_configuration(path: str) -> bool:

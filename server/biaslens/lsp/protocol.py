@@ -1,7 +1,8 @@
 """pygls' protocol where it departs from the specification: every request gets exactly one answer.
 
 pygls 2.1 leaves requests with unreadable parameters and those after `shutdown` without an answer, serves those before
-`initialize`, fails to shut down while a command runs, and keeps a second copy of every document by its own line rules.
+`initialize`, fails to shut down while a command runs, keeps something of every notification for ever, and a second copy
+of every document by its own line rules.
 """
 
 from __future__ import annotations
@@ -102,6 +103,13 @@ class Protocol(LanguageServerProtocol):
                 future.cancel()
         self._shutdown = True
 
+    def _check_handler_result(self, future: Any) -> None:
+        """Called when a notification was handled; pygls would keep what came of it for ever."""
+        super()._check_handler_result(future)
+        handled = next((key for key, kept in reversed(self._request_futures.items()) if kept is future), None)
+        if handled is not None:
+            del self._request_futures[handled]
+
     # The documents are the session's; pygls would keep a second copy of them.
 
     @lsp_method(types.TEXT_DOCUMENT_DID_OPEN)
@@ -118,6 +126,25 @@ class Protocol(LanguageServerProtocol):
     def lsp_text_document__did_close(self, params: types.DidCloseTextDocumentParams) -> Generator[Any, Any, None]:
         """Hands the closing to our own feature."""
         yield self._feature(types.TEXT_DOCUMENT_DID_CLOSE), (params,), None
+
+    @lsp_method(types.NOTEBOOK_DOCUMENT_DID_OPEN)
+    def lsp_notebook_document__did_open(self, params: types.DidOpenNotebookDocumentParams) -> Generator[Any, Any, None]:
+        """Hands the notebook to our own feature."""
+        yield self._feature(types.NOTEBOOK_DOCUMENT_DID_OPEN), (params,), None
+
+    @lsp_method(types.NOTEBOOK_DOCUMENT_DID_CHANGE)
+    def lsp_notebook_document__did_change(
+        self, params: types.DidChangeNotebookDocumentParams
+    ) -> Generator[Any, Any, None]:
+        """Hands the changes to our own feature."""
+        yield self._feature(types.NOTEBOOK_DOCUMENT_DID_CHANGE), (params,), None
+
+    @lsp_method(types.NOTEBOOK_DOCUMENT_DID_CLOSE)
+    def lsp_notebook_document__did_close(
+        self, params: types.DidCloseNotebookDocumentParams
+    ) -> Generator[Any, Any, None]:
+        """Hands the closing to our own feature."""
+        yield self._feature(types.NOTEBOOK_DOCUMENT_DID_CLOSE), (params,), None
 
     def _feature(self, method: str) -> Callable[[Any], None]:
         return cast("Any", self.fm).features[method]

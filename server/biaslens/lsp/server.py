@@ -30,8 +30,13 @@ from biaslens.lsp.features import (
     fix_all,
     hover,
     inlay_hints,
+    notebook_synchronization,
     rule_pages,
     synchronization,
+    watched_files,
+    workspace_fix,
+    workspace_progress,
+    workspace_pull,
 )
 from biaslens.lsp.protocol import Protocol
 from biaslens.lsp.session import Analysis, Checked, Session, installed_analysis
@@ -40,6 +45,7 @@ from biaslens.options import Options
 
 FEATURES = (
     synchronization,
+    notebook_synchronization,
     configuration,
     configuration_files,
     diagnostics_push,
@@ -49,6 +55,10 @@ FEATURES = (
     fix_all,
     inlay_hints,
     code_lens,
+    workspace_progress,
+    workspace_pull,
+    workspace_fix,
+    watched_files,
     rule_pages,
     debug_information,
 )
@@ -130,6 +140,7 @@ def language_server(load: Callable[[], Analysis] = installed_analysis) -> BiasLe
         protocol_cls=Protocol,
         converter_factory=default_converter,
         max_workers=1,
+        notebook_document_sync=notebook_synchronization.OPTIONS,
     )
 
     def initialize(params: types.InitializeParams) -> None:

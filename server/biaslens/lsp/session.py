@@ -1,36 +1,46 @@
 """The state of one client: its documents, its options, and what the analysis said about each document.
 
 Everything here runs on the event loop except `_check`, which runs on one thread of our own and is handed immutable
-values only. A newer version of a document replaces the check of an older one; a result that comes too late is dropped.
+values only. A newer version of a document replaces the check of an older one: that one stops where it can, and a result
+that comes too late is dropped. Files that are not open are the workspace's (`workspace.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from biaslens.lsp.client import Client
 from biaslens.lsp.configured import Configured
-from biaslens.lsp.documents import Document, is_configuration
+from biaslens.lsp.documents import Document, is_configuration, path_of
+from biaslens.lsp.notebooks import NotebookDocument
+from biaslens.lsp.packed import Packed
+from biaslens.lsp.repairs import Repairs, repairs
+from biaslens.lsp.studies import NO_USES, Buffers, Foreign, Found, Pause, Studied, judged, studied
+from biaslens.lsp.worker import Worker
+from biaslens.lsp.workspace import Workspace
 from biaslens.options import Options
 from biaslens.syntax.files import Files
 from biaslens.syntax.suppressions import Suppressions
-from biaslens.text import Edit, Source, Span
+from biaslens.text import Edit, Problem, Source, Span
 
 if TYPE_CHECKING:
     from biaslens.explain.hints import Hint
     from biaslens.explain.hover import Hover
     from biaslens.explain.lenses import Lens
     from biaslens.flow import Flow
-    from biaslens.lint import Report
+    from biaslens.lint import Report, Study
     from biaslens.lsp.kept import LastGood
     from biaslens.rules.rule import Finding, Fix
+    from biaslens.verdicts import Use
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -40,12 +50,17 @@ T = TypeVar("T")
 class Analysis:
     """What a session asks of the lower levels, so that a test can put something else in its place."""
 
-    lint: Callable[[Source, Files, Options], Report]
+    lint: Callable[[Source, Files, Options, tuple[Use, ...], Pause], Report]
     fixes_of: Callable[[Finding, Report, Files], tuple[Fix, ...]]
     hover: Callable[[Report, int, Files, Client], Hover | None]
     edits_for: Callable[[Report, Files, Options, str, Span | None], tuple[Edit, ...]]
     hints: Callable[[Flow, Source, Span], tuple[Hint, ...]]
     lenses: Callable[[Report], tuple[Lens, ...]]
+    study: Callable[[str, Buffers, Options, Pause, Foreign, bool], tuple[Studied, Found | None]] = studied
+    judge: Callable[[Packed[Study], Buffers, Options, Pause, Foreign], Found | None] = judged
+    repair: Callable[
+        [Sequence[tuple[Packed[Study], Foreign]], Mapping[str, Options], Buffers, Pause], Repairs | None
+    ] = repairs
 
 
 REPORT = "This is a bug in BiasLens; please report it with this entry and the file that causes it."
@@ -69,10 +84,11 @@ class Failure:
 
 @dataclass(frozen=True)
 class Checked:
-    """What is known about one version of one document.
+    """What is known about one version of one document, or of a cell of a notebook.
 
     report: None where the analysis failed; `failure` then says how. kept: findings of an earlier version that broken
     syntax hides. files: what the analysis read. good: the last version that parsed. seconds: how long it took.
+    foreign: the uses in other files that were counted.
     """
 
     document: Document
@@ -82,17 +98,23 @@ class Checked:
     good: LastGood | None
     failure: Failure | None = None
     seconds: float = 0.0
+    foreign: Foreign = NO_USES
 
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
         """All findings to show, sorted by place."""
         found = self.report.findings if self.report else ()
-        return tuple(sorted((*found, *self.kept), key=lambda finding: (finding.location, finding.code)))
+        shown = (finding for finding in (*found, *self.kept) if self.document.shows(finding.location.span))
+        return tuple(sorted(shown, key=lambda finding: (finding.location, finding.code)))
 
     @cached_property
     def suppressions(self) -> Suppressions:
         """The comments of the document that silence findings."""
-        return Suppressions(self.document.source)
+        return Suppressions(self.document.whole.source)
+
+    def about(self, document: Document) -> Checked:
+        """The same for a part of the document."""
+        return self if document is self.document else replace(self, document=document)
 
 
 class Session:
@@ -109,16 +131,22 @@ class Session:
         self.documents: dict[str, Document] = {}
         self.listeners: list[Callable[[Checked, Checked | None], None]] = []
         """Called with each new result and the one before it."""
+        self.open_listeners: list[Callable[[Document], None]] = []
         self.close_listeners: list[Callable[[Document], None]] = []
         self.ready_listeners: list[Callable[[], None]] = []
         """Called once, when the client may be asked things."""
         self.options_listeners: list[Callable[[Options, Options], None]] = []
         """Called with the options before and after a change."""
+        self.text_listeners: list[Callable[[str], None]] = []
+        """Called with the path of each document that was opened, changed or closed."""
+        self.disk_listeners: list[Callable[[frozenset[str]], None]] = []
+        """Called with the paths of files that changed on disk, and of folders in which some came or went."""
         self.configuration_listeners: list[Callable[[], None]] = []
         """Called when something may hold that did not hold before."""
+        self.worker = Worker()
         self.configured = Configured(client.settings, options)
         self._held: dict[str, _Holding] = {}
-        self._load = load
+        self.load = load
         self._log = log
         self._logged: set[str] = set()
         self._results: dict[str, Checked] = {}
@@ -126,11 +154,11 @@ class Session:
         self._pending: dict[str, _Check] = {}
         self._clock = 0
         self._changed: dict[str, int] = {}
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="analysis")
+        self.workspace = Workspace(self)
 
     def begin(self) -> None:
         """To be called when the client is ready: imports the analysis on the worker, ahead of the first check."""
-        self._worker.submit(self._load)
+        self.worker.submit(self.load)
         for listener in self.ready_listeners:
             listener()
 
@@ -170,7 +198,8 @@ class Session:
             self.configured.put(document)
             self.reconfigure()
             return
-        if document.path not in self.documents:
+        is_new = document.path not in self.documents
+        if is_new:
             if not self.client.watches:
                 self.configured.read_again()
                 self.reconfigure()
@@ -178,7 +207,11 @@ class Session:
         self.documents[document.path] = document
         self._mark_changed(document.path)
         self._start(document)
-        self._start_dependants(document.path)
+        self._start_dependants([document.path])
+        for listener in self.text_listeners:
+            listener(document.path)
+        for listener in self.open_listeners if is_new else ():
+            listener(document)
 
     def close(self, path: str) -> None:
         """Forgets a document; those that read it are checked again with the file on disk."""
@@ -194,16 +227,67 @@ class Session:
         self._fixes.pop(path, None)
         self._held.pop(path, None)
         self._cancel(path)
+        for listener in self.text_listeners:
+            listener(path)
         for listener in self.close_listeners:
             listener(document)
-        self._start_dependants(path)
+        self._start_dependants([path])
+
+    def files_changed(self, paths: Collection[str], trees: Collection[str] = ()) -> None:
+        """Takes note of files that changed on disk, and of folders in which some came or went.
+
+        trees: what may be folders that came or went with all that is in them. What is open is as the client has it,
+        whatever happens to it on disk.
+        """
+        changed = frozenset({*paths, *self._known_below(trees)} - self.documents.keys())
+        for path in changed:
+            self._mark_changed(path)
+        self._start_dependants(changed)
+        for listener in self.disk_listeners:
+            listener(changed)
+
+    async def look_at_disk(self) -> None:
+        """Finds out by itself which of the files that open documents rest on have changed."""
+        results = list(self._results.values())
+        found = await self._ask(lambda: frozenset(path for known in results for path in known.files.outdated()))
+        if found:
+            self.files_changed(found)
+
+    def recheck(self, document: Document, foreign: Foreign) -> None:
+        """Checks a document again where it was not judged by these uses of its layers in other files."""
+        last = self._pending.get(document.path) or self._results.get(document.path)
+        if last is not None and last.foreign is not foreign and self.documents.get(document.path) is document:
+            self._start(document)
+
+    @property
+    def is_checking(self) -> bool:
+        """Whether there is more to come."""
+        return bool(self._pending)
+
+    def known(self, document: Document) -> Checked | None:
+        """What is known about exactly this version by now."""
+        found = self._results.get(document.path)
+        return found if found is not None and found.document is document else None
+
+    def buffers(self) -> dict[str, Source]:
+        """The texts of the open documents that other files can import, by their paths."""
+        return {document.path: document.source for document in self.documents.values() if document.is_file}
+
+    def find(self, uri: str) -> Document | None:
+        """The document or the cell that has an address, None where it is not open."""
+        document = self.documents.get(path_of(uri) or "")
+        if document is not None:
+            return document.part(uri)
+        notebooks = (notebook for notebook in self.documents.values() if isinstance(notebook, NotebookDocument))
+        return next((cell for notebook in notebooks if (cell := notebook.part(uri)) is not None), None)
 
     async def checked(self, document: Document) -> Checked | None:
         """What is known about exactly this version, once it is known; None when a newer one has taken its place."""
-        while self.documents.get(document.path) is document:
+        while self.documents.get(document.path) is document.whole:
             pending = self._pending.get(document.path)
             if pending is None:
-                return self._results.get(document.path)
+                known = self._results.get(document.path)
+                return known.about(document) if known else None
             await asyncio.wait([pending.future])
         return None
 
@@ -215,9 +299,17 @@ class Session:
                 return checked
         return None
 
+    async def newest_at(self, uri: str) -> Checked | None:
+        """What is known about the newest version of the document or the cell that has an address."""
+        while (document := self.find(uri)) is not None:
+            checked = await self.checked(document)
+            if checked is not None:
+                return checked
+        return None
+
     def is_current(self, checked: Checked) -> bool:
         """Whether the document of a result is still the newest version."""
-        return self.documents.get(checked.document.path) is checked.document
+        return self.documents.get(checked.document.path) is checked.document.whole
 
     async def fixes_of(self, finding: Finding, checked: Checked) -> tuple[Fix, ...]:
         """The repairs of a finding of that result to choose from, the usual one first.
@@ -231,7 +323,7 @@ class Session:
         if known is None or known[0] is not report:
             known = self._fixes[report.source.path] = (report, {})
         if id(finding) not in known[1]:
-            known[1][id(finding)] = await self._ask(lambda: self._load().fixes_of(finding, report, files)) or ()
+            known[1][id(finding)] = await self._ask(lambda: self.load().fixes_of(finding, report, files)) or ()
         return known[1][id(finding)]
 
     async def all_safe_fixes(self, checked: Checked, code: str, within: Span | None = None) -> tuple[Edit, ...]:
@@ -242,7 +334,7 @@ class Session:
         report, files = checked.report, checked.files
         if report is None:
             return ()
-        return await self._ask(lambda: self._load().edits_for(report, files, report.options, code, within)) or ()
+        return await self._ask(lambda: self.load().edits_for(report, files, report.options, code, within)) or ()
 
     async def ignoring(self, checked: Checked, finding: Finding) -> tuple[Edit, ...]:
         """The edit that adds a comment which silences a finding; none where there is no room for one."""
@@ -251,19 +343,29 @@ class Session:
 
     async def hover(self, report: Report, offset: int, files: Files) -> Hover | None:
         """What there is to say about a place in that report's text."""
-        return await self._ask(lambda: self._load().hover(report, offset, files, self.client))
+        return await self._ask(lambda: self.load().hover(report, offset, files, self.client))
 
     async def hints(self, report: Report, span: Span) -> tuple[Hint, ...]:
         """The inlay hints for a part of that report's text."""
-        return await self._ask(lambda: self._load().hints(report.flow, report.source, span)) or ()
+        return await self._ask(lambda: self.load().hints(report.flow, report.source, span)) or ()
 
     async def lenses(self, report: Report) -> tuple[Lens, ...]:
         """The code lenses for that report's text."""
-        return await self._ask(lambda: self._load().lenses(report)) or ()
+        return await self._ask(lambda: self.load().lenses(report)) or ()
 
     def report_failure(self, failure: Failure) -> None:
         """One quiet entry in the client's log; a failure at the same place is not told twice."""
         self.log_once(failure.text, failure.place)
+
+    def report_exception(self, error: BaseException) -> None:
+        """The same for an exception."""
+        self.report_failure(Failure.of(error))
+
+    def report_problems(self, problems: Iterable[Problem]) -> None:
+        """The same for what the analysis tells of itself; each file is told once."""
+        for problem in problems:
+            if problem.kind == "internal":
+                self.report_failure(Failure(problem.path, f"{problem.path}: {problem.message}"))
 
     def log_once(self, text: str, place: str = "") -> None:
         """One quiet entry in the client's log. place: what tells two entries apart, the text itself by default."""
@@ -271,10 +373,31 @@ class Session:
             self._logged.add(place or text)
             self._log(text)
 
+    def in_background(self, job: Callable[[Pause], T], stop: threading.Event) -> asyncio.Future[T | None]:
+        """Does a job on the worker when nobody waits for anything else. It gives None where it was stopped before its
+        end: it calls the pause that it is given whenever it can be interrupted.
+        """
+
+        def run() -> T | None:
+            from biaslens.program.run import Stopped
+
+            def pause() -> None:
+                self.worker.pause()
+                if stop.is_set():
+                    raise Stopped
+
+            try:
+                pause()
+                return job(pause)
+            except Stopped:
+                return None
+
+        return asyncio.wrap_future(self.worker.submit_for_later(run))
+
     async def _ask(self, question: Callable[[], T | None]) -> T | None:
         """Answers on the worker thread; a failure there is no answer."""
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._worker, question)
+            return await asyncio.get_running_loop().run_in_executor(self.worker, question)
         except Exception as error:
             self.report_failure(Failure.of(error))
             return None
@@ -282,12 +405,11 @@ class Session:
     def _start(self, document: Document) -> None:
         self._cancel(document.path)
         before = self._results.get(document.path)
-        buffers = {other.path: other.source.text for other in self.documents.values() if other.is_file}
-        good = before.good if before else None
-        holding = self._held[document.path]
+        good, stop = before.good if before else None, threading.Event()
+        holding, foreign = self._held[document.path], self.workspace.foreign(document.path)
         options = None if holding.excluded else holding.options
-        job = self._worker.submit(_check, self._load, document, buffers, options, good)
-        check = _Check(document, self._clock, job, asyncio.wrap_future(job))
+        job = self.worker.submit(_check, self.load, document, self.buffers(), options, good, foreign, stop)
+        check = _Check(document, self._clock, job, asyncio.wrap_future(job), stop, foreign)
         self._pending[document.path] = check
         check.future.add_done_callback(lambda _: self._finish(check))
 
@@ -303,37 +425,47 @@ class Session:
         if error is None:
             checked = check.future.result()
         else:
-            checked = Checked(check.document, None, (), Files(), None, Failure.of(error))
-        if any(when > check.started and read in checked.files.reads for read, when in self._changed.items()):
+            checked = Checked(check.document, None, (), Files(), None, Failure.of(error), foreign=check.foreign)
+        reads = checked.files.reads
+        if any(when > check.started and path in reads for path, when in self._changed.items()):
             self._start(check.document)
             return
+        if not self._pending:
+            self._changed.clear()
         before = self._results.get(path)
         self._results[path] = checked
         if checked.failure is not None:
             self.report_failure(checked.failure)
-        for problem in checked.report.problems if checked.report else ():
-            if problem.kind == "internal":
-                self.report_failure(Failure(problem.path, f"{problem.path}: {problem.message}"))
+        if checked.report is not None:
+            self.report_problems(checked.report.problems)
         for listener in self.listeners:
             listener(checked, before)
 
     def _cancel(self, path: str) -> None:
-        """A check that waits never runs; of one that runs the result is dropped."""
+        """A check that waits never runs; one that runs is told to stop, and its result is dropped."""
         check = self._pending.pop(path, None)
         if check is not None:
+            check.stop.set()
             check.job.cancel()
             check.future.cancel()
 
     def _mark_changed(self, path: str) -> None:
-        self._clock += 1
-        self._changed[path] = self._clock
+        # For the checks that are under way; one that starts later sees what there is.
+        if self._pending:
+            self._clock += 1
+            self._changed[path] = self._clock
 
-    def _start_dependants(self, path: str) -> None:
+    def _start_dependants(self, paths: Collection[str]) -> None:
         # A check that is under way finds out by itself, when it is done.
         for other in list(self.documents.values()):
             known = self._results.get(other.path)
-            if other.path not in self._pending and known is not None and path in known.files.reads:
+            if other.path not in self._pending and known is not None and not known.files.reads.isdisjoint(paths):
                 self._start(other)
+
+    def _known_below(self, trees: Collection[str]) -> Iterator[str]:
+        starts = tuple(tree + os.sep for tree in trees)
+        for known in self._results.values() if trees else ():
+            yield from (path for path in known.files.reads if path.startswith(starts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,12 +478,14 @@ class _Holding:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Check:
-    """A check that was handed to the worker. started: what the session's clock showed then."""
+    """A check that was handed to the worker. started: what the session's clock showed then. stop: set to end it."""
 
     document: Document
     started: int
     job: Future[Checked]
     future: asyncio.Future[Checked]
+    stop: threading.Event
+    foreign: Foreign
 
 
 def installed_analysis() -> Analysis:
@@ -369,31 +503,40 @@ def installed_analysis() -> Analysis:
 def _check(
     load: Callable[[], Analysis],
     document: Document,
-    buffers: Mapping[str, str],
+    buffers: Buffers,
     options: Options | None,
     good: LastGood | None,
+    foreign: Foreign,
+    stop: threading.Event,
 ) -> Checked:
     from biaslens.lsp.kept import LastGood
+    from biaslens.program.run import Stopped
+
+    def pause() -> None:
+        if stop.is_set():
+            raise Stopped
 
     begun = time.perf_counter()
     source, files = document.source, Files(buffers)
     if options is None:
-        return Checked(document, None, (), files, good)
+        return Checked(document, None, (), files, good, foreign=foreign)
     report, failure = None, None
     try:
-        report = load().lint(source, files, options)
+        report = load().lint(source, files, options, foreign.at(source, pause, keep=True), pause)
         skipped = _skipped(report)
+    except Stopped:
+        raise
     except Exception as error:
         failure = Failure.of(error)
         skipped = [_whole(source)]
     found = report.findings if report else ()
     if not skipped:
         good = LastGood(source, found)
-        return Checked(document, report, (), files, good, seconds=time.perf_counter() - begun)
+        return Checked(document, report, (), files, good, None, time.perf_counter() - begun, foreign)
     kept = good.kept(source, found, skipped) if good else ()
     # It may have been found when other rules were chosen.
     kept = tuple(finding for finding in kept if options.selects(finding.code))
-    return Checked(document, report, kept, files, good, failure, time.perf_counter() - begun)
+    return Checked(document, report, kept, files, good, failure, time.perf_counter() - begun, foreign)
 
 
 def _skipped(report: Report) -> list[Span]:

@@ -42,6 +42,9 @@ MAX_DEPTH = 60
 
 NO_TESTS: Mapping[str, Test] = MappingProxyType({})
 
+STEPS_BETWEEN_PAUSES = 500
+"""They take some milliseconds."""
+
 MAX_ASIDE = 2_000
 """What a decorator may cost."""
 
@@ -58,9 +61,18 @@ class BudgetExceeded(Exception):
     """This run is too long to follow."""
 
 
+class Stopped(Exception):
+    """Nobody wants the result any more."""
+
+
+def go_on() -> None:
+    """The pause that is none."""
+
+
 class World:
     """What all runs of one trace share: files, options, parsed modules and their globals.
 
+    pause: called every now and then. It may take its time, or raise Stopped; then this world is of no use any more.
     declared: what the user says of code of their own. search_paths: folders in which imports are looked up besides the
     importing file's own package.
     star_providers: the modules from which star imports bring names, by (file, name).
@@ -68,9 +80,10 @@ class World:
     evaluated, by the answers to those questions.
     """
 
-    def __init__(self, files: Files, options: Options) -> None:
+    def __init__(self, files: Files, options: Options, pause: Callable[[], None] = go_on) -> None:
         self.files = files
         self.options = options
+        self.pause = pause
         self.declared = declarations(options.like)
         self.search_paths = (*options.src, *site_packages(options.python, files))
         self._modules: dict[str, Module | None] = {}
@@ -157,6 +170,7 @@ class Run:
     depth: int = 0
 
     def __post_init__(self) -> None:
+        self._pause_at = 0
         self._ranks: dict[int, tuple[int | None, int]] = {}
         self._tensors: dict[Hashable, Tensor] = {}
         self._biases: dict[Var, LayerState] = {}
@@ -210,6 +224,9 @@ class Run:
         self.steps += count
         if self.steps > self.max_steps:
             raise BudgetExceeded
+        if self.steps > self._pause_at:
+            self._pause_at = self.steps + STEPS_BETWEEN_PAUSES
+            self.world.pause()
 
     # --- questions --------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""What a fix would change, as a unified diff that `git apply` and `patch` understand."""
+"""What a fix would change, as a unified diff. That of a Python file is one that `git apply` and `patch` understand."""
 
 from __future__ import annotations
 
@@ -8,8 +8,16 @@ from biaslens.render.style import Paint, Style
 from biaslens.text import Source
 
 
-def unified_diff(before: Source, after: Source, name: str, paint: Paint) -> str:
-    """The diff of two versions of the file called `name`; empty where they are equal."""
+def unified_diffs(before: Source, after: Source, name: str, paint: Paint) -> str:
+    """The diff of two versions of the file called `name`, of a notebook one for each cell; empty where equal."""
+    pairs = zip(before.pieces, after.pieces, strict=True)
+    return "".join(
+        _unified_diff(old.source, new.source, f"{name}:cell {old.cell}" if old.cell else name, paint)
+        for old, new in pairs
+    )
+
+
+def _unified_diff(before: Source, after: Source, name: str, paint: Paint) -> str:
     parts: list[str] = []
     for line in difflib.unified_diff(_lines(before), _lines(after), name, name):
         body = line.rstrip("\r\n")

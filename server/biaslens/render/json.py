@@ -7,11 +7,11 @@ from typing import Any
 
 from biaslens.flow import Ending, Site
 from biaslens.program.ir import Layer
-from biaslens.render.place import Read, rows_and_columns
+from biaslens.render.place import Read, begins_at, ends
 from biaslens.rules.absorbed import absorbers
 from biaslens.rules.redundant import condition_of
 from biaslens.rules.rule import Finding, Fix
-from biaslens.text import Location
+from biaslens.text import Location, Position
 
 JsonObject = dict[str, Any]
 
@@ -19,6 +19,7 @@ JsonObject = dict[str, Any]
 def finding_object(finding: Finding, fix: Fix | None, read: Read) -> JsonObject:
     """One finding. Rows and columns are 1-based, columns count code points, `filename` is absolute.
 
+    cell: the number of a notebook's cell, in which rows are then counted; null in Python files.
     condition: non-empty for every verdict but plain redundant. part: which part of the bias the finding is about, null
     for all of it. fix: with the reason why it is not safe. trail: from the layer to what cancels its bias, takes it
     over or reads it. absorbed_by: only where later biases take it over. A finding about a comment has no verdict.
@@ -29,6 +30,7 @@ def finding_object(finding: Finding, fix: Fix | None, read: Read) -> JsonObject:
         "name": finding.name,
         "severity": finding.severity,
         "filename": finding.location.path,
+        "cell": begins_at(finding.location, read).cell,
         "message": finding.message,
         **_ends(finding.location, read),
         "fix": _fix(fix, finding.location.path, read),
@@ -68,6 +70,7 @@ def site_object(site: Site, reason: str, read: Read) -> JsonObject:
     """
     return {
         "filename": site.location.path,
+        "cell": begins_at(site.location, read).cell,
         **_ends(site.location, read),
         "layer": site.layer.entry.name,
         "label": site.layer.label,
@@ -109,18 +112,24 @@ def _layer(layer: Layer, read: Read) -> JsonObject:
 def _fix(fix: Fix | None, path: str, read: Read) -> JsonObject | None:
     if fix is None:
         return None
-    edits = [{"content": edit.text, **_ends(Location(path, edit.span), read)} for edit in fix.edits]
+    places = [(edit, Location(path, edit.span)) for edit in fix.edits]
+    edits = [{"content": e.text, **_cell(begins_at(place, read)), **_ends(place, read)} for e, place in places]
     return {"applicability": fix.applicability, "message": fix.title, "reason": fix.reason or None, "edits": edits}
 
 
 def _ends(location: Location, read: Read) -> JsonObject:
-    start, end = rows_and_columns(location, read)
+    start, end = ends(location, read)
     return {
-        "location": {"row": start[0], "column": start[1]},
-        "end_location": {"row": end[0], "column": end[1]},
+        "location": {"row": start.row, "column": start.column},
+        "end_location": {"row": end.row, "column": end.column},
     }
 
 
 def _place(location: Location, read: Read) -> JsonObject:
-    (row, column), _ = rows_and_columns(location, read)
-    return {"filename": location.path, "row": row, "column": column}
+    start = begins_at(location, read)
+    return {"filename": location.path, **_cell(start), "row": start.row, "column": start.column}
+
+
+def _cell(position: Position) -> JsonObject:
+    """For a place that may be in another cell than the finding."""
+    return {} if position.cell is None else {"cell": position.cell}

@@ -6,24 +6,23 @@ import os
 from collections.abc import Callable
 from typing import TypeAlias
 
-from biaslens.text import Location, Problem, Source
+from biaslens.text import Location, Position, Problem, Source
 
 Read: TypeAlias = Callable[[str], Source | Problem]
 """Gives the text of a file by its absolute name, as `Files.read` does."""
 
 
-def row_and_column(location: Location, read: Read) -> tuple[int, int]:
-    """The 1-based row and column at which a location begins; (1, 1) where its file can no longer be read."""
-    return rows_and_columns(location, read)[0]
+def begins_at(location: Location, read: Read) -> Position:
+    """Where a location begins; row and column 1 where its file can no longer be read."""
+    return ends(location, read)[0]
 
 
-def rows_and_columns(location: Location, read: Read) -> tuple[tuple[int, int], tuple[int, int]]:
-    """The 1-based rows and columns of both ends."""
+def ends(location: Location, read: Read) -> tuple[Position, Position]:
+    """Where a location begins and ends."""
     source = read(location.path)
     if isinstance(source, Problem):
-        return (1, 1), (1, 1)
-    start, end = (source.line_and_column(offset) for offset in (location.span.start, location.span.end))
-    return (start[0] + 1, start[1] + 1), (end[0] + 1, end[1] + 1)
+        return Position(1, 1), Position(1, 1)
+    return source.position(location.span.start), source.position(location.span.end)
 
 
 def displayed(path: str, folder: str) -> str:
@@ -48,7 +47,7 @@ def _picture(character: str) -> str:
 
 
 def problem_line(problem: Problem, folder: str, read: Read) -> str:
-    """A problem as one line `path:row:column: message`; (1, 1) stands for the whole file."""
-    row, column = row_and_column(Location(problem.path, problem.span), read) if problem.span else (1, 1)
+    """A problem as one line `path:row:column: message`; row and column 1 stand for the whole file."""
+    position = begins_at(Location(problem.path, problem.span), read) if problem.span else Position(1, 1)
     message = " ".join(printable(line) for line in problem.message.splitlines())
-    return f"{displayed(problem.path, folder)}:{row}:{column}: {message}"
+    return f"{displayed(problem.path, folder)}:{position}: {message}"

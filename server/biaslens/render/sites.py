@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from biaslens.flow import Ending, Fate, Flow, Site, Verdict
 from biaslens.lint import Report
 from biaslens.program.ir import Layer
-from biaslens.render.place import Read, displayed, printable, row_and_column
+from biaslens.render.place import Read, begins_at, displayed, printable
 from biaslens.rules.redundant import when
 
 Row = tuple[str, ...]
@@ -23,10 +23,9 @@ def affine_sites(flow: Flow) -> tuple[Site, ...]:
 
 def site_row(site: Site, read: Read, folder: str) -> Row:
     """One line of the table, cell by cell, under `HEADINGS`."""
-    row, column = row_and_column(site.location, read)
     label, kind = site.layer.label, site.layer.class_name
     layer = f"{label} ({kind})" if label not in ("", kind) else kind
-    place = f"{displayed(site.location.path, folder)}:{row}:{column}"
+    place = f"{displayed(site.location.path, folder)}:{begins_at(site.location, read)}"
     return tuple(printable(cell) for cell in (place, layer, bias_text(site.layer), site.verdict.value, reason(site)))
 
 
@@ -80,8 +79,7 @@ def program_text(report: Report, read: Read, folder: str) -> str:
     """The equations of every path, and below them how every use of every bias ends."""
     lines = [str(report.program)] if report.program.runs else ["No model, container or layer was found."]
     for site in report.flow.sites:
-        row, column = row_and_column(site.location, read)
-        place = f"{displayed(site.location.path, folder)}:{row}:{column}"
+        place = f"{displayed(site.location.path, folder)}:{begins_at(site.location, read)}"
         lines += ["", f"{site.layer.label or site.layer.class_name} at {place}: {_verdict(site)}"]
         lines += [f"  {_fate(fate)}" for fate in site.fates]
     return "\n".join(lines)

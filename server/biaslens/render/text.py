@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from biaslens.flow import Site, Verdict
 from biaslens.render.excerpt import Mark, excerpt, row_number_width
-from biaslens.render.place import Read, displayed, printable, row_and_column
+from biaslens.render.place import Read, begins_at, displayed, printable
 from biaslens.render.style import Paint
 from biaslens.rules.redundant import named
 from biaslens.rules.rule import Finding, Fix
-from biaslens.text import Problem, Source
+from biaslens.text import Location, Problem, Source
 
 _LONGEST_TRAIL = 9
 _LONGEST_CHANGE = 60
@@ -18,8 +19,7 @@ _LONGEST_CHANGE = 60
 
 def concise(finding: Finding, fix: Fix | None, read: Read, folder: str, paint: Paint) -> str:
     """One line: `path:row:column: BL101 [*] message`, the star where a safe fix exists."""
-    row, column = row_and_column(finding.location, read)
-    place = paint(displayed(finding.location.path, folder), "path") + f":{row}:{column}:"
+    place = paint(displayed(finding.location.path, folder), "path") + f":{begins_at(finding.location, read)}:"
     star = " [*]" if fix is not None and fix.applicability == "safe" else ""
     return f"{place} {paint(finding.code, 'code')}{star} {printable(finding.message)}"
 
@@ -27,29 +27,48 @@ def concise(finding: Finding, fix: Fix | None, read: Read, folder: str, paint: P
 def full(finding: Finding, fix: Fix | None, read: Read, folder: str, paint: Paint) -> str:
     """The concise line, the layer and the norm in the source, the way from one to the other, and the fix."""
     lines = [concise(finding, fix, read, folder, paint)]
-    marks = [Mark(finding.location.span, "^")]
-    elsewhere: list[tuple[str, Mark]] = []
-    for location, words in finding.related:
-        if location.path == finding.location.path:
-            marks.append(Mark(location.span, "-", printable(words)))
-        else:
-            elsewhere.append((location.path, Mark(location.span, "-", printable(words))))
-    groups = [(finding.location.path, tuple(marks)), *((path, (mark,)) for path, mark in elsewhere)]
-    sources = [(read(path), group) for path, group in groups]
-    margin = max((row_number_width(s, group) for s, group in sources if not isinstance(s, Problem)), default=1)
+    groups = _groups(finding, read)
+    margin = max((row_number_width(group.source, group.marks) for group in groups), default=1)
     bar = paint(" " * margin + " |", "gutter")
-    for source, group in sources:
-        if isinstance(source, Problem):
-            continue
-        if source.path != finding.location.path:
-            row, column = source.line_and_column(group[0].span.start)
+    for group in groups:
+        if not group.is_own:
             arrow = paint(" " * margin + "::: ", "gutter")
-            lines.append(f"{arrow}{displayed(source.path, folder)}:{row + 1}:{column + 1}")
-        lines += [bar, *excerpt(source, group, margin, paint)]
+            lines.append(f"{arrow}{displayed(group.first.path, folder)}:{begins_at(group.first, read)}")
+        lines += [bar, *excerpt(group.source, group.marks, margin, paint)]
     lines.append(bar)
     equals = paint(" " * margin + " = ", "gutter")
     lines += [f"{equals}{paint(word + ':', 'strong')} {text}" for word, text in _notes(finding, fix, read)]
     return "\n".join(lines) + "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """What is marked in one text. first: the place of its first mark. is_own: it is the text of the finding itself."""
+
+    source: Source
+    first: Location
+    marks: tuple[Mark, ...]
+    is_own: bool = False
+
+
+def _groups(finding: Finding, read: Read) -> list[_Group]:
+    """The finding with what is marked in the same file, or cell of a notebook; other places each by itself."""
+    groups: list[_Group] = []
+    place = finding.location
+    source = read(place.path)
+    own = None if isinstance(source, Problem) else source.piece_at(place.span.start)
+    marks = [Mark(own.inside(place.span), "^")] if own else []
+    for location, words in finding.related:
+        source = read(location.path)
+        if isinstance(source, Problem):
+            continue
+        piece = source.piece_at(location.span.start)
+        mark = Mark(piece.inside(location.span), "-", printable(words))
+        if own is not None and (location.path, piece.start) == (place.path, own.start):
+            marks.append(mark)
+        else:
+            groups.append(_Group(piece.source, location, (mark,)))
+    return [*([_Group(own.source, place, tuple(marks), is_own=True)] if own else []), *groups]
 
 
 def trail(site: Site) -> tuple[str, ...]:

@@ -28,21 +28,25 @@ class Layout:
 
 
 def layout(source: Source) -> Layout:
-    """The layout of a text. Where it does not parse, each top-level statement is read by itself; never raises.
+    """The layout of a text. Where a piece does not parse, each top-level statement is read by itself; never raises.
 
     In a statement that cannot be read only comments are found, and none behind a quote that is never closed.
     """
-    whole = _read(source, Span(0, len(source.text)))
-    if whole is not None:
-        return whole
-    starts = [span.start for span in chunks(source)]
-    pieces = [Span(*ends) for ends in zip([0, *starts], [*starts, len(source.text)], strict=True)]
-    parts = [_read(source, piece) or _scanned(source, piece) for piece in pieces]
+    parts = [part for piece in source.pieces for part in _parts(source, piece.span)]
     return Layout(
         tuple(comment for part in parts for comment in part.comments),
         frozenset(line for part in parts for line in part.open_lines),
         MappingProxyType({line: end for part in parts for line, end in part.statement_ends.items()}),
     )
+
+
+def _parts(source: Source, piece: Span) -> list[Layout]:
+    whole = _read(source, piece)
+    if whole is not None:
+        return [whole]
+    starts = [span.start for span in chunks(source, piece)]
+    spans = [Span(*ends) for ends in zip([piece.start, *starts], [*starts, piece.end], strict=True)]
+    return [_read(source, span) or _scanned(source, span) for span in spans]
 
 
 _SKIPPED = (tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)

@@ -1,4 +1,4 @@
-"""Finding the Python files that a person means by the paths on a command line."""
+"""Finding the Python files and notebooks that a person means by the paths on a command line."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ Excluded: TypeAlias = Callable[[str, bool], bool]
 """Whether a walk leaves out what has this absolute name; True for folders."""
 
 
+SUFFIXES = (".py", ".ipynb")
+"""Of the files that a walk finds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Discovered:
     """Absolute names of the files to check, each once, and the paths that lead nowhere."""
@@ -33,7 +37,7 @@ def is_usually_excluded(path: str, _: bool) -> bool:
 
 
 def discover(paths: Iterable[str], excluded: Excluded = is_usually_excluded) -> Discovered:
-    """The named files whatever their suffix, and every `*.py` file in the named folders that is not excluded.
+    """The named files whatever their suffix, and every `*.py` and `*.ipynb` file in the named folders but the excluded.
 
     A walk honours `.gitignore` files, from the repository's root down, and does not follow links to folders, so it
     ends. A folder that is named is walked even where a `.gitignore` above it leaves it out.
@@ -109,7 +113,7 @@ def _rules_above(folder: str) -> _IgnoreRules:
 
 
 def _walk(folder: str, rules: _IgnoreRules, excluded: Excluded, problems: list[Problem]) -> Iterator[str]:
-    """Every `*.py` file below a folder, in the order of names, files before folders."""
+    """Every Python file and notebook below a folder, in the order of names, files before folders."""
     waiting = [(folder, rules)]
     while waiting:
         folder, above = waiting.pop()
@@ -126,7 +130,7 @@ def _walk(folder: str, rules: _IgnoreRules, excluded: Excluded, problems: list[P
                 if not excluded(entry.path, True) and not here.leaves_out(entry.path, folder=True):
                     folders.append((entry.path, here))
             elif (
-                entry.name.endswith(".py")
+                entry.name.endswith(SUFFIXES)
                 and _is_regular(entry)
                 and not excluded(entry.path, False)
                 and not here.leaves_out(entry.path, folder=False)

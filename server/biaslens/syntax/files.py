@@ -9,10 +9,14 @@ import tokenize
 from collections.abc import Mapping
 from pathlib import Path
 
+from biaslens.syntax import ipynb
 from biaslens.text import Problem, Source
 
 MAX_BYTES = 20_000_000
 """Larger files are not models."""
+
+MAX_NOTEBOOK_BYTES = 100_000_000
+"""Notebooks hold pictures and other outputs as well."""
 
 MAX_BESIDE = 200
 """Folders with more Python files than this are not looked through."""
@@ -21,10 +25,10 @@ MAX_BESIDE = 200
 class Files:
     """A snapshot: the editor's buffers win over the disk, and what was read once stays as it was read.
 
-    buffers: unsaved texts by absolute path.
+    buffers: unsaved texts by absolute path; that of a notebook is a source.
     """
 
-    def __init__(self, buffers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, buffers: Mapping[str, str | Source] | None = None) -> None:
         self._buffers = dict(buffers or {})
         self._read: dict[str, Source | Problem] = {}
         self._exists: dict[str, bool] = {}
@@ -35,7 +39,7 @@ class Files:
         """The text of a file, or why it cannot be read. Never raises."""
         if path not in self._read:
             buffer = self._buffers.get(path)
-            self._read[path] = Source(path, buffer) if buffer is not None else _read(path)
+            self._read[path] = Source(path, buffer) if isinstance(buffer, str) else buffer or _read(path)
         return self._read[path]
 
     def exists(self, path: str) -> bool:
@@ -44,7 +48,7 @@ class Files:
             self._exists[path] = path in self._buffers or os.path.isfile(path)
         return self._exists[path]
 
-    def changed(self, texts: Mapping[str, str]) -> Files:
+    def changed(self, texts: Mapping[str, str | Source]) -> Files:
         """The same snapshot with other texts for some files; it shares what was read, and records its own reads."""
         files = Files({**self._buffers, **texts})
         files._read = {path: found for path, found in self._read.items() if path not in texts}
@@ -53,7 +57,27 @@ class Files:
 
     def beside(self, path: str) -> tuple[str, ...]:
         """The Python files in the folder of a file, itself included, sorted; nothing where they are very many."""
-        folder = os.path.dirname(path)
+        return self._in(os.path.dirname(path))
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Every file that was read or looked for so far, and every folder that was looked through."""
+        return frozenset(self._read) | frozenset(self._exists) | frozenset(self._folders)
+
+    @property
+    def seen(self) -> dict[str, int | bool]:
+        """Of each file that was read the digest of what was found, of each that was only looked for whether it is
+        there."""
+        return {**self._exists, **{path: digest(found) for path, found in self._read.items()}}
+
+    def outdated(self) -> frozenset[str]:
+        """The files and folders that are not on disk any more as they were found here."""
+        now = Files(self._buffers)
+        files = {path for path, found in list(self._read.items()) if digest(now.read(path)) != digest(found)}
+        files |= {path for path, found in list(self._exists.items()) if now.exists(path) != found}
+        return frozenset(files | {folder for folder, found in list(self._folders.items()) if now._in(folder) != found})
+
+    def _in(self, folder: str) -> tuple[str, ...]:
         if folder not in self._folders:
             buffers = (os.path.basename(other) for other in self._buffers if os.path.dirname(other) == folder)
             found = sorted({*_python_files_in(folder), *(name for name in buffers if name.endswith(".py"))})
@@ -66,14 +90,17 @@ class Files:
             self._inner[path] = _folders_in(path)
         return self._inner[path]
 
-    @property
-    def reads(self) -> frozenset[str]:
-        """Every file that was read or looked for so far."""
-        return frozenset(self._read) | frozenset(self._exists)
+
+def digest(found: Source | Problem) -> int:
+    """A number that tells what was read from anything else that may be read there, within this process."""
+    return hash(found.text if isinstance(found, Source) else found.message)
 
 
 def decode(data: bytes, path: str) -> Source | Problem:
-    """The text of a Python file by PEP 263, with its line ends as they are; a byte order mark is dropped."""
+    """The text of a Python file by PEP 263, with its line ends as they are, or a notebook by its suffix; a byte order
+    mark is dropped."""
+    if path.endswith(ipynb.SUFFIX):
+        return ipynb.read(data, path)
     if b"\0" in data[:8192]:
         return Problem("unreadable", "This is a binary file, not Python source.", path)
     try:
@@ -96,8 +123,9 @@ def decode_utf_8(data: bytes, path: str) -> Source | Problem:
 def _read(path: str) -> Source | Problem:
     try:
         file = Path(path)
-        if file.stat().st_size > MAX_BYTES:
-            return Problem("unreadable", f"It is larger than {MAX_BYTES // 1_000_000} MB.", path)
+        most = MAX_NOTEBOOK_BYTES if path.endswith(ipynb.SUFFIX) else MAX_BYTES
+        if file.stat().st_size > most:
+            return Problem("unreadable", f"It is larger than {most // 1_000_000} MB.", path)
         data = file.read_bytes()
         return decode_utf_8(data, path) if path.endswith(".toml") else decode(data, path)
     except OSError as error:

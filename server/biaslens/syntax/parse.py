@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from biaslens.syntax.notebook import Notebook
 from biaslens.text import Location, Problem, Source, Span
 
 
@@ -91,19 +92,47 @@ class Module:
 
 def parse(source: Source, name: str = "", package: str = "") -> Module:
     """Parses a file; never raises. What was skipped is told in `problems`."""
-    whole = _parsed(source.text)
-    if isinstance(whole, list):
-        return Module(source, name, package, tuple(whole), ())
     statements: list[ast.stmt] = []
     problems: list[Problem] = []
-    for span in chunks(source):
-        line = source.line_and_column(span.start)[0]
-        part = _parsed("\n" * line + source.excerpt(span))
-        if isinstance(part, list):
-            statements += part
-        else:
-            problems.append(Problem("syntax", f"This statement was skipped: {part}.", source.path, span))
+    for piece in source.pieces:
+        whole = _parsed(_at_its_line(source, piece.span))
+        if isinstance(whole, str) and isinstance(source, Notebook):
+            whole = _indented(_at_its_line(source, piece.span, "if 1:\n")) or whole
+        if isinstance(whole, list):
+            statements += whole
+            continue
+        for span in chunks(source, piece.span):
+            part = _parsed(_at_its_line(source, span))
+            if isinstance(part, list):
+                statements += part
+            else:
+                message = f"This statement was skipped: {_in_its_piece(part, source)}."
+                problems.append(Problem("syntax", message, source.path, span))
     return Module(source, name, package, tuple(statements), tuple(problems))
+
+
+def _at_its_line(source: Source, span: Span, lead: str = "") -> str:
+    """Whole lines, behind as many empty ones as stand before them, and a lead."""
+    return "\n" * source.line_and_column(span.start)[0] + lead + source.excerpt(span)
+
+
+def _in_its_piece(message: str, source: Source) -> str:
+    """A message of Python's parser with the numbers of lines as people count them."""
+
+    def row(number: re.Match[str]) -> str:
+        line = min(int(number[1]), len(source.line_starts)) - 1
+        return f"line {source.position(source.line_starts[line]).row}"
+
+    return re.sub(r"\bline (\d+)\b", row, message)
+
+
+def _indented(text: str) -> list[ast.stmt] | None:
+    """The statements that stand indented behind a line that is not there, as IPython allows them; None without any."""
+    match _parsed(text):
+        case [ast.If(body=body, orelse=[])]:
+            return [ast.increment_lineno(statement, -1) for statement in body]
+        case _:
+            return None
 
 
 def _parsed(text: str) -> list[ast.stmt] | str:
@@ -131,9 +160,9 @@ _OPENING = frozenset("([{")
 _CLOSING = frozenset(")]}")
 
 
-def chunks(source: Source) -> Iterator[Span]:
-    """Splits a text at its top-level statements by brackets, strings and indentation alone."""
-    text = source.text
+def chunks(source: Source, piece: Span) -> Iterator[Span]:
+    """Splits whole lines of a text at their top-level statements, by brackets, strings and indentation alone."""
+    text = source.excerpt(piece)
     starts = [0] if text[:1].strip() else []
     depth = 0
     decorated = text.startswith("@")
@@ -154,7 +183,7 @@ def chunks(source: Source) -> Iterator[Span]:
             decorated = rest[0] == "@"
     starts = starts or [0]  # a text that is indented throughout
     for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
-        yield Span(start, end)
+        yield Span(piece.start + start, piece.start + end)
 
 
 def _is_for_types(test: ast.expr) -> bool:

@@ -155,7 +155,7 @@ class Suppressions:
 
     def _next_line(self, line: int) -> int:
         starts = self.source.line_starts
-        return starts[line + 1] if line + 1 < len(starts) else len(self.source.text)
+        return min([self.source.piece_at(starts[line]).span.end, *starts[line + 1 : line + 2]])
 
 
 def _directives(source: Source, comment: Span) -> Iterator[Suppression]:

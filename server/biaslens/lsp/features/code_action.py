@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
-from biaslens.lsp.convert import SOURCE, code_action, span_of, workspace_edit
-from biaslens.lsp.documents import path_of
-from biaslens.lsp.features import fix_all
+from biaslens.lsp.convert import SOURCE, code_action, span_in, workspace_edit
+from biaslens.lsp.features import fix_all, workspace_fix
 from biaslens.lsp.features.shown import shown
 from biaslens.lsp.session import Checked, Session
 from biaslens.text import Span
@@ -19,17 +18,16 @@ if TYPE_CHECKING:
     from biaslens.rules.rule import Finding
 
 
-KINDS = (types.CodeActionKind.QuickFix, fix_all.KIND)
-
-
 def register(server: LanguageServer, session: Session) -> None:
     """Offers all fixes that have edits, for the version of the text that the client has."""
     if not session.client.literals:
         return
+    notebooks = (fix_all.NOTEBOOK_KIND,) if session.client.notebooks else ()
+    kinds = (types.CodeActionKind.QuickFix, fix_all.KIND, *notebooks, *workspace_fix.kinds(session))
 
     async def code_actions(params: types.CodeActionParams) -> list[types.CodeAction]:
-        document = session.documents.get(path_of(params.text_document.uri) or "")
-        if document is None or not any(fix_all.is_asked_for(kind, params.context) for kind in KINDS):
+        document = session.find(params.text_document.uri)
+        if document is None or not any(fix_all.is_asked_for(kind, params.context) for kind in kinds):
             return []
         checked = await session.checked(document)
         if checked is None or checked.report is None:
@@ -45,9 +43,10 @@ def register(server: LanguageServer, session: Session) -> None:
             ]
         actions += [action for pair in at_hand for action in await _ignoring(*pair, checked, session)]
         actions += await fix_all.offered(checked, at_hand, params.context, session)
-        return actions if session.documents.get(document.path) is document else []
+        actions += await workspace_fix.offered(checked, params.context, session)
+        return actions if session.is_current(checked) else []
 
-    options = types.CodeActionOptions(code_action_kinds=KINDS, resolve_provider=session.client.resolves)
+    options = types.CodeActionOptions(code_action_kinds=kinds, resolve_provider=session.client.resolves)
     server.feature(types.TEXT_DOCUMENT_CODE_ACTION, options)(code_actions)
 
 
@@ -74,11 +73,12 @@ def _at_hand(
     """The findings that the client names in its request; those in its range, if it names no diagnostics at all."""
     # What was kept over broken syntax is not in the report: a fix would rest on a text that is gone.
     findings = checked.report.findings if checked.report else ()
-    shown_ones = [(finding, shown(finding, checked, session)) for finding in findings]
+    own = [finding for finding in findings if checked.document.shows(finding.location.span)]
+    shown_ones = [(finding, shown(finding, checked, session)) for finding in own]
     if params.context.diagnostics:
         ours = [diagnostic for diagnostic in params.context.diagnostics if diagnostic.source == SOURCE]
         return [pair for pair in shown_ones if any(_is_named(pair[1], named, shown_ones) for named in ours)]
-    span = span_of(checked.document.mirror, params.range, session.client.encoding)
+    span = span_in(checked.document, params.range, session.client.encoding)
     return [pair for pair in shown_ones if _touches(pair[0].location.span, span)]
 
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
-from biaslens.lsp.convert import range_of, workspace_edit
-from biaslens.lsp.documents import path_of
+from biaslens.lsp.convert import range_in, workspace_edit
 from biaslens.lsp.features.fix_all import have_safe_fixes
 from biaslens.lsp.features.refreshed import keep_fresh
 from biaslens.lsp.session import Checked, Session
@@ -28,17 +27,19 @@ def register(server: LanguageServer, session: Session) -> None:
         return
 
     async def code_lens(params: types.CodeLensParams) -> list[types.CodeLens]:
-        path = path_of(params.text_document.uri) or ""
-        checked = await session.newest(path) if session.options_for(path).code_lens else None
+        document = session.find(params.text_document.uri)
+        is_on = document is not None and session.options_for(document.path).code_lens
+        checked = await session.newest_at(params.text_document.uri) if is_on else None
         if checked is None or checked.report is None:
             return []
         lenses = await session.lenses(checked.report)
-        found = [shown for lens in lenses for shown in await _shown(lens, checked, session)]
+        own = [lens for lens in lenses if checked.document.shows(lens.span)]
+        found = [shown for lens in own for shown in await _shown(lens, checked, session)]
         return found if session.is_current(checked) else []
 
     async def fix_all(uri: str, version: int, line: int) -> None:
         """Repairs what stands in the class of a line, if the document is still of that version."""
-        document = session.documents.get(path_of(uri) or "")
+        document = session.find(uri)
         checked = await session.checked(document) if document and document.version == version else None
         lens = await _lens_at(line, checked, session)
         if checked is None or lens is None:
@@ -50,7 +51,7 @@ def register(server: LanguageServer, session: Session) -> None:
 
     async def explain(uri: str, line: int) -> None:
         """Tells the verdicts on what stands in the class of a line."""
-        lens = await _lens_at(line, await session.newest(path_of(uri) or ""), session)
+        lens = await _lens_at(line, await session.newest_at(uri), session)
         if lens is None:
             return
         sentences = list(dict.fromkeys(finding.message for finding in lens.findings))
@@ -69,7 +70,7 @@ def register(server: LanguageServer, session: Session) -> None:
 async def _shown(lens: Lens, checked: Checked, session: Session) -> list[types.CodeLens]:
     """Up to three on the line of the class: what was found, "Fix all" where a fix is safe, and "Explain"."""
     document = checked.document
-    place = range_of(document.mirror, lens.place, session.client.encoding)
+    place = range_in(document, lens.place, session.client.encoding)
     about = [document.uri, place.start.line]
     commands = [types.Command(lens.title, EXPLAIN, arguments=about)]
     if session.client.edits and await have_safe_fixes(lens.findings, 1, checked, session):
@@ -83,9 +84,8 @@ async def _lens_at(line: int, checked: Checked | None, session: Session) -> Lens
     """The class or function around a line."""
     if checked is None or checked.report is None:
         return None
-    source = checked.document.mirror
     for lens in await session.lenses(checked.report):
-        first, last = (source.line_and_column(offset)[0] for offset in (lens.span.start, lens.span.end))
-        if first <= line <= last:
+        place = range_in(checked.document, lens.span, session.client.encoding)
+        if checked.document.shows(lens.span) and place.start.line <= line <= place.end.line:
             return lens
     return None

@@ -9,7 +9,7 @@ from pygls.lsp.server import LanguageServer
 
 from biaslens.configuration.nearest import NAMES
 from biaslens.lsp.convert import problem_diagnostic
-from biaslens.lsp.documents import path_of, uri_of
+from biaslens.lsp.documents import uri_of
 from biaslens.lsp.session import Session
 from biaslens.text import Problem, Source
 
@@ -31,9 +31,8 @@ def register(server: LanguageServer, session: Session) -> None:
             )
             server.client_register_capability(types.RegistrationParams([registration]))
 
-    def did_change(params: types.DidChangeWatchedFilesParams) -> None:
-        names = {os.path.basename(path_of(event.uri) or "") for event in params.changes}
-        if not names.isdisjoint(NAMES):
+    def files_changed(paths: frozenset[str]) -> None:
+        if not {os.path.basename(path) for path in paths}.isdisjoint(NAMES):
             session.configured.read_again()
             session.reconfigure()
 
@@ -59,8 +58,8 @@ def register(server: LanguageServer, session: Session) -> None:
         uri, version = (opened.uri, opened.version) if opened else (uri_of(path), None)
         server.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, diagnostics, version))
 
-    server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)(did_change)
     session.ready_listeners.append(begin)
+    session.disk_listeners.append(files_changed)
     session.configuration_listeners.append(show)
     session.listeners.append(show)
 

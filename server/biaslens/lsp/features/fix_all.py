@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from biaslens.rules.rule import Finding
 
 KIND = "source.fixAll.biaslens"
-"""For `editor.codeActionsOnSave` and the like."""
+"""For `editor.codeActionsOnSave` and the like; never for a cell, since the cells of a notebook are saved together."""
+
+NOTEBOOK_KIND = "notebook.source.fixAll.biaslens"
+"""For `notebook.codeActionsOnSave`."""
 
 
 def register(server: LanguageServer, session: Session) -> None:
@@ -34,7 +37,7 @@ def register(server: LanguageServer, session: Session) -> None:
         checked = await session.checked(document) if document and document.version == data["version"] else None
         if checked is not None:
             action.edit = await _edit(checked, str(data["code"]), session)
-        if checked is None or session.documents.get(checked.document.path) is not document:
+        if checked is None or not session.is_current(checked):
             raise JsonRpcContentModified("The document has changed since this action was offered.")
         return action
 
@@ -55,14 +58,17 @@ async def offered(
     idly = context.trigger_kind is types.CodeActionTriggerKind.Automatic and not context.only
     if checked.report is None or (idly and not session.client.resolves):
         return []
+    is_cell = checked.document.whole is not checked.document
     actions: list[types.CodeAction] = []
     for code in dict.fromkeys(finding.code for finding, _ in at_hand):
         same = [finding for finding in checked.report.findings if finding.code == code]
         if await have_safe_fixes(same, 2, checked, session):
-            title, named = f"Fix all {code} in this file", [shown for finding, shown in at_hand if finding.code == code]
+            named = [shown for finding, shown in at_hand if finding.code == code]
+            title = f"Fix all {code} in this {'notebook' if is_cell else 'file'}"
             actions.append(types.CodeAction(title, types.CodeActionKind.QuickFix, named, data=_data(checked, code)))
-    if is_asked_for(KIND, context) and await have_safe_fixes(checked.report.findings, 1, checked, session):
-        actions.append(types.CodeAction("BiasLens: apply all safe fixes", KIND, data=_data(checked, "")))
+    kind = NOTEBOOK_KIND if is_cell else KIND
+    if is_asked_for(kind, context) and await have_safe_fixes(checked.report.findings, 1, checked, session):
+        actions.append(types.CodeAction("BiasLens: apply all safe fixes", kind, data=_data(checked, "")))
     if not session.client.resolves:
         for action in actions:
             action.edit = await _edit(checked, cast("Any", action.data)["code"], session)
@@ -91,4 +97,5 @@ async def _edit(checked: Checked, code: str, session: Session) -> types.Workspac
 
 
 def _data(checked: Checked, code: str) -> dict[str, Any]:
-    return {"uri": checked.document.uri, "version": checked.document.version, "code": code}
+    whole = checked.document.whole
+    return {"uri": whole.uri, "version": whole.version, "code": code}

@@ -6,8 +6,7 @@ from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
 from biaslens.lsp.convert import hover as converted
-from biaslens.lsp.convert import offset_of
-from biaslens.lsp.documents import path_of
+from biaslens.lsp.convert import offset_in
 from biaslens.lsp.session import Session
 
 
@@ -15,11 +14,11 @@ def register(server: LanguageServer, session: Session) -> None:
     """Explains as Markdown or plain text, whichever the client prefers."""
 
     async def hover(params: types.HoverParams) -> types.Hover | None:
-        document = session.documents.get(path_of(params.text_document.uri) or "")
+        document = session.find(params.text_document.uri)
         checked = await session.checked(document) if document else None
         if checked is None or checked.report is None:
             return None
-        offset = offset_of(checked.document.mirror, params.position, session.client.encoding)
+        offset = offset_in(checked.document, params.position, session.client.encoding)
         found = await session.hover(checked.report, offset, checked.files)
         if found is None:
             return None

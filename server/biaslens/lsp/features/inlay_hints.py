@@ -5,10 +5,10 @@ from __future__ import annotations
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
-from biaslens.lsp.convert import markup, position_of, span_of
-from biaslens.lsp.documents import path_of
+from biaslens.lsp.convert import markup, range_in, span_in
 from biaslens.lsp.features.refreshed import keep_fresh
 from biaslens.lsp.session import Session
+from biaslens.text import Span
 
 
 def register(server: LanguageServer, session: Session) -> None:
@@ -16,18 +16,21 @@ def register(server: LanguageServer, session: Session) -> None:
     if not session.client.hints:
         return
 
+    def is_on(uri: str) -> bool:
+        document = session.find(uri)
+        return document is not None and session.options_for(document.path).inlay_hints
+
     async def inlay_hints(params: types.InlayHintParams) -> list[types.InlayHint]:
-        path = path_of(params.text_document.uri) or ""
-        checked = await session.newest(path) if session.options_for(path).inlay_hints else None
+        checked = await session.newest_at(params.text_document.uri) if is_on(params.text_document.uri) else None
         if checked is None or checked.report is None:
             return []
-        source, encoding = checked.document.mirror, session.client.encoding
-        hints = await session.hints(checked.report, span_of(source, params.range, encoding))
+        document, encoding = checked.document, session.client.encoding
+        hints = await session.hints(checked.report, span_in(document, params.range, encoding))
         if not session.is_current(checked):
             return []
         return [
             types.InlayHint(
-                position_of(source, hint.offset, encoding),
+                range_in(document, Span(hint.offset, hint.offset), encoding).start,
                 hint.label,
                 tooltip=markup(hint.tooltip, hint.plain, session.client),
                 padding_left=True,

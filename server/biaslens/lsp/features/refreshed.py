@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from biaslens.lsp.features.shown import unchanged
 from biaslens.lsp.session import Checked, Session
 from biaslens.options import Options
 
@@ -11,7 +12,7 @@ from biaslens.options import Options
 def keep_fresh(session: Session, is_on: Callable[[Options], bool], refresh: Callable[[], object]) -> None:
     """Refreshes when the setting of a feature changes, and when a result changes of which the client cannot know.
 
-    A client asks by itself for a document that it changed.
+    A client asks by itself for a document that it changed, or for a cell, but not for the other cells.
     """
 
     def options_changed(before: Options, after: Options) -> None:
@@ -19,7 +20,7 @@ def keep_fresh(session: Session, is_on: Callable[[Options], bool], refresh: Call
             refresh()
 
     def result_changed(checked: Checked, before: Checked | None) -> None:
-        again = before is not None and before.document is checked.document
+        again = before is not None and any(unchanged(before.document, checked.document))
         if again and is_on(session.options_for(checked.document.path)):
             refresh()
 
