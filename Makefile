@@ -8,12 +8,14 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 CODE := $(wildcard server tests examples benchmarks docs)
 
-.PHONY: help run test soak lint format docs clean
+.PHONY: help run test soak lint format docs clean client vsix e2e
 
 help:
 	@echo "make run     check examples/, or FILES=...     make test    everything that has to pass"
 	@echo "make lint    style and types only              make format  rewrite the code in the project's style"
 	@echo "make docs    write the generated pages         make soak    the long tests in full length (half an hour)"
+	@echo "make vsix    build the extension for VS Code     make e2e     try it in a real VS Code, in chromium"
+	@echo "make client  its style, types and unit tests     (these three need Node 20 or newer, with npm)"
 	@echo "make clean   remove .venv and all caches"
 
 run: $(VENV)/.installed
@@ -37,8 +39,23 @@ format: $(VENV)/.installed-dev
 docs: $(VENV)/.installed
 	$(BIN)/python -m docs.generate
 
+client: node_modules/.installed
+	npm run --silent check
+	npm run --silent test
+
+# The extension brings the Python package along as a wheel, for those who have not installed it.
+vsix: client $(VENV)/.installed
+	rm -rf dist bundled build/*.vsix && mkdir -p build
+	npm run --silent build
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir bundled .
+	npm run --silent package
+
+e2e: vsix
+	bash tests/e2e/install.sh
+	node tests/e2e/run.mjs
+
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist bundled node_modules client/out .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 # A stamp says that what pyproject.toml asks for is installed, so that a second run starts at once.
@@ -49,6 +66,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/.made
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/.made
 	$(PIP) -e '.[dev]'
 	@touch $@ $(VENV)/.installed
+
+node_modules/.installed: package-lock.json
+	@command -v npm >/dev/null || { echo "The extension needs Node 20 or newer with npm, which is not here."; exit 1; }
+	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
 
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \

@@ -1,10 +1,14 @@
-"""Writes the generated pages of this folder, with `make docs`; a test compares the committed ones with `pages`."""
+"""Writes the generated pages of this folder and the generated part of `package.json`, with `make docs`.
+
+Tests compare the committed ones with what is generated.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from docs.extension import write_manifest
 from docs.hovers import hover_pages
 
 from biaslens.configuration import reference
@@ -173,4 +177,4 @@ def _mark(home: str) -> str:
 
 
 if __name__ == "__main__":
-    print("\n".join(write(FOLDER)) or "All generated pages are up to date.")
+    print("\n".join([*write(FOLDER), *write_manifest()]) or "All generated pages are up to date.")

@@ -31,6 +31,7 @@ from biaslens.lsp.features import (
     hover,
     inlay_hints,
     notebook_synchronization,
+    rule_pages,
     synchronization,
     watched_files,
     workspace_fix,
@@ -58,6 +59,7 @@ FEATURES = (
     workspace_pull,
     workspace_fix,
     watched_files,
+    rule_pages,
     debug_information,
 )
 """Each has `register(server, session)`, and registers only what the session's client can use."""

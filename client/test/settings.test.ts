@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { homedir } from 'node:os';
+import { test } from 'node:test';
+import { optionsOf, program, substituted } from '../src/settings';
+import { editor } from './vscode';
+
+test('the server gets the options that have a value', () => {
+  const section = {
+    select: ['BL1'],
+    ignore: null,
+    inlayHints: false,
+    interpreter: '/usr/bin/python3',
+    path: '',
+    trace: { server: 'off' },
+  };
+  assert.deepEqual(optionsOf(section), { select: ['BL1'], inlayHints: false });
+  assert.deepEqual(optionsOf(null), {});
+});
+
+test('variables', () => {
+  editor.folders = [
+    { name: 'one', uri: { fsPath: '/work/one' } },
+    { name: 'two', uri: { fsPath: '/work/$1' } },
+  ];
+  process.env.BIASLENS_TEST = '/opt';
+  assert.equal(substituted('~/bin'), `${homedir()}/bin`);
+  assert.equal(substituted('a~'), 'a~');
+  assert.equal(
+    substituted('${workspaceFolder}:${workspaceFolder:two}:${workspaceFolder:three}:${env:BIASLENS_TEST}:${userHome}'),
+    `/work/one:/work/$1:\${workspaceFolder:three}:/opt:${homedir()}`,
+  );
+  assert.deepEqual(optionsOf({ src: ['${workspaceFolder}/src'] }), { src: ['/work/one/src'] });
+});
+
+test('the name of a program', () => {
+  editor.folders = [{ name: 'one', uri: { fsPath: '/work/one' } }];
+  const cases: [unknown, string][] = [
+    [undefined, ''],
+    [['python3'], ''],
+    [' python3.12 ', 'python3.12'],
+    ['.venv/bin/python', '/work/one/.venv/bin/python'],
+    ['/usr/bin/python3', '/usr/bin/python3'],
+  ];
+  for (const [setting, expected] of cases) {
+    editor.settings['biaslens.interpreter'] = setting;
+    assert.equal(program('interpreter'), expected);
+  }
+});

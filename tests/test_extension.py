@@ -1,0 +1,71 @@
+"""What the extension for VS Code says of itself in `package.json`, beside what the server knows."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import fields
+from pathlib import Path
+
+from docs.extension import MANIFEST, manifest, write_manifest
+from lsprotocol import types
+
+from biaslens.configuration.reading import read_table, setting_of
+from biaslens.lsp.features.fix_all import KIND
+from biaslens.lsp.features.rule_pages import COMMAND
+from biaslens.options import Options
+from biaslens.rules.page import page
+from biaslens.rules.registry import RULES
+from biaslens.syntax.files import Files
+from editor import Editor
+
+PACKAGE = json.loads(MANIFEST.read_text("utf-8"))
+PROPERTIES = PACKAGE["contributes"]["configuration"]["properties"]
+SOURCES = {file.name: file.read_text("utf-8") for file in (MANIFEST.parent / "client/src").glob("*.ts")}
+OWN = {"biaslens.interpreter", "biaslens.path", "biaslens.trace.server"}
+
+
+def test_the_manifest_is_current() -> None:
+    text = MANIFEST.read_text("utf-8")
+    assert manifest(text) == text, "package.json is out of date: run `make docs`"
+
+
+def test_an_old_manifest_is_brought_up_to_date(tmp_path: Path) -> None:
+    file = tmp_path / "package.json"
+    old = json.loads(json.dumps(PACKAGE))
+    del old["contributes"]["configuration"]["properties"]["biaslens.select"]
+    old["contributes"]["configuration"]["properties"]["biaslens.gone"] = {"type": ["string", "null"], "default": None}
+    file.write_text(json.dumps(old))
+    assert write_manifest(file) == ["wrote package.json"]
+    assert json.loads(file.read_text("utf-8")) == PACKAGE
+    assert write_manifest(file) == []
+
+
+def test_every_option_is_a_setting_without_a_value() -> None:
+    options = {f"biaslens.{setting_of(field.name)}" for field in fields(Options)}
+    assert set(PROPERTIES) == options | OWN
+    assert all(PROPERTIES[name]["default"] is None for name in options)
+    unset = {name.removeprefix("biaslens."): None for name in options}
+    assert read_table(unset, "editor", "/project", Files()) == ({}, ())
+
+
+def test_the_extension_keeps_its_own_settings_to_itself() -> None:
+    (names,) = re.findall(r"OWN: ReadonlySet<string> = new Set\(\[(.*)\]\)", SOURCES["settings.ts"])
+    assert set(re.findall(r"'(\w+)'", names)) == {name.split(".")[1] for name in OWN}
+    restricted = PACKAGE["capabilities"]["untrustedWorkspaces"]["restrictedConfigurations"]
+    assert set(restricted) == {"biaslens.interpreter", "biaslens.path"}
+
+
+def test_the_extension_has_the_commands_that_it_contributes() -> None:
+    written = set(re.findall(r"'(biaslens\.\w+)'", "".join(SOURCES.values())))
+    assert {command["command"] for command in PACKAGE["contributes"]["commands"]} <= written
+    assert COMMAND in written
+    assert KIND == "source.fixAll.biaslens"
+    assert "SourceFixAll.append('biaslens')" in SOURCES["commands.ts"]
+
+
+async def test_the_server_tells_the_pages_of_the_rules() -> None:
+    editor = await Editor.start("vscode_139")
+    rules = await editor.execute(types.Command("Rules", COMMAND))
+    await editor.stop()
+    assert rules == [{"code": r.code, "name": r.name, "title": r.title, "page": page(r)} for r in RULES]
