@@ -19,26 +19,26 @@ test('the server gets the options that have a value', () => {
 
 test('variables', () => {
   editor.folders = [
-    { name: 'one', uri: { fsPath: '/work/one' } },
-    { name: 'two', uri: { fsPath: '/work/$1' } },
+    { name: 'one', uri: { fsPath: '/project/one' } },
+    { name: 'two', uri: { fsPath: '/project/$1' } },
   ];
   process.env.BIASLENS_TEST = '/opt';
   assert.equal(substituted('~/bin'), `${homedir()}/bin`);
   assert.equal(substituted('a~'), 'a~');
   assert.equal(
     substituted('${workspaceFolder}:${workspaceFolder:two}:${workspaceFolder:three}:${env:BIASLENS_TEST}:${userHome}'),
-    `/work/one:/work/$1:\${workspaceFolder:three}:/opt:${homedir()}`,
+    `/project/one:/project/$1:\${workspaceFolder:three}:/opt:${homedir()}`,
   );
-  assert.deepEqual(optionsOf({ src: ['${workspaceFolder}/src'] }), { src: ['/work/one/src'] });
+  assert.deepEqual(optionsOf({ src: ['${workspaceFolder}/src'] }), { src: ['/project/one/src'] });
 });
 
 test('the name of a program', () => {
-  editor.folders = [{ name: 'one', uri: { fsPath: '/work/one' } }];
+  editor.folders = [{ name: 'one', uri: { fsPath: '/project/one' } }];
   const cases: [unknown, string][] = [
     [undefined, ''],
     [['python3'], ''],
     [' python3.12 ', 'python3.12'],
-    ['.venv/bin/python', '/work/one/.venv/bin/python'],
+    ['.venv/bin/python', '/project/one/.venv/bin/python'],
     ['/usr/bin/python3', '/usr/bin/python3'],
   ];
   for (const [setting, expected] of cases) {
