@@ -36,9 +36,9 @@ async def test_a_comment_is_offered_after_the_repair_and_never_preferred(editor:
     text = editor.open(uri, MODEL.replace(CALL, f"{CALL}  # type: ignore"))
     shown = await editor.diagnostics(uri)
     actions = await editor.actions(uri, shown[0].range, shown, only=["quickfix"])
-    assert [action.title for action in actions] == [*REPAIRS, "Ignore BL101 on this line"]
-    assert [action.is_preferred for action in actions] == [True, None, None]
-    ignore = actions[-1]
+    assert [action.title for action in actions] == [*REPAIRS, "Ignore BL101 on this line", "Explain BL101"]
+    assert [action.is_preferred for action in actions] == [True, None, None, None]
+    ignore = actions[-2]
     assert ignore.kind == types.CodeActionKind.QuickFix
     assert list(ignore.diagnostics or ()) == shown
     assert ignore.edit is not None
@@ -115,6 +115,7 @@ async def test_kinds_are_matched_by_their_prefix(
     every = [
         *REPAIRS,
         "Ignore BL101 on this line",
+        "Explain BL101",
         "Fix all BL101 in this file",
         "BiasLens: apply all safe fixes",
     ]

@@ -48,3 +48,23 @@ async def test_a_comment_and_the_code_in_it_are_explained(profile: str, uri: str
     assert "This comment silences `BL101` on this line." in comment
     page = await said(await Editor.start(profile), uri, "ignore[BL1")
     assert page.startswith("# Bias before a batch norm")
+
+
+@pytest.mark.parametrize("profile", ["vscode_139", "nvim_0.11", "eglot"])
+async def test_a_finding_is_explained_by_a_command(profile: str, uri: str) -> None:
+    editor = await Editor.start(profile)
+    editor.open(uri, MODEL)
+    shown = await editor.diagnostics(uri)
+    (action,) = [a for a in await editor.actions(uri, shown[0].range, shown) if a.title == "Explain BL101"]
+    assert action.edit is None
+    assert action.command is not None
+    await editor.execute(action.command)
+    (message,) = editor.client.messages
+    assert message.message.startswith(shown[0].message)
+    assert "Leave it out (`bias=False`)." in message.message
+    arguments = action.command.arguments
+    assert arguments is not None
+    await editor.execute(types.Command("", action.command.command, arguments=[uri, 0, 0]))
+    await editor.execute(types.Command("", action.command.command, arguments=["file:///never/opened.py", 1, 1]))
+    assert len(editor.client.messages) == 1
+    await editor.stop()

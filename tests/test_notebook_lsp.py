@@ -240,6 +240,7 @@ async def test_only_the_findings_of_a_cell_have_actions_in_it(editor: NotebookEd
     assert titles == [
         "Remove the bias of `conv`",
         "Ignore BL101 on this line",
+        "Explain BL101",
         "Fix all BL101 in this notebook",
         "BiasLens: apply all safe fixes",
     ]

@@ -9,7 +9,7 @@ from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
 from biaslens.lsp.convert import SOURCE, code_action, span_in, workspace_edit
-from biaslens.lsp.features import fix_all, workspace_fix
+from biaslens.lsp.features import explain_finding, fix_all, workspace_fix
 from biaslens.lsp.features.shown import shown
 from biaslens.lsp.session import Checked, Session
 from biaslens.text import Span
@@ -42,6 +42,7 @@ def register(server: LanguageServer, session: Session) -> None:
                 code_action(fix, diagnostic, document, session.client, preferred=fix is fixes[0]) for fix in usable
             ]
         actions += [action for pair in at_hand for action in await _ignoring(*pair, checked, session)]
+        actions += [action for pair in at_hand for action in explain_finding.offered(*pair, checked)]
         actions += await fix_all.offered(checked, at_hand, params.context, session)
         actions += await workspace_fix.offered(checked, params.context, session)
         return actions if session.is_current(checked) else []
