@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from biaslens.flow import Site, Verdict
 from biaslens.lint import Report, lint, lint_all
 from biaslens.options import Options
@@ -173,3 +176,15 @@ def test_a_star_import_brings_what_the_module_exports() -> None:
     for exported, verdict in (("__all__ = ['other']\n", Verdict.UNKNOWN), ("__all__ = ['Norm']\n", Verdict.REDUNDANT)):
         files = {"norms.py": exported + norms, "plain.py": "__all__ = ['other']\n" + plain, "net.py": net}
         assert site(reports(files)["net.py"]).verdict is verdict
+
+
+def test_what_is_said_of_a_file_does_not_hang_on_the_files_before_it() -> None:
+    examples = [str(file) for file in sorted((Path(__file__).parent.parent / "examples").glob("*.py"))]
+
+    def said(paths: Sequence[str]) -> dict[str, list[str]]:
+        reports = [one for one in lint_all(paths, Files(), Options()) if isinstance(one, Report)]
+        return {report.source.path: [finding.message for finding in report.findings] for report in reports}
+
+    together = said(examples)
+    assert together == said(examples[::-1])
+    assert together == {path: said([path])[path] for path in examples}

@@ -82,7 +82,7 @@ def lint_all(
         following = options_for(path).following
         if following not in worlds:
             worlds[following] = World(files, following, pause)
-        own, elsewhere = without_equations(study(source, worlds[following]))
+        own, elsewhere = without_equations(study(source, worlds[following].afresh()))
         studies.append(own)
         for use in elsewhere:
             others.setdefault(use.layer.site.path, []).append(use)
@@ -119,7 +119,7 @@ class Study:
 def study(source: Source, world: World) -> Study:
     """Parses and follows one file. Raises nothing but what the world's pause raises.
 
-    world: of the files and options; where several files are looked at, what they import is evaluated once in it.
+    world: of the files and options; where several files are looked at, what they import is parsed once in it.
     Effect: raises Python's recursion limit, since following one call of a model takes a dozen frames.
     """
     sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION_LIMIT))

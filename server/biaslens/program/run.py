@@ -93,6 +93,12 @@ class World:
         self.star_providers: dict[tuple[str, str], Value] = {}
         self.module_runs: dict[frozenset[tuple[str, str]], ModuleRun] = {}
 
+    def afresh(self) -> World:
+        """A world that shares what was parsed, with nothing evaluated: globals hang on what was asked before them."""
+        world = World(self.files, self.options, self.pause)
+        world._modules, world._generators, world._texts = self._modules, self._generators, self._texts
+        return world
+
     @property
     def size(self) -> int:
         """How many modules it holds."""
