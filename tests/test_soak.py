@@ -110,7 +110,8 @@ def _position(position: Any) -> dict[str, int]:
 
 def start(wire: Wire, *encodings: str) -> None:
     """Initializes a server for a client that counts columns in these units, the first it likes best."""
-    capabilities: dict[str, Any] = {"textDocument": {"diagnostic": {}}}
+    literals = {"codeActionLiteralSupport": {"codeActionKind": {"valueSet": ["quickfix"]}}}
+    capabilities: dict[str, Any] = {"textDocument": {"diagnostic": {}, "codeAction": literals}}
     if encodings:
         capabilities["general"] = {"positionEncodings": list(encodings)}
     answer = wire.ask(0, "initialize", {"processId": None, "capabilities": capabilities})
@@ -279,6 +280,8 @@ def test_typing_for_hours_leaves_the_memory_as_it_was(whole: bool) -> None:
     rng = random.Random("typing")
     place = Text(text, "utf-16").position(text.index("nn.Conv2d(") + 4)
     layer = {"textDocument": {"uri": URI}, "position": _position(place)}
+    place_of_layer = {"start": layer["position"], "end": layer["position"]}
+    actions: dict[str, Any] = {"textDocument": {"uri": URI}, "range": place_of_layer, "context": {"diagnostics": []}}
     with started(*SERVER, patience=LONG if whole else SHORT) as wire:
         start(wire)
         opened(wire, text)
@@ -295,6 +298,8 @@ def test_typing_for_hours_leaves_the_memory_as_it_was(whole: bool) -> None:
                 time.sleep(0.01)
             if number % 5 == 0:
                 assert wire.ask(f"hover {number}", "textDocument/hover", layer)["result"] is not None
+            if number % 20 == 0:
+                assert wire.ask(f"action {number}", "textDocument/codeAction", actions)["result"] != []
             if number % settle == settle - 1:
                 diagnostics(wire, number + 2)
                 memory.append(resident(wire.process.pid))
