@@ -52,6 +52,17 @@ class Attention(nn.Module):
         return F.scaled_dot_product_attention(query, self.key(x), x) * weights
 """
 
+FUSED = """\
+class Attention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.qkv = nn.Linear(16, 48)
+
+    def forward(self, x):
+        q, k, v = self.qkv(x).chunk(3, dim=-1)
+        return F.softmax(q @ k.transpose(-2, -1), dim=-1) @ v
+"""
+
 
 def report(text: str) -> Report:
     made = lint(Source(PATH, PRELUDE + text), Files(), Options())

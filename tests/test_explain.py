@@ -12,7 +12,7 @@ from biaslens.lint import lint
 from biaslens.options import Options
 from biaslens.syntax.files import Files
 from biaslens.text import Source
-from explained import ATTENTION, NET, PATH, PRELUDE, at, line_of, report, said
+from explained import ATTENTION, FUSED, NET, PATH, PRELUDE, at, line_of, report, said
 
 
 def test_a_cancelled_bias_is_explained_from_verdict_to_paper() -> None:
@@ -74,18 +74,6 @@ def test_what_goes_into_a_layer_with_layers_inside_is_not_followed() -> None:
     assert "(the inner steps of an attention layer are not followed)" in said("self.key = nn.L", INNER_LAYERS)[0]
     assert "at `rnn`" in said("self.frames = nn.L", INNER_LAYERS)[0]
     assert "(the inner steps of a recurrent layer are not followed)" in said("self.frames = nn.L", INNER_LAYERS)[0]
-
-
-FUSED = """\
-class Attention(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.qkv = nn.Linear(16, 48)
-
-    def forward(self, x):
-        q, k, v = self.qkv(x).chunk(3, dim=-1)
-        return F.softmax(q @ k.transpose(-2, -1), dim=-1) @ v
-"""
 
 
 def test_a_part_without_effect_follows_what_is_said_of_the_whole() -> None:

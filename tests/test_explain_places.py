@@ -16,7 +16,7 @@ from biaslens.explain.picture import image
 from biaslens.rules.page import page
 from biaslens.rules.registry import rule_by_code
 from biaslens.text import Source
-from explained import NET, PATH, PRELUDE, at, line_of, report, said
+from explained import FUSED, NET, PATH, PRELUDE, at, line_of, report, said
 
 COMMENTED = """\
 class Net(nn.Module):
@@ -283,18 +283,8 @@ class Net(nn.Module):
 
 
 def test_a_softmax_names_the_bias_of_which_it_cancels_a_part() -> None:
-    text = """\
-class Attention(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.qkv = nn.Linear(16, 48)
-
-    def forward(self, x):
-        q, k, v = self.qkv(x).chunk(3, dim=-1)
-        return F.softmax(q @ k.transpose(-2, -1), dim=-1) @ v
-"""
-    line = line_of("self.qkv = ", text)
-    assert said("F.softmax(", text)[0] == (
+    line = line_of("self.qkv = ", FUSED)
+    assert said("F.softmax(", FUSED)[0] == (
         f"`softmax` cancels a part of the bias of `qkv` (line {line}), a third; keep the rest."
     )
-    assert not any("cancels no bias" in line for line in said("F.softmax(", text))
+    assert not any("cancels no bias" in line for line in said("F.softmax(", FUSED))

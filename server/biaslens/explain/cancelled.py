@@ -9,10 +9,10 @@ from biaslens.explain.document import Link, Paragraph, Picture
 from biaslens.explain.formulas import called
 from biaslens.explain.references import references
 from biaslens.explain.steps import end_clause, trail
-from biaslens.explain.verdicts import CLAIMS, argument, costs, siblings, verdict
+from biaslens.explain.verdicts import argument, costs, siblings, verdict
 from biaslens.explain.view import View
 from biaslens.flow import Ending, Fate, Site, Verdict
-from biaslens.rules.redundant import bias_argument, canceller, statement, subscripted
+from biaslens.rules.redundant import CLAIMS, bias_argument, canceller, statement, subscripted
 from biaslens.rules.registry import rule_of
 
 

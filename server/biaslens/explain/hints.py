@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from biaslens.explain.document import prose
-from biaslens.explain.verdicts import CLAIMS, sentence
+from biaslens.explain.verdicts import sentence
 from biaslens.explain.view import View
 from biaslens.flow import Ending, Fate, Flow, Site, Verdict
 from biaslens.program.ir import Program
 from biaslens.rules.absorbed import absorbers
-from biaslens.rules.redundant import bias_argument, subscripted
+from biaslens.rules.redundant import CLAIMS, bias_argument, subscripted
 from biaslens.text import Source, Span
 
 LENGTH = 40

@@ -11,11 +11,11 @@ from biaslens.explain.document import Link, Paragraph
 from biaslens.explain.kept import about_absorbed, about_kept
 from biaslens.explain.references import references
 from biaslens.explain.steps import end_clause
-from biaslens.explain.verdicts import CLAIMS, verdict
+from biaslens.explain.verdicts import verdict
 from biaslens.explain.view import View
 from biaslens.flow import Ending, Fate, Site, Verdict
 from biaslens.program.ir import Layer
-from biaslens.rules.redundant import canceller, named, when
+from biaslens.rules.redundant import CLAIMS, canceller, named, when
 
 
 def about_site(site: Site, view: View) -> Iterator[Paragraph]:

@@ -9,11 +9,11 @@ from dataclasses import replace
 from biaslens.explain.document import Link, Paragraph
 from biaslens.explain.formulas import called, is_dot_product
 from biaslens.explain.references import references
-from biaslens.explain.verdicts import CLAIMS, verdict
+from biaslens.explain.verdicts import verdict
 from biaslens.explain.view import View
 from biaslens.flow import Ending, NormUse, Site, Verdict
 from biaslens.program.ir import Equation, Var
-from biaslens.rules.redundant import named, subscripted, when
+from biaslens.rules.redundant import CLAIMS, named, subscripted, when
 
 _LISTED = 8
 

@@ -10,7 +10,7 @@ from biaslens.explain.drawing import Box, Drawing, Figure, Mark, drawn
 from biaslens.explain.lettering import cleaned, shortened
 from biaslens.explain.variation import Variation, variations
 from biaslens.flow import Ending, Fate, Site
-from biaslens.rules.redundant import shift_of
+from biaslens.rules.redundant import shift_of, subscripted
 
 MAX_STEPS = 6
 """A longer way is shown by its first three and its last two steps; with long names by its first two, or one."""
@@ -127,7 +127,7 @@ def _box(label: str, made_by: str) -> Box:
         return Box(label)
     if not re.search(r"[^\d.]", label):
         return Box(made_by, kind="layer")
-    name = re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", label)
+    name = subscripted(label)
     return Box(name, made_by if name != made_by else "", "layer")
 
 

@@ -14,9 +14,6 @@ from biaslens.rules.absorbed import absorbing
 from biaslens.rules.absorbed import statement as absorbed_statement
 from biaslens.rules.redundant import named, reason, statement, subscripted, when
 
-CLAIMS = (Verdict.REDUNDANT, Verdict.CONDITIONAL, Verdict.IN_EVERY_USE)
-"""The verdicts that say that a bias has no effect."""
-
 
 def verdict(site: Site) -> str:
     """One sentence, for layers with and without a bias."""

@@ -12,7 +12,8 @@ from biaslens.rules.rule import Finding, Rule
 from biaslens.text import Location
 
 _SPACE: Mapping[int, str] = {1: "length", 2: "height and width", 3: "depth, height and width"}
-_REPORTED = (Verdict.REDUNDANT, Verdict.CONDITIONAL, Verdict.IN_EVERY_USE)
+CLAIMS = (Verdict.REDUNDANT, Verdict.CONDITIONAL, Verdict.IN_EVERY_USE)
+"""The verdicts that say that a bias has no effect."""
 
 
 def findings(flow: Flow, rule: Rule) -> Iterator[Finding]:
@@ -35,7 +36,7 @@ def findings(flow: Flow, rule: Rule) -> Iterator[Finding]:
 
 def is_reported(site: Site, path: str, role: str = "affine") -> bool:
     """Whether a rule may speak of this site: it stands in the file, has a live bias, and nothing found needs it."""
-    if site.verdict not in _REPORTED and site.part is None:
+    if site.verdict not in CLAIMS and site.part is None:
         return False
     if site.verdict is Verdict.CONDITIONAL and not site.condition:
         return False
@@ -68,7 +69,7 @@ def condition_of(site: Site) -> str:
     elif not site.condition and site.verdict is not Verdict.REDUNDANT:
         parts = [f"as used in {', '.join(site.seen_in)}" if site.seen_in else site.verdict.value]
     argument = bias_argument(site.layer)
-    if argument and (site.verdict in _REPORTED or site.part is not None):
+    if argument and (site.verdict in CLAIMS or site.part is not None):
         parts.append(f"{argument} is true")
     return " and ".join(part for part in parts if part)
 
