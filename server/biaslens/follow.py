@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from biaslens.absorption import with_absorption
@@ -15,49 +15,71 @@ from biaslens.program.ir import Equation, Layer, Path, Program, Run, Var
 from biaslens.program.run import go_on
 from biaslens.text import Location
 from biaslens.unshifted import unshifted_layers
-from biaslens.verdicts import Use, sites_of
+from biaslens.verdicts import Known, Use, sites_of
 
 
-def follow(program: Program, pause: Callable[[], None] = go_on) -> Followed:
-    """What becomes of the bias of every affine layer on every path.
+def follow(run: Run, pause: Callable[[], None] = go_on) -> Followed:
+    """What becomes of the bias of every affine layer on every path of one entry.
 
     pause: called between paths; it may raise.
     """
-
-    def uses_of(run: Run) -> Iterator[Use]:
-        for path in run.paths:
-            pause()
-            yield from _uses(run, path)
-
-    uses = tuple(use for run in program.runs for use in with_absorption(run, [*uses_of(run)]))
-    return Followed(uses, _norm_uses(program, uses))
+    found: list[Use] = []
+    for path in run.paths:
+        pause()
+        found += _uses(run, path)
+    uses = tuple(with_absorption(run, found))
+    return Followed(uses, _norm_uses(run, uses), _compounds(run))
 
 
-def judged(program: Program, followed: Followed, others: Sequence[Use] = ()) -> Flow:
+def together(parts: Iterable[Followed]) -> Followed:
+    """What was followed of several entries."""
+    uses: list[Use] = []
+    norms: dict[Location, NormUse] = {}
+    compounds: list[Layer] = []
+    for part in parts:
+        uses += part.uses
+        compounds += part.compounds
+        for norm in part.norms:
+            known = norms.get(norm.location)
+            norms[norm.location] = _merged(known, norm) if known is not None else norm
+    return Followed(tuple(uses), tuple(norm for _, norm in sorted(norms.items())), tuple(compounds))
+
+
+def judged(program: Program, followed: Followed, others: Sequence[Use] = (), known: Known | None = None) -> Flow:
     """One verdict for each constructor call of a file.
 
-    others: uses of its layers that were found in other files.
+    others: uses of its layers that were found in other files. known: as `sites_of` has it.
     """
     own = [use for use in followed.uses if use.layer.site.path == program.path]
-    return Flow(program.path, sites_of(program, [*own, *others]), followed.norms, _compounds(program))
+    sites = sites_of(program, [*own, *others], known)
+    return Flow(program.path, sites, followed.norms, _sure(followed.compounds, program.path))
 
 
-def _compounds(program: Program) -> tuple[Layer, ...]:
-    """The layers of which the same is known in all that a constructor call makes, one for each call."""
-    made = [
-        layer for run in program.runs for path in run.paths for layer in path.layers if layer.entry.inner is not None
-    ]
-    found = {layer.site: layer for layer in reversed(made) if layer.site.path == program.path}
-    sure = [layer for layer in found.values() if layer.inner]
-    return tuple(one for one in sure if all(other.inner == one.inner for other in made if other.site == one.site))
+def _sure(compounds: Iterable[Layer], path: str) -> tuple[Layer, ...]:
+    """The layers of a file of which the same is known in all that a constructor call makes, one for each call."""
+    found: dict[Location, list[Layer]] = {}
+    for layer in compounds:
+        found.setdefault(layer.site, []).append(layer)
+    sure = (its[0] for site, its in found.items() if site.path == path and len({layer.inner for layer in its}) == 1)
+    return tuple(layer for layer in sure if layer.inner)
+
+
+def _compounds(run: Run) -> tuple[Layer, ...]:
+    """Of all that a constructor call makes, one layer for each thing that is known of its inner steps."""
+    made = (layer for path in run.paths for layer in path.layers if layer.entry.inner is not None)
+    return tuple({(layer.site, layer.inner): layer for layer in made}.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """Every use of every layer on the paths of one file, those of layers made in other files included."""
+    """Every use of every layer on some paths, those of layers made in other files included.
+
+    compounds: the layers whose inner steps are not followed.
+    """
 
     uses: tuple[Use, ...]
     norms: tuple[NormUse, ...]
+    compounds: tuple[Layer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,23 +272,34 @@ def _distinct(fates: list[Fate]) -> tuple[Fate, ...]:
     return tuple(found.values())
 
 
-def _norm_uses(program: Program, uses: Sequence[Use]) -> tuple[NormUse, ...]:
-    """Every norm and softmax of the program, with the biases that it cancels or reads."""
+def _merged(norm: NormUse, other: NormUse) -> NormUse:
+    """What two entries tell of one norm; it is called as the first one calls it."""
+    return replace(
+        norm,
+        calls=tuple(sorted({*norm.calls, *other.calls})),
+        cancels=tuple(sorted({*norm.cancels, *other.cancels})),
+        reads=tuple(sorted({*norm.reads, *other.reads})),
+        centres=norm.centres or other.centres,
+        cancels_parts_of=tuple(sorted({*norm.cancels_parts_of, *other.cancels_parts_of})),
+    )
+
+
+def _norm_uses(run: Run, uses: Sequence[Use]) -> tuple[NormUse, ...]:
+    """Every norm and softmax of an entry, with the biases that it cancels or reads."""
     found: dict[Location, tuple[str, str]] = {}
     centring: set[Location] = set()
     cancels: dict[Location, set[Location]] = {}
     reads: dict[Location, set[Location]] = {}
     parts: dict[Location, set[Location]] = {}
     calls: dict[Location, set[Location]] = {}
-    for run in program.runs:
-        for path in run.paths:
-            for equation in path.equations:
-                centres = any(isinstance(effect, Cancels) for effects in equation.effects for effect in effects)
-                if centres or _is_norm(equation, path.layers):
-                    place, label, name = _norm_place(equation, path.layers)
-                    found.setdefault(place, (label, name))
-                    calls.setdefault(place, set()).add(equation.location)
-                    centring |= {place} if centres else set()
+    for path in run.paths:
+        for equation in path.equations:
+            centres = any(isinstance(effect, Cancels) for effects in equation.effects for effect in effects)
+            if centres or _is_norm(equation, path.layers):
+                place, label, name = _norm_place(equation, path.layers)
+                found.setdefault(place, (label, name))
+                calls.setdefault(place, set()).add(equation.location)
+                centring |= {place} if centres else set()
     for use in uses:
         for fate in use.fates:
             if fate.end is None or fate.ending not in (Ending.CANCELLED, Ending.READ):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from biaslens.flow import Flow
-from biaslens.follow import Followed, follow, judged
+from biaslens.follow import Followed, follow, judged, together
 from biaslens.options import Options
 from biaslens.program.ir import Program
 from biaslens.program.run import Stopped, World, go_on
@@ -124,9 +124,9 @@ def study(source: Source, world: World) -> Study:
     """
     sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION_LIMIT))
     try:
-        module = world.add(source)
-        program = trace(module, world)
-        return Study(source, program, follow(program, world.pause), program.problems)
+        program = trace(world.add(source), world).program
+        followed = together(follow(run, world.pause) for run in program.runs)
+        return Study(source, program, followed, program.problems)
     except Stopped:
         raise
     except Exception as error:  # a bug of ours must not take the other files, or the server, with it

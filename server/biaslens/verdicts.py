@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import operator
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, combinations
+from itertools import accumulate, chain, combinations
 from typing import TypeAlias
 
 from biaslens.flow import Ending, Fate, Part, Site, Verdict
@@ -53,25 +55,73 @@ class _Judgement:
     by_use: bool = False
 
 
-def sites_of(program: Program, uses: Sequence[Use]) -> tuple[Site, ...]:
-    """One site per constructor call, in the order of the source."""
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A site, and all that it rests on: the uses themselves, and the definition in whose text its call stands."""
+
+    uses: tuple[Use, ...]
+    home: str | None
+    site: Site
+
+    def rests_on(self, uses: Sequence[Use], home: str | None) -> bool:
+        """Whether these are the same ones."""
+        return home == self.home and len(uses) == len(self.uses) and all(map(operator.is_, uses, self.uses))
+
+
+Known: TypeAlias = "dict[Location, Judged]"
+
+
+def sites_of(program: Program, uses: Sequence[Use], known: Known | None = None) -> tuple[Site, ...]:
+    """One site per constructor call, in the order of the source.
+
+    known: sites that were judged before; where the uses are the very same, the verdict is as well. Effect: holds all
+    those that are given back, and no others.
+    """
     by_place: dict[Location, list[Use]] = {}
     for use in uses:
         by_place.setdefault(use.layer.site, []).append(use)
-    return tuple(
-        _with_parts(program, _site(program, place, group), group)
-        for place, group in sorted(by_place.items(), key=lambda pair: pair[0])
-    )
+    homes = _Homes(program)
+    before = known or {}
+    after: Known = {}
+    for place, group in sorted(by_place.items(), key=lambda pair: pair[0]):
+        home, same = homes.of(place), before.get(place)
+        if same is None or not same.rests_on(group, home):
+            same = Judged(tuple(group), home, _with_parts(_site(place, home, group), home, group))
+        after[place] = same
+    if known is not None:
+        known.clear()
+        known.update(after)
+    return tuple(judged.site for judged in after.values())
 
 
-def _with_parts(program: Program, site: Site, uses: list[Use]) -> Site:
+class _Homes:
+    """Finds the definition of the entry in whose text a call stands, the innermost one."""
+
+    def __init__(self, program: Program) -> None:
+        own = sorted((run for run in program.runs if run.location.path == program.path), key=lambda run: run.location)
+        self._path = program.path
+        self._runs = own
+        self._starts = [run.location.span.start for run in own]
+        self._ends = [*accumulate((run.location.span.end for run in own), max)]
+
+    def of(self, place: Location) -> str | None:
+        """None where a call stands in no entry."""
+        index = bisect_right(self._starts, place.span.start) - 1
+        while place.path == self._path and index >= 0 and self._ends[index] >= place.span.end:
+            if self._runs[index].location.span.end >= place.span.end:
+                return self._runs[index].definition
+            index -= 1
+        return None
+
+
+def _with_parts(site: Site, home: str | None, uses: list[Use]) -> Site:
     """The site with those parts of its bias that have no effect in any use, though the whole may have one."""
     if site.verdict not in (Verdict.NEEDED, Verdict.UNKNOWN):
         return site
     found: list[Site] = []
     for part in dict.fromkeys(part for use in uses for part, _ in use.parts):
         of_part = [replace(use, fates=_fates_of(part, use), absorbed=()) for use in uses]
-        alone = _site(program, site.location, of_part)
+        alone = _site(site.location, home, of_part)
         if alone.verdict not in (Verdict.REDUNDANT, Verdict.CONDITIONAL) or not alone.by_default:
             continue
         if alone.verdict is Verdict.CONDITIONAL and not _seen_both_ways(of_part):
@@ -108,9 +158,8 @@ def _fates_of(part: Part, use: Use) -> tuple[Fate, ...]:
     return dict(use.parts).get(part, use.fates)
 
 
-def _site(program: Program, place: Location, uses: list[Use]) -> Site:
+def _site(place: Location, home: str | None, uses: list[Use]) -> Site:
     applied = [use for use in uses if use.fates]
-    home = _home(program, place)
     usual = [use for use in applied if _is_usual(use, home)]
     live = [use for use in applied if use.layer.bias is not False] or applied  # a bias that is not there reads nothing
     alone = [use for use in live if not _is_elsewhere(use, home)]
@@ -182,13 +231,6 @@ def _spokesman(usual: list[Use], every: list[Use]) -> Use | None:
             if found is not None:
                 return found
     return every[0] if every else None
-
-
-def _home(program: Program, place: Location) -> str | None:
-    """The definition of the entry in whose text a call stands."""
-    around = [run for run in program.runs if run.location.path == place.path and run.location.span.covers(place.span)]
-    around.sort(key=lambda run: run.location.span.end - run.location.span.start)
-    return around[0].definition if around else None
 
 
 def _judge(alone: list[Use], contexts: list[Use]) -> _Judgement:
@@ -276,7 +318,7 @@ def _by_argument(uses: list[Use]) -> _Judgement | None:
         if wanted & others:
             continue
         texts = sorted(passed.text for passed in wanted)
-        tests = sorted({passed.test for passed in wanted}, key=repr)
+        tests = sorted({passed.test for passed in wanted}, key=_in_words_of_a_test)
         if {passed.text for passed in others} == {f"{name} is None"}:
             texts = [f"{name} is not None"]
             tests = [passed.test and negated(passed.test) for passed in others]
@@ -285,6 +327,10 @@ def _by_argument(uses: list[Use]) -> _Judgement | None:
             alternatives = ()
         return _Judgement(Verdict.CONDITIONAL, _alternatives(texts), "constructor", True, alternatives, by_use=True)
     return None
+
+
+def _in_words_of_a_test(test: Test | None) -> str:
+    return "" if test is None else f"{test.argument} {test.relation} {test.values}"
 
 
 def _says_little(condition: str) -> bool:
@@ -351,11 +397,12 @@ def _conflicts(keys: Sequence[str], good: _Chosen, bad: _Chosen) -> int:
 
 def _many(asked: Sequence[Answer], good: _Chosen, bad: _Chosen) -> Iterator[tuple[str, ...]]:
     """A set of more than two questions, chosen one by one so that each leaves the fewest conflicts."""
-    open_ = {answer.question.key for answer in asked if answer.question.origin not in ("data", "result", "mode")}
+    told = (answer for answer in asked if answer.question.origin not in ("data", "result", "mode"))
+    open_ = dict.fromkeys(answer.question.key for answer in told)
     keys: tuple[str, ...] = ()
     left = len(bad)
     while left and len(keys) < MAX_QUESTIONS:
-        scores = {key: _conflicts((*keys, key), good, bad) for key in sorted(open_ - set(keys))}
+        scores = {key: _conflicts((*keys, key), good, bad) for key in open_ if key not in keys}
         best = min(scores, key=lambda key: scores[key], default=None)
         if best is None or scores[best] >= left:
             return

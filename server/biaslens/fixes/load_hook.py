@@ -76,8 +76,8 @@ def _uses(site: Site, program: Program) -> list[Use]:
         )
         for run in program.runs
     ]
-    followed = follow(replace(program, runs=tuple(run for run in runs if run.paths)))
-    return [use for use in followed.uses if use.layer.site == site.location and use.fates]
+    uses = (use for run in runs if run.paths for use in follow(run).uses)
+    return [use for use in uses if use.layer.site == site.location and use.fates]
 
 
 def _norm(uses: list[Use]) -> Layer | None:

@@ -20,12 +20,14 @@ MAX_PAIRS = 16
 class Explored:
     """The runs of one entry that are paths, the default one first.
 
-    unexplored: keys of questions of which some answer was never followed. exceeded: a run was too long.
+    unexplored: keys of questions of which some answer was never followed. exceeded: a run was too long. spent: with
+    more steps there might have been more runs.
     """
 
     runs: tuple[Run, ...]
     unexplored: frozenset[str]
     exceeded: bool
+    spent: bool
 
 
 def explore(
@@ -188,7 +190,7 @@ class _Search:
             for key, (place, options) in self._choices.items()
             if any((place, option) not in self._followed for option in options)
         }
-        return Explored(tuple(self._paths), frozenset(missing), self._exceeded)
+        return Explored(tuple(self._paths), frozenset(missing), self._exceeded, self._exceeded or self._steps_left <= 0)
 
 
 def _computation(run: Run) -> Hashable:

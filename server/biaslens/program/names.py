@@ -78,6 +78,7 @@ def global_name(run: Run, module: Module, name: str) -> Value:
     """A module's global, after running the statements that affect it; MISSING where there is none. The user's word
     about it, if there is one, wins."""
     if name in run.world.declared:
+        run.read(module.path, name)
         found = declared.in_module(run.world.declared, module, name)
         if found is not None:
             return found
@@ -86,7 +87,9 @@ def global_name(run: Run, module: Module, name: str) -> Value:
 
 def definition(run: Run, external: External) -> Value:
     """What the source binds to a declared name, as far as a short look at it tells; MISSING where there is none."""
-    run = run.shared if run.shared is not None else run
+    if run.shared is not None:
+        with run.shared.evaluated_for(run):
+            return definition(run.shared, external)
     found: Value = external
     seen: set[str] = set()
     while isinstance(found, External) and found.own and found.own not in seen:  # one may be imported as another one
@@ -99,6 +102,7 @@ def definition(run: Run, external: External) -> Value:
 
 
 def _followed(run: Run, module: Module, name: str) -> Value:
+    run.read(module.path, name)
     if run.shared is not None:
         value = run.shared.global_name(run, module, name)
         if value is not shared.LOCAL:
@@ -220,7 +224,10 @@ def _resolved(run: Run, value: Value) -> Value:
 def _from_star_imports(run: Run, module: Module, name: str) -> Value:
     if name.startswith("_"):
         return MISSING
-    provider = _star_provider(run, module, name, set())
+    run.read(module.path, "*")
+    provider, texts = _star_provider(run, module, name, set())
+    for path in texts:
+        run.read(path, "")
     match provider:
         case ModuleValue(path=path):
             return module_attribute(run, path, name)
@@ -239,24 +246,30 @@ def _from_typed_imports(run: Run, module: Module, name: str) -> Value:
     return _resolved(run, _imported(run, module, node, origin, there))
 
 
-def _star_provider(run: Run, module: Module, name: str, asked: set[str]) -> Value:
-    """The module from which a star import brings a name, found by reading alone; None where there is none."""
+def _star_provider(run: Run, module: Module, name: str, asked: set[str]) -> tuple[Value, frozenset[str]]:
+    """The module from which a star import brings a name, found by reading alone, None where there is none; and the
+    files that were read for that."""
     known = run.world.star_providers
     key = (module.path, name)
     if key not in known and module.path not in asked:
         asked.add(module.path)
-        found = (_star_source(run, module, node, name, asked) for node in module.star_imports)
-        known[key] = next((source for source in found if source is not None), None)
-    return known.get(key)
+        texts: set[str] = set()
+        found = (_star_source(run, module, node, name, asked, texts) for node in module.star_imports)
+        provider = next((source for source in found if source is not None), None)
+        known[key] = provider, frozenset(texts)
+    return known.get(key, (None, frozenset()))
 
 
-def _star_source(run: Run, module: Module, node: ast.ImportFrom, name: str, asked: set[str]) -> Value:
+def _star_source(run: Run, module: Module, node: ast.ImportFrom, name: str, asked: set[str], texts: set[str]) -> Value:
     origin = import_module(run, module, node.module or "", node.level)
     if isinstance(origin, External):
         full = f"{origin.name}.{name}"
         said = declared.named(run.world.declared, full)
         return origin if said or find(full) or full in _TORCH_CLASSES else None
-    if origin.path == module.path or not _may_have(run, origin.path, name):
+    if origin.path == module.path:
+        return None
+    texts.add(origin.path)
+    if not _may_have(run, origin.path, name):
         return None
     other = run.world.module(origin.path)
     if other is None:
@@ -265,7 +278,9 @@ def _star_source(run: Run, module: Module, node: ast.ImportFrom, name: str, aske
         return origin
     if name in other.affecting or submodule(origin.path, name, run.world.files):
         return origin
-    return _star_provider(run, other, name, asked)
+    provider, others = _star_provider(run, other, name, asked)
+    texts |= others
+    return provider
 
 
 def _may_have(run: Run, path: str, name: str) -> bool:

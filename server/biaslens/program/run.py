@@ -34,7 +34,7 @@ from biaslens.syntax.parse import Module, parse
 from biaslens.text import Location, Source
 
 if TYPE_CHECKING:
-    from biaslens.program.shared import ModuleRun
+    from biaslens.program.shared import Circumstances, ModuleRun
 
 MAX_DEPTH = 60
 """Interpreted calls inside each other; more is a recursion that no model has."""
@@ -75,13 +75,20 @@ class World:
     pause: called every now and then. It may take its time, or raise Stopped; then this world is of no use any more.
     declared: what the user says of code of their own. search_paths: folders in which imports are looked up besides the
     importing file's own package.
-    star_providers: the modules from which star imports bring names, by (file, name).
-    questions_of_modules: keys of questions that code of module level asks. module_runs: in which globals are
-    evaluated, by the answers to those questions.
+    star_providers: the modules from which star imports bring names, by (file, name), and the files that this rests on.
+    module_runs: in which globals are evaluated, by the answers to questions that code of module level asks.
+    parse: from a source, its module's name and its package to its module.
     """
 
-    def __init__(self, files: Files, options: Options, pause: Callable[[], None] = go_on) -> None:
+    def __init__(
+        self,
+        files: Files,
+        options: Options,
+        pause: Callable[[], None] = go_on,
+        parse: Callable[[Source, str, str], Module] = parse,
+    ) -> None:
         self.files = files
+        self._parse = parse
         self.options = options
         self.pause = pause
         self.declared = declarations(options.like)
@@ -89,13 +96,12 @@ class World:
         self._modules: dict[str, Module | None] = {}
         self._generators: dict[ast.AST, bool] = {}
         self._texts: dict[ast.AST, str] = {}
-        self.questions_of_modules: set[str] = set()
-        self.star_providers: dict[tuple[str, str], Value] = {}
+        self.star_providers: dict[tuple[str, str], tuple[Value, frozenset[str]]] = {}
         self.module_runs: dict[frozenset[tuple[str, str]], ModuleRun] = {}
 
     def afresh(self) -> World:
         """A world that shares what was parsed, with nothing evaluated: globals hang on what was asked before them."""
-        world = World(self.files, self.options, self.pause)
+        world = World(self.files, self.options, self.pause, self._parse)
         world._modules, world._generators, world._texts = self._modules, self._generators, self._texts
         return world
 
@@ -126,7 +132,7 @@ class World:
     def add(self, source: Source) -> Module:
         """Parses a source under its own name."""
         place = place_of(source.path, self.files)
-        module = parse(source, place.name, place.package)
+        module = self._parse(source, place.name, place.package)
         self._modules[source.path] = module
         return module
 
@@ -150,6 +156,8 @@ class Run:
     shared: the run that evaluates globals for this one, None for that run itself.
     replaced: names outside the sources that the program assigns anew, such as `nn.BatchNorm2d = nn.Identity`.
     blamed: keys of the tests that led to where the program raised, innermost first.
+    reads: the globals that were looked up, by file and name; ("", of a file, for all of its text; "*" for what its star
+    imports are). rests_on: circumstances of globals that were evaluated before.
     """
 
     world: World
@@ -171,6 +179,8 @@ class Run:
     used: set[str] = field(default_factory=set)
     replaced: set[str] = field(default_factory=set)
     blamed: tuple[str, ...] = ()
+    reads: set[tuple[str, str]] = field(default_factory=set)
+    rests_on: set[Circumstances] = field(default_factory=set)
     constructing: int = 0
     steps: int = 0
     depth: int = 0
@@ -193,6 +203,10 @@ class Run:
 
         state = self.globals[module.path]
         statements.execute(self, Scope(module, state.variables), module.statements[index])
+
+    def read(self, path: str, name: str) -> None:
+        """Effect: notes that this rests on a global, as `reads` has it."""
+        self.reads.add((path, name))
 
     def reuse(self, module: Module, index: int) -> None:
         """Effect: notes that a statement of module level, which ran before, is needed again."""

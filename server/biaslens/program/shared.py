@@ -7,7 +7,8 @@ changes a shared object (a registry, a class attribute) does so for itself only:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Hashable, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from biaslens.program import names
@@ -21,20 +22,22 @@ MAX_STEPS = 100_000
 """What one global may cost; a global that costs more is unknown."""
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, slots=True)
 class Circumstances:
     """What the evaluation of some globals rests on.
 
-    questions: those that it asked. learned: what the answers fixed. local: it made tensors or layers, or it failed, so
-    each run has to evaluate it by itself.
+    reads: other globals, as `Run.reads` has them. questions: those that it asked. learned: what the answers fixed.
+    local: it made tensors or layers, or it failed, so each run has to evaluate it by itself.
     """
 
+    reads: set[tuple[str, str]] = field(default_factory=set)
     questions: dict[str, Answer] = field(default_factory=dict)
     learned: dict[Hashable, Value] = field(default_factory=dict)
     local: bool = False
 
     def add(self, other: Circumstances) -> None:
         """Effect: rests on what the other rests on as well."""
+        self.reads |= other.reads
         self.questions.update(other.questions)
         self.learned.update(other.learned)
         self.local = self.local or other.local
@@ -58,6 +61,7 @@ class ModuleRun(Run):
         if found is None:
             found = self._found[module.path, name] = self._look_up(module, name)
         value, about = found
+        run.rests_on.add(about)
         if about.local:
             return LOCAL
         for key, answer in about.questions.items():
@@ -83,6 +87,22 @@ class ModuleRun(Run):
             self._statements[module.path, index] = about
             self._note(about)
 
+    def read(self, path: str, name: str) -> None:
+        """Effect: what is being evaluated rests on a global."""
+        if self._open:
+            self._open[-1].reads.add((path, name))
+
+    @contextmanager
+    def evaluated_for(self, run: Run) -> Generator[None]:
+        """What is evaluated meanwhile is evaluated for a run of an entry."""
+        about = Circumstances()
+        self._open.append(about)
+        try:
+            yield
+        finally:
+            self._open.pop()
+            run.rests_on.add(about)
+
     def reuse(self, module: Module, index: int) -> None:
         """Effect: notes that what is evaluated rests on a statement that ran before."""
         about = self._statements.get((module.path, index))
@@ -100,7 +120,6 @@ class ModuleRun(Run):
     ) -> str:
         """As any run does; the question belongs to what is being evaluated."""
         choice = super().decide(key, text, origin, location, choices, tests)
-        self.world.questions_of_modules.add(repr(key))
         if self._open:
             self._open[-1].questions[repr(key)] = self.answers[repr(key)]
         return choice
@@ -153,9 +172,12 @@ LOCAL = object()
 """A global that each run has to evaluate by itself."""
 
 
-def module_run(world: World, forced: Mapping[str, str]) -> ModuleRun:
-    """The shared run for those of some answers that concern questions of module level."""
-    relevant = {key: choice for key, choice in forced.items() if key in world.questions_of_modules}
+def module_run(world: World, forced: Mapping[str, str], questions: Collection[str]) -> ModuleRun:
+    """The shared run for those of some answers that concern questions of module level.
+
+    questions: keys of those that are known by now.
+    """
+    relevant = {key: choice for key, choice in forced.items() if key in questions}
     found = world.module_runs.get(frozenset(relevant.items()))
     if found is None:
         found = ModuleRun(world, relevant, MAX_STEPS)

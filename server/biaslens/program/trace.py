@@ -5,6 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TypeAlias
 
 from biaslens.catalogue.lookup import find
 from biaslens.program import calls, classes, instances, module_methods, modules, names, statements, tensors
@@ -15,7 +18,7 @@ from biaslens.program.ir import Run as Followed
 from biaslens.program.iteration import CONTAINERS
 from biaslens.program.questions import test_of_argument, tests_of_default
 from biaslens.program.run import ModuleState, PathEnds, Run, World
-from biaslens.program.shared import module_run
+from biaslens.program.shared import Circumstances, module_run
 from biaslens.program.sizing import as_size
 from biaslens.program.values import (
     Arguments,
@@ -32,26 +35,63 @@ from biaslens.program.values import (
 from biaslens.syntax.parse import Module
 from biaslens.text import Problem
 
-Definition = ast.ClassDef | ast.FunctionDef | ast.Assign
+Definition: TypeAlias = "ast.ClassDef | ast.FunctionDef | ast.Assign"
+Known: TypeAlias = "Mapping[Definition, Entry]"
+NOTHING_KNOWN: Known = MappingProxyType({})
 
 
-def trace(module: Module, world: World) -> Program:
-    """All entries of a module: its classes, the functions that return modules, and its module-level containers."""
-    runs: list[Followed] = []
-    problems: list[Problem] = list(module.problems)
+def trace(module: Module, world: World, known: Known = NOTHING_KNOWN) -> Traced:
+    """All entries of a module: its classes, the functions that return modules, and its module-level containers.
+
+    known: entries that were traced before, by their definitions.
+    """
+    entries: list[Entry] = []
     steps_for_uses = world.options.max_steps
     for node in _definitions(module):
         is_class = isinstance(node, ast.ClassDef)
-        entry = _Entry(module, node, world, world.options.max_steps if is_class else steps_for_uses)
-        followed = _follow(entry)
+        budget = world.options.max_steps if is_class else steps_for_uses
+        entry = known.get(node)
+        if entry is None or not entry.holds_for(budget):
+            entry = _traced(module, node, world, budget)
+        entries.append(entry)
         if not is_class:
             steps_for_uses -= entry.steps
-        if followed is not None:
-            runs.append(followed)
-        elif entry.exceeded and is_class:
-            text = f"`{entry.name}` is too large to follow; its layers are left alone."
-            problems.append(Problem("budget", text, module.path, module.span(node)))
-    return Program(module.path, tuple(runs), tuple(problems))
+    return Traced(module, tuple(entries))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Entry:
+    """One entry, traced.
+
+    run: None where no path has a layer. problem: why it was not followed. steps: what it took of a budget. spent: the
+    budget, where it may not have been enough. reads: the globals that it rests on, by file, as `Run.reads` has them.
+    """
+
+    node: Definition
+    run: Followed | None
+    problem: Problem | None
+    steps: int
+    spent: int | None
+    reads: Mapping[str, frozenset[str]]
+
+    def holds_for(self, budget: int) -> bool:
+        """Whether the same would come of another budget."""
+        return self.steps < budget if self.spent is None else self.spent == budget
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """The entries of a module, in its order."""
+
+    module: Module
+    entries: tuple[Entry, ...]
+
+    @property
+    def program(self) -> Program:
+        """What was followed of them."""
+        runs = tuple(entry.run for entry in self.entries if entry.run is not None)
+        problems = tuple(entry.problem for entry in self.entries if entry.problem is not None)
+        return Program(self.module.path, runs, (*self.module.problems, *problems))
 
 
 def _definitions(module: Module) -> Iterator[Definition]:
@@ -81,15 +121,25 @@ def _may_build_layers(node: ast.FunctionDef) -> bool:
     return returns and any(isinstance(inner, ast.Call) for inner in ast.walk(node))
 
 
+def _traced(module: Module, node: Definition, world: World, budget: int) -> Entry:
+    entry = _Entry(module, node, world, budget)
+    run = _follow(entry)
+    problem = None
+    if run is None and entry.exceeded and isinstance(node, ast.ClassDef):
+        text = f"`{entry.name}` is too large to follow; its layers are left alone."
+        problem = Problem("budget", text, module.path, module.span(node))
+    return Entry(node, run, problem, entry.steps, budget if entry.spent else None, entry.reads())
+
+
 def _follow(entry: _Entry) -> Followed | None:
     """All paths of one entry, None where none has a layer. Classes have a budget each; the functions and variables of a
     file share one, since most of them only use its classes."""
     try:
         explored = explore(entry.run, entry.has_own_layers, entry.world.options.max_runs, entry.max_steps)
     except RecursionError:
-        entry.exceeded = True
+        entry.exceeded = entry.spent = True
         return None
-    entry.exceeded = explored.exceeded
+    entry.exceeded, entry.spent = explored.exceeded, explored.spent
     paths = tuple(_path(run, entry.outputs[id(run)]) for run in explored.runs)
     if not any(path.layers for path in paths):
         return None
@@ -118,17 +168,29 @@ class _Entry:
         self.max_steps = max_steps
         self.steps = 0
         self.exceeded = False
+        self.spent = False
+        self._reads: set[tuple[str, str]] = set()
+        self._rests_on: set[Circumstances] = set()
         self.outputs: dict[int, tuple[int, ...]] = {}
 
     def run(self, forced: Mapping[str, str]) -> Run:
         """One run with some answers forced."""
-        shared = module_run(self.world, forced)
+        shared = module_run(self.world, forced, {key for about in self._rests_on for key in about.questions})
         run = Run(self.world, dict(forced), self.max_steps - self.steps, shared)
         try:
             return guarded(run, lambda: self._body(run))
         finally:
             run.restore()
             self.steps += run.steps
+            self._reads |= run.reads
+            self._rests_on |= run.rests_on
+
+    def reads(self) -> dict[str, frozenset[str]]:
+        """The globals that all runs so far rest on, by file."""
+        found: dict[str, set[str]] = {}
+        for path, name in self._reads.union(*(about.reads for about in self._rests_on)):
+            found.setdefault(path, set()).add(name)
+        return {path: frozenset(names) for path, names in found.items()}
 
     def has_own_layers(self, run: Run) -> bool:
         """Whether a run makes affine layers outside of other classes; otherwise the entry is only a use of those."""

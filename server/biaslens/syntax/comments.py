@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from biaslens.syntax.parse import chunks
+from biaslens.syntax.chunks import chunks
 from biaslens.text import Source, Span
 
 
