@@ -90,7 +90,7 @@ def test_related_places_move_along_and_those_in_the_broken_class_go() -> None:
         cast("Site", None),
         related=((_at(old, "nn.BatchNorm2d(8)\n\n@"), "broken"), (_at(old, "Norm()"), "moved"), (elsewhere, "stays")),
     )
-    (kept,) = LastGood(old, (finding,)).kept(new, (), _skipped(new))
+    (kept,) = LastGood(parse(old), (finding,)).kept(parse(new), (), _skipped(new))
     assert kept.related == ((_at(new, "Norm()"), "moved"), (elsewhere, "stays"))
 
 
@@ -101,8 +101,8 @@ def test_a_text_that_parses_keeps_nothing() -> None:
 def _kept(text: str, before: str = TEXT, found: list[str] | None = None) -> list[str]:
     """The texts of the kept findings, of one finding for each convolution before."""
     old, new = Source("a.py", before), Source("a.py", text)
-    good = LastGood(old, tuple(_finding(old, f"nn.Conv2d({number}") for number in (1, 2, 3)))
-    kept = good.kept(new, [_finding(new, place) for place in found or ()], _skipped(new))
+    good = LastGood(parse(old), tuple(_finding(old, f"nn.Conv2d({number}") for number in (1, 2, 3)))
+    kept = good.kept(parse(new), [_finding(new, place) for place in found or ()], _skipped(new))
     return [new.excerpt(finding.location.span) for finding in kept]
 
 

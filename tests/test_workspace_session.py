@@ -59,7 +59,10 @@ class Fixture:
             (self.folder / name).write_text(text, encoding="utf-8")
         real = installed_analysis()
         self.session = Session(
-            CLIENT, self.options, lambda: replace(real, study=self.study, lint=self.lint), self.logged.append
+            CLIENT,
+            self.options,
+            lambda: replace(real, study=self.study, lint=self.lint, memories=None),
+            self.logged.append,
         )
         self.session.workspace.listeners.append(lambda path: self.told.append(Path(path).name))
         self.session.configured.enter([str(self.folder)])

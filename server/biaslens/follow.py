@@ -42,7 +42,7 @@ def together(parts: Iterable[Followed]) -> Followed:
         for norm in part.norms:
             known = norms.get(norm.location)
             norms[norm.location] = _merged(known, norm) if known is not None else norm
-    return Followed(tuple(uses), tuple(norm for _, norm in sorted(norms.items())), tuple(compounds))
+    return Followed(tuple(uses), tuple(norms[place] for place in sorted(norms, key=_order)), tuple(compounds))
 
 
 def judged(program: Program, followed: Followed, others: Sequence[Use] = (), known: Known | None = None) -> Flow:
@@ -272,6 +272,10 @@ def _distinct(fates: list[Fate]) -> tuple[Fate, ...]:
     return tuple(found.values())
 
 
+def _order(place: Location) -> tuple[str, int, int]:
+    return place.order
+
+
 def _merged(norm: NormUse, other: NormUse) -> NormUse:
     """What two entries tell of one norm; it is called as the first one calls it."""
     return replace(
@@ -313,15 +317,15 @@ def _norm_uses(run: Run, uses: Sequence[Use]) -> tuple[NormUse, ...]:
     return tuple(
         NormUse(
             place,
-            tuple(sorted(calls[place])),
+            tuple(sorted(calls[place], key=_order)),
             label,
             name,
-            tuple(sorted(cancels.get(place, ()))),
-            tuple(sorted(reads.get(place, ()))),
+            tuple(sorted(cancels.get(place, ()), key=_order)),
+            tuple(sorted(reads.get(place, ()), key=_order)),
             place in centring,
-            tuple(sorted(parts.get(place, ()))),
+            tuple(sorted(parts.get(place, ()), key=_order)),
         )
-        for place, (label, name) in sorted(found.items())
+        for place, (label, name) in ((place, found[place]) for place in sorted(found, key=_order))
     )
 
 

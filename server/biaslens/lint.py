@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -41,6 +41,11 @@ class Report:
     problems: tuple[Problem, ...]
     options: Options = field(default_factory=Options)
     others: tuple[Use, ...] = ()
+
+    @property
+    def whole(self) -> Report:
+        """Itself; what an incremental lint gives has to be told anew first."""
+        return self
 
     @property
     def users(self) -> frozenset[str]:
@@ -130,7 +135,7 @@ def study(source: Source, world: World) -> Study:
     except Stopped:
         raise
     except Exception as error:  # a bug of ours must not take the other files, or the server, with it
-        return Study(source, Program(source.path, ()), Followed((), ()), (_bug(source, error),))
+        return Study(source, Program(source.path, ()), Followed((), ()), (bug(source, error),))
 
 
 def report_of(study: Study, options: Options, others: Sequence[Use] = ()) -> Report:
@@ -141,16 +146,24 @@ def report_of(study: Study, options: Options, others: Sequence[Use] = ()) -> Rep
     try:
         flow = judged(study.program, study.followed, others)
         found = judge(flow, options.selects, Suppressions(study.source), complete=not study.problems)
-        findings = tuple(replace(one, severity=options.severity_of(one.code, one.severity)) for one in found)
+        findings = with_severity(found, options)
         return Report(
             study.source, study.program, flow, findings, study.problems, options=options, others=tuple(others)
         )
     except Exception as error:  # as above
         flow = Flow(study.source.path, (), ())
-        return Report(study.source, study.program, flow, (), (*study.problems, _bug(study.source, error)))
+        return Report(study.source, study.program, flow, (), (*study.problems, bug(study.source, error)))
 
 
-def _bug(source: Source, error: Exception) -> Problem:
+def with_severity(findings: Iterable[Finding], options: Options) -> tuple[Finding, ...]:
+    """Findings as severe as the user wants them to be."""
+    if not options.severity:
+        return tuple(findings)
+    return tuple(replace(one, severity=options.severity_of(one.code, one.severity)) for one in findings)
+
+
+def bug(source: Source, error: Exception) -> Problem:
+    """What is said where the analysis of a file fails."""
     message = f"BiasLens failed on this file ({type(error).__name__}: {error}); please report it with the file."
     return Problem("internal", message, source.path)
 

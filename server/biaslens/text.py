@@ -208,6 +208,11 @@ class Location:
     path: str
     span: Span
 
+    @property
+    def order(self) -> tuple[str, int, int]:
+        """What locations are sorted by: as a key it takes a tenth of the time that comparing them does."""
+        return self.path, self.span.start, self.span.end
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:

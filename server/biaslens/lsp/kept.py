@@ -7,47 +7,57 @@ a skipped one, and in classes that an open string or bracket has swallowed.
 from __future__ import annotations
 
 import ast
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from biaslens.rules.rule import Finding
-from biaslens.syntax.parse import Module, parse
+from biaslens.syntax.bindings import affected, mentioned
+from biaslens.syntax.outline import Block, Outlined
+from biaslens.syntax.parse import Module
 from biaslens.text import Location, Source, Span
 
 _LINE_EDGE = ("", "\n", "\r")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Statement:
-    """A top-level statement with its decorators: where it stands, the names it binds and the names it mentions."""
+    """A top-level statement with its decorators: where it stands, the names it binds and the names it mentions.
+
+    block: of a text that is parsed in blocks; the same one in two texts is the same statement.
+    """
 
     span: Span
     binds: frozenset[str]
     mentions: frozenset[str]
+    block: Block | None = None
 
 
 @dataclass(frozen=True)
 class LastGood:
     """The last text of a document that parsed as a whole, and what was found in it."""
 
-    source: Source
+    module: Module
     findings: tuple[Finding, ...]
 
     @cached_property
     def statements(self) -> tuple[Statement, ...]:
         """The top-level statements of the text."""
-        module = parse(self.source)
-        bound: dict[int, set[str]] = {}
-        for name, indices in module.affecting.items():
-            for index in indices:
-                bound.setdefault(index, set()).add(name)
+        module = self.module
+        if isinstance(module, Outlined):
+            blocks = zip(module.blocks, module.starts, strict=True)
+            return tuple(
+                Statement(_whole_lines(start, block.source), block.binds, block.mentions, block)
+                for block, start in blocks
+                if block.statements
+            )
         return tuple(
-            Statement(_lines_of(node, module), frozenset(bound.get(index, ())), frozenset(_mentions(node)))
-            for index, node in enumerate(module.statements)
+            Statement(_lines_of(node, module), frozenset(affected(node)), frozenset(mentioned(node)))
+            for node in module.statements
         )
 
-    def kept(self, source: Source, found: Sequence[Finding], skipped: Sequence[Span]) -> tuple[Finding, ...]:
+    def kept(self, module: Module, found: Sequence[Finding], skipped: Sequence[Span]) -> tuple[Finding, ...]:
         """The findings to keep in a text of which the analysis had to skip some spans, at their new places.
 
         A finding is kept if its statement's text stands unchanged and only once in the new text, if the analysis
@@ -56,16 +66,17 @@ class LastGood:
         """
         if not self.findings or not skipped:
             return ()
-        module = parse(source)
-        moves = {statement: _moved(statement.span, self.source, source) for statement in self.statements}
+        moves = _Moves(self.module, module)
         bound = frozenset(name for statement in self.statements for name in statement.binds)
         lost = self._depending_on(bound - module.affecting.keys())
         already = {(finding.code, finding.location.span.start) for finding in found}
         kept: list[Finding] = []
         for finding in self.findings:
             statement = self._around(finding.location.span)
-            shift = moves[statement] if statement else None
-            if statement is None or shift is None:
+            if statement is None or (moves.is_parsed(statement) and statement not in lost):
+                continue
+            shift = moves.of(statement)
+            if shift is None:
                 continue
             moved = replace(
                 finding, location=_shifted(finding.location, shift), related=tuple(self._related(finding, moves))
@@ -78,25 +89,66 @@ class LastGood:
     def _depending_on(self, names: frozenset[str]) -> frozenset[Statement]:
         """The statements that mention one of the names, directly or through what other statements bind."""
         reached: set[Statement] = set()
-        while True:
-            more = {s for s in self.statements if s not in reached and s.mentions & names}
+        while names:
+            more = {s for s in self.statements if s not in reached and not s.mentions.isdisjoint(names)}
             if not more:
-                return frozenset(reached)
+                break
             reached |= more
             names |= {name for statement in more for name in statement.binds}
+        return frozenset(reached)
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [statement.span.start for statement in self.statements]
 
     def _around(self, span: Span) -> Statement | None:
-        return next((statement for statement in self.statements if statement.span.covers(span)), None)
+        index = bisect_right(self._starts, span.start) - 1
+        return self.statements[index] if index >= 0 and self.statements[index].span.covers(span) else None
 
-    def _related(self, finding: Finding, moves: dict[Statement, int | None]) -> Iterator[tuple[Location, str]]:
+    def _related(self, finding: Finding, moves: _Moves) -> Iterator[tuple[Location, str]]:
         for location, message in finding.related:
-            if location.path != self.source.path:
+            if location.path != self.module.path:
                 yield location, message
                 continue
             statement = self._around(location.span)
-            shift = moves[statement] if statement else None
+            shift = moves.of(statement) if statement else None
             if shift is not None:
                 yield _shifted(location, shift), message
+
+
+class _Moves:
+    """Where the statements of a text are in another one."""
+
+    def __init__(self, old: Module, new: Module) -> None:
+        self._old, self._new = old.source, new.source
+        self._starts = _starts(new)
+
+    def is_parsed(self, statement: Statement) -> bool:
+        """Whether it is one in the new text as well, for all that can be told at a glance."""
+        return statement.block in self._starts
+
+    def of(self, statement: Statement) -> int | None:
+        """By how much it moved, None if its lines are not there unchanged exactly once."""
+        if statement.block in self._starts:
+            return self._starts[statement.block] - statement.span.start
+        text, new = self._old.excerpt(statement.span), self._new
+        places: list[int] = []
+        place = new.text.find(text)
+        while place >= 0:
+            before, after = new.text[max(0, place - 1) : place], new.text[place + len(text) : place + len(text) + 1]
+            if before in _LINE_EDGE and after in _LINE_EDGE:
+                places.append(place)
+            place = new.text.find(text, place + 1)
+        return places[0] - statement.span.start if len(places) == 1 else None
+
+
+def _starts(module: Module) -> dict[Block | None, int]:
+    return dict(zip(module.blocks, module.starts, strict=True)) if isinstance(module, Outlined) else {}
+
+
+def _whole_lines(start: int, block: Source) -> Span:
+    """The lines of a block without the empty ones at its end."""
+    return Span(start, start + len(block.text.rstrip()))
 
 
 def _lines_of(node: ast.stmt, module: Module) -> Span:
@@ -112,25 +164,6 @@ def _decorators(node: ast.stmt) -> list[ast.expr]:
             return node.decorator_list
         case _:
             return []
-
-
-def _mentions(node: ast.stmt) -> Iterator[str]:
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.Name):
-            yield inner.id
-
-
-def _moved(span: Span, old: Source, new: Source) -> int | None:
-    """By how much a statement moved, or None if its lines are not there unchanged exactly once."""
-    text = old.excerpt(span)
-    places: list[int] = []
-    place = new.text.find(text)
-    while place >= 0:
-        before, after = new.text[max(0, place - 1) : place], new.text[place + len(text) : place + len(text) + 1]
-        if before in _LINE_EDGE and after in _LINE_EDGE:
-            places.append(place)
-        place = new.text.find(text, place + 1)
-    return places[0] - span.start if len(places) == 1 else None
 
 
 def _shifted(location: Location, shift: int) -> Location:

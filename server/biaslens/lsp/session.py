@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from biaslens.explain.hover import Hover
     from biaslens.explain.lenses import Lens
     from biaslens.flow import Flow
+    from biaslens.incremental import Latest, Memories
     from biaslens.lint import Report, Study
     from biaslens.lsp.kept import LastGood
     from biaslens.rules.rule import Finding, Fix
@@ -48,7 +49,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """What a session asks of the lower levels, so that a test can put something else in its place."""
+    """What a session asks of the lower levels, so that a test can put something else in its place.
+
+    memories: what is known of earlier versions of the documents, of which only the worker knows.
+    """
 
     lint: Callable[[Source, Files, Options, tuple[Use, ...], Pause], Report]
     fixes_of: Callable[[Finding, Report, Files], tuple[Fix, ...]]
@@ -56,6 +60,7 @@ class Analysis:
     edits_for: Callable[[Report, Files, Options, str, Span | None], tuple[Edit, ...]]
     hints: Callable[[Flow, Source, Span], tuple[Hint, ...]]
     lenses: Callable[[Report], tuple[Lens, ...]]
+    memories: Memories | None = None
     study: Callable[[str, Buffers, Options, Pause, Foreign, bool], tuple[Studied, Found | None]] = studied
     judge: Callable[[Packed[Study], Buffers, Options, Pause, Foreign], Found | None] = judged
     repair: Callable[
@@ -92,7 +97,7 @@ class Checked:
     """
 
     document: Document
-    report: Report | None
+    report: Report | Latest | None
     kept: tuple[Finding, ...]
     files: Files
     good: LastGood | None
@@ -105,7 +110,7 @@ class Checked:
         """All findings to show, sorted by place."""
         found = self.report.findings if self.report else ()
         shown = (finding for finding in (*found, *self.kept) if self.document.shows(finding.location.span))
-        return tuple(sorted(shown, key=lambda finding: (finding.location, finding.code)))
+        return tuple(sorted(shown, key=lambda finding: (finding.location.order, finding.code)))
 
     @cached_property
     def suppressions(self) -> Suppressions:
@@ -150,7 +155,7 @@ class Session:
         self._log = log
         self._logged: set[str] = set()
         self._results: dict[str, Checked] = {}
-        self._fixes: dict[str, tuple[Report, dict[int, tuple[Fix, ...]]]] = {}
+        self._fixes: dict[str, tuple[Report | Latest, dict[int, tuple[Fix, ...]]]] = {}
         self._pending: dict[str, _Check] = {}
         self._clock = 0
         self._changed: dict[str, int] = {}
@@ -227,6 +232,7 @@ class Session:
         self._fixes.pop(path, None)
         self._held.pop(path, None)
         self._cancel(path)
+        self.worker.submit(_forget, self.load, path)
         for listener in self.text_listeners:
             listener(path)
         for listener in self.close_listeners:
@@ -323,7 +329,13 @@ class Session:
         if known is None or known[0] is not report:
             known = self._fixes[report.source.path] = (report, {})
         if id(finding) not in known[1]:
-            known[1][id(finding)] = await self._ask(lambda: self.load().fixes_of(finding, report, files)) or ()
+            number = next((n for n, one in enumerate(report.findings) if one is finding), None)
+
+            def fixes() -> tuple[Fix, ...]:
+                whole = report.whole
+                return self.load().fixes_of(finding if number is None else whole.findings[number], whole, files)
+
+            known[1][id(finding)] = await self._ask(fixes) or ()
         return known[1][id(finding)]
 
     async def all_safe_fixes(self, checked: Checked, code: str, within: Span | None = None) -> tuple[Edit, ...]:
@@ -334,24 +346,24 @@ class Session:
         report, files = checked.report, checked.files
         if report is None:
             return ()
-        return await self._ask(lambda: self.load().edits_for(report, files, report.options, code, within)) or ()
+        return await self._ask(lambda: self.load().edits_for(report.whole, files, report.options, code, within)) or ()
 
     async def ignoring(self, checked: Checked, finding: Finding) -> tuple[Edit, ...]:
         """The edit that adds a comment which silences a finding; none where there is no room for one."""
         about = [(finding.code, finding.location.span)]
         return await self._ask(lambda: checked.suppressions.with_ignored(about)) or ()
 
-    async def hover(self, report: Report, offset: int, files: Files) -> Hover | None:
+    async def hover(self, report: Report | Latest, offset: int, files: Files) -> Hover | None:
         """What there is to say about a place in that report's text."""
-        return await self._ask(lambda: self.load().hover(report, offset, files, self.client))
+        return await self._ask(lambda: self.load().hover(report.whole, offset, files, self.client))
 
-    async def hints(self, report: Report, span: Span) -> tuple[Hint, ...]:
+    async def hints(self, report: Report | Latest, span: Span) -> tuple[Hint, ...]:
         """The inlay hints for a part of that report's text."""
-        return await self._ask(lambda: self.load().hints(report.flow, report.source, span)) or ()
+        return await self._ask(lambda: self.load().hints(report.whole.flow, report.source, span)) or ()
 
-    async def lenses(self, report: Report) -> tuple[Lens, ...]:
+    async def lenses(self, report: Report | Latest) -> tuple[Lens, ...]:
         """The code lenses for that report's text."""
-        return await self._ask(lambda: self.load().lenses(report)) or ()
+        return await self._ask(lambda: self.load().lenses(report.whole)) or ()
 
     def report_failure(self, failure: Failure) -> None:
         """One quiet entry in the client's log; a failure at the same place is not told twice."""
@@ -492,12 +504,19 @@ def installed_analysis() -> Analysis:
     """The real analysis. Imported late: the client's first request is answered before it."""
     from biaslens.explain.hints import hints
     from biaslens.explain.lenses import lenses
+    from biaslens.incremental import Memories
     from biaslens.lint import lint
     from biaslens.lsp.explained import explained
     from biaslens.repair import fixes_of
     from biaslens.rounds import edits_for
 
-    return Analysis(lint, fixes_of, explained, edits_for, hints, lenses)
+    return Analysis(lint, fixes_of, explained, edits_for, hints, lenses, Memories())
+
+
+def _forget(load: Callable[[], Analysis], path: str) -> None:
+    memories = load().memories
+    if memories is not None:
+        memories.forget(path)
 
 
 def _check(
@@ -509,20 +528,26 @@ def _check(
     foreign: Foreign,
     stop: threading.Event,
 ) -> Checked:
+    from biaslens.incremental import Latest
     from biaslens.lsp.kept import LastGood
     from biaslens.program.run import Stopped
+    from biaslens.syntax.parse import parse
 
     def pause() -> None:
         if stop.is_set():
             raise Stopped
 
     begun = time.perf_counter()
-    source, files = document.source, Files(buffers)
+    source = document.source
     if options is None:
-        return Checked(document, None, (), files, good, foreign=foreign)
+        return Checked(document, None, (), Files(buffers), good, foreign=foreign)
     report, failure = None, None
+    memories = load().memories
+    memory = memories.of(source) if memories is not None else None
+    files = memory.files(buffers) if memory is not None else Files(buffers)
     try:
-        report = load().lint(source, files, options, foreign.at(source, pause, keep=True), pause)
+        linted = memory.lint if memory is not None else load().lint
+        report = linted(source, files, options, foreign.at(source, pause, keep=True), pause)
         skipped = _skipped(report)
     except Stopped:
         raise
@@ -530,16 +555,17 @@ def _check(
         failure = Failure.of(error)
         skipped = [_whole(source)]
     found = report.findings if report else ()
+    module = report.module if memory is not None and isinstance(report, Latest) else parse(source)
     if not skipped:
-        good = LastGood(source, found)
+        good = LastGood(module, found)
         return Checked(document, report, (), files, good, None, time.perf_counter() - begun, foreign)
-    kept = good.kept(source, found, skipped) if good else ()
+    kept = good.kept(module, found, skipped) if good else ()
     # It may have been found when other rules were chosen.
     kept = tuple(finding for finding in kept if options.selects(finding.code))
     return Checked(document, report, kept, files, good, failure, time.perf_counter() - begun, foreign)
 
 
-def _skipped(report: Report) -> list[Span]:
+def _skipped(report: Report | Latest) -> list[Span]:
     """What the analysis could not judge: statements that do not parse, or everything where it failed."""
     own = [problem for problem in report.problems if problem.path == report.source.path]
     if any(problem.kind == "internal" for problem in own):

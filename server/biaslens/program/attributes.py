@@ -405,7 +405,9 @@ def choose(
 def _unknown_item(run: Run, owner: Unknown, index: Value) -> Value:
     if isinstance(index, (int, str)):
         return settle(run, item(owner, index))
-    return settle(run, item(owner, key_of(run, index) if not isinstance(index, slice) else repr(index)))
+    if isinstance(index, slice):
+        return settle(run, item(owner, repr(index)))
+    return settle(run, item(owner, key_of(run, index), show(index)))
 
 
 def _sliced(run: Run, owner: Any, index: slice) -> Value:

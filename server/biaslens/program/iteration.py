@@ -99,9 +99,9 @@ def unpack(run: Run, scope: Scope, value: Value, count: int, node: ast.AST) -> l
     return items
 
 
-def item(value: Unknown, index: object) -> Unknown:
-    """`value[index]` of an unknown."""
-    return Unknown(("item", value.key, index), f"{value.text}[{index!r}]", origin=value.origin)
+def item(value: Unknown, index: object, text: str = "") -> Unknown:
+    """`value[index]` of an unknown. index: a number, or the key of a value whose text is `text`."""
+    return Unknown(("item", value.key, index), f"{value.text}[{text or repr(index)}]", origin=value.origin)
 
 
 def is_container(value: Value) -> bool:

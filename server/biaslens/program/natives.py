@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from biaslens.program import attributes, calls
-from biaslens.program.conditions import key_of, settle
+from biaslens.program.conditions import key_of, settle, show
 from biaslens.program.expressions import opaque
 from biaslens.program.iteration import MAX_ITEMS, items_of
 from biaslens.program.names import MISSING
@@ -125,7 +125,11 @@ def _look_up(run: Run, scope: Scope, table: dict[Any, Value], name: str, argumen
     except TypeError:
         return opaque(run, scope, node)
     if calls.OPEN_KEY in table:
-        value = Unknown(("item", run.ordinal(table), key_of(run, key)), str(key), origin="constructor")
+        value = Unknown(
+            ("item", run.ordinal(table), key_of(run, key)),
+            key if isinstance(key, str) else show(key),
+            origin="constructor",
+        )
         if name != "pop" or len(arguments.positional) > 1:
             run.presumed[value.key] = default
         return value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 from biaslens.flow import Flow
 from biaslens.rules import (
@@ -47,15 +47,34 @@ def judge(
     suppressions: the comments of the flow's file. complete: the whole file was read and followed, so that a comment
     that silences nothing now is of no use.
     """
+    return settled(chosen(flow, selects), flow, selects, suppressions, complete=complete)
+
+
+def chosen(flow: Flow, selects: Callable[[str], bool]) -> Iterator[Finding]:
+    """What the rules say that `selects` accepts; all of them, where it is asked which comments silence anything."""
+    asks_for_comments = selects(unused_suppression.RULE.code)
+    return (f for rule in RULES if asks_for_comments or selects(rule.code) for f in rule.check(flow))
+
+
+def settled(
+    found: Iterable[Finding],
+    flow: Flow,
+    selects: Callable[[str], bool],
+    suppressions: Suppressions | None = None,
+    *,
+    complete: bool = True,
+) -> tuple[Finding, ...]:
+    """As `judge`, of what the rules said of all sites of a flow."""
+    found = list(found)
     asks_for_comments = complete and suppressions is not None and selects(unused_suppression.RULE.code)
-    found = [f for rule in RULES if asks_for_comments or selects(rule.code) for f in rule.check(flow)]
     if suppressions is not None:
         if asks_for_comments:
             codes = frozenset(rule.code for rule in RULES)
             found += unused_suppression.unused(flow, tuple(found), suppressions, codes)
         found = [finding for finding in found if not _is_silenced(finding, suppressions)]
-    chosen = [finding for finding in found if selects(finding.code)]
-    return tuple(sorted(chosen, key=lambda finding: (finding.location, finding.code)))
+    accepted = {code for code in {finding.code for finding in found} if selects(code)}
+    wanted = (finding for finding in found if finding.code in accepted)
+    return tuple(sorted(wanted, key=lambda finding: (finding.location.order, finding.code)))
 
 
 def _is_silenced(finding: Finding, suppressions: Suppressions) -> bool:

@@ -15,6 +15,11 @@ def by_name(affected: Iterable[Collection[str]]) -> dict[str, tuple[int, ...]]:
     return {name: tuple(indices) for name, indices in found.items()}
 
 
+def mentioned(statement: ast.stmt) -> set[str]:
+    """All names in a statement."""
+    return {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
+
+
 def rebound(statements: Iterable[ast.stmt]) -> set[str]:
     """Globals that functions assign anew (`global name`)."""
     nodes = (node for statement in statements for node in ast.walk(statement))

@@ -19,7 +19,7 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _HARD_START = re.compile(r"(?:class|def|async|import|from|@)\b|@")
-_CONTINUES = re.compile(r"(?:else|elif|except|finally)\b|[)\]}#]")
+_CONTINUES = re.compile(r"(?:else|elif|except|finally)\b|[)\]}#\\]")
 _OPENING = frozenset("([{")
 _CLOSING = frozenset(")]}")
 _LOOKAHEAD = 8

@@ -25,12 +25,16 @@ MAX_BESIDE = 200
 class Files:
     """A snapshot: the editor's buffers win over the disk, and what was read once stays as it was read.
 
-    buffers: unsaved texts by absolute path; that of a notebook is a source.
+    buffers: unsaved texts by absolute path; that of a notebook is a source. before: an earlier snapshot, of which the
+    texts are taken over that did not change on disk, by size and time.
     """
 
-    def __init__(self, buffers: Mapping[str, str | Source] | None = None) -> None:
+    def __init__(self, buffers: Mapping[str, str | Source] | None = None, before: Files | None = None) -> None:
         self._buffers = dict(buffers or {})
         self._read: dict[str, Source | Problem] = {}
+        self._stamps: dict[str, tuple[int, ...]] = {}
+        self._before = dict(before._read) if before is not None else {}
+        self._stamps_before = before._stamps if before is not None else {}
         self._exists: dict[str, bool] = {}
         self._folders: dict[str, tuple[str, ...]] = {}
         self._inner: dict[str, tuple[str, ...] | None] = {}
@@ -39,8 +43,13 @@ class Files:
         """The text of a file, or why it cannot be read. Never raises."""
         if path not in self._read:
             buffer = self._buffers.get(path)
-            self._read[path] = Source(path, buffer) if isinstance(buffer, str) else buffer or _read(path)
+            self._read[path] = Source(path, buffer) if isinstance(buffer, str) else buffer or self._on_disk(path)
         return self._read[path]
+
+    def _on_disk(self, path: str) -> Source | Problem:
+        stamp = self._stamps[path] = _stamp(path)
+        known = self._before.get(path)
+        return known if known is not None and stamp and stamp == self._stamps_before.get(path) else _read(path)
 
     def exists(self, path: str) -> bool:
         """Whether there is such a file, on disk or as a buffer."""
@@ -70,6 +79,12 @@ class Files:
         there."""
         return {**self._exists, **{path: digest(found) for path, found in self._read.items()}}
 
+    def differences(self, before: Files) -> tuple[frozenset[str], frozenset[str]]:
+        """Of all that was read or looked for in another snapshot: what came or went, and what has another text."""
+        there = frozenset(path for path, found in list(before._exists.items()) if self.exists(path) != found)
+        read = list(before._read.items())
+        return there, frozenset(path for path, found in read if not _is_same(self.read(path), found))
+
     def outdated(self) -> frozenset[str]:
         """The files and folders that are not on disk any more as they were found here."""
         now = Files(self._buffers)
@@ -89,6 +104,19 @@ class Files:
         if path not in self._inner:
             self._inner[path] = _folders_in(path)
         return self._inner[path]
+
+
+def _is_same(found: Source | Problem, other: Source | Problem) -> bool:
+    return found is other or digest(found) == digest(other)
+
+
+def _stamp(path: str) -> tuple[int, ...]:
+    """What changes when a file is written; nothing where that cannot be told."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return ()
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
 
 
 def digest(found: Source | Problem) -> int:

@@ -7,8 +7,8 @@ stand behind the first or the last line of a call, and where a formatter moves i
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from biaslens.syntax.comments import Layout, layout
@@ -57,9 +57,10 @@ class Suppression:
 
 @dataclass(frozen=True)
 class Suppressions:
-    """All directives of one text."""
+    """All directives of one text. where: from a place in a span that is asked about to its offset in the text."""
 
     source: Source
+    where: Callable[[int], int] = field(default=int, compare=False)
 
     @cached_property
     def found(self) -> tuple[Suppression, ...]:
@@ -116,7 +117,7 @@ class Suppressions:
 
     def _lines(self, span: Span) -> tuple[int, ...]:
         """The first line of a span, its last one, and that on which its statement ends."""
-        first, last = (self.source.line_and_column(offset)[0] for offset in (span.start, span.end))
+        first, last = (self.source.line_and_column(self.where(place))[0] for place in (span.start, span.end))
         return tuple(dict.fromkeys((first, last, self.layout.statement_ends.get(last, last))))
 
     def _rooms(self, span: Span) -> list[int]:

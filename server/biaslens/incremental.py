@@ -1,0 +1,254 @@
+"""Linting a text that changes: only what an edit can have changed is followed and judged again.
+
+Everything is kept in terms of addresses (`syntax/outline.py`), which an edit elsewhere leaves as they are: the entries
+of the program with the globals that each rests on, what became of their biases, the verdict for each constructor call
+with the uses that it rests on, and what the rules say of it. What is shown is told in offsets; the rest only when it is
+asked for.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from biaslens.flow import Flow, Site
+from biaslens.follow import Followed, follow, judged, together
+from biaslens.lint import RECURSION_LIMIT, Report, bug, with_severity
+from biaslens.options import Options
+from biaslens.program.ir import Program
+from biaslens.program.run import Stopped, World, go_on
+from biaslens.program.trace import NOTHING_KNOWN, Definition, Entry, trace
+from biaslens.relocation import Relocation
+from biaslens.rules.registry import chosen, settled
+from biaslens.rules.rule import Finding
+from biaslens.syntax.files import Files
+from biaslens.syntax.notebook import Notebook
+from biaslens.syntax.outline import Outlined, changed_names, outlined
+from biaslens.syntax.parse import Module
+from biaslens.syntax.suppressions import Suppressions
+from biaslens.text import Location, Problem, Source, Span
+from biaslens.verdicts import Known, Use
+
+
+@dataclass(frozen=True)
+class Latest:
+    """What is found in one version of a text, as a `Report` tells it, but that the sites of findings tell addresses.
+
+    told: all of the report, in addresses.
+    """
+
+    source: Source
+    options: Options
+    findings: tuple[Finding, ...]
+    problems: tuple[Problem, ...]
+    told: Report
+    modules: Mapping[str, Outlined]
+
+    @property
+    def module(self) -> Outlined:
+        """The text as it was parsed."""
+        return self.modules[self.source.path]
+
+    @cached_property
+    def whole(self) -> Report:
+        """The report. It takes a while; any thread may ask for it."""
+        anew = Relocation(self.modules)
+        findings = tuple(anew.value(finding) for finding in _by_place(self.told.findings, anew))
+        program = Program(self.told.program.path, anew.value(self.told.program.runs), self.problems)
+        return replace(
+            self.told, program=program, flow=anew.value(self.told.flow), findings=findings, problems=self.problems
+        )
+
+
+class Memories:
+    """What is known of several files. Not for several threads."""
+
+    def __init__(self) -> None:
+        self._by_path: dict[str, Memory] = {}
+
+    def of(self, source: Source) -> Memory | None:
+        """What is known of a file; None for a notebook, which is followed anew each time."""
+        return None if isinstance(source, Notebook) else self._by_path.setdefault(source.path, Memory())
+
+    def forget(self, path: str) -> None:
+        """Effect: nothing is known of a file any more."""
+        self._by_path.pop(path, None)
+
+
+class Memory:
+    """What is known of a file by its last version. Not for several threads."""
+
+    def __init__(self) -> None:
+        self._known: _Known | None = None
+
+    def files(self, buffers: Mapping[str, str | Source]) -> Files:
+        """The files as they are by now; what has not changed on disk is not read again."""
+        return Files(buffers, self._known.files if self._known is not None else None)
+
+    def lint(
+        self,
+        source: Source,
+        files: Files,
+        options: Options,
+        others: Sequence[Use] = (),
+        pause: Callable[[], None] = go_on,
+    ) -> Latest | Report:
+        """As `lint.lint`, of a text that is one piece."""
+        sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION_LIMIT))
+        try:
+            before = self._known if self._known is not None and self._known.options == options else None
+            self._known, latest = _linted(source, files, options, others, pause, before)
+            return latest
+        except Stopped:
+            raise
+        except Exception as error:  # a bug of ours must not take the server with it
+            self._known = None
+            failed = Program(source.path, ())
+            return Report(source, failed, Flow(source.path, (), ()), (), (bug(source, error),), options=options)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is kept from one version to the next. said: what the rules say of each site, by its identity."""
+
+    module: Outlined
+    files: Files
+    options: Options
+    modules: Mapping[str, Outlined]
+    entries: Mapping[Definition, Entry]
+    followed: Mapping[Definition, Followed]
+    sites: Known
+    said: Mapping[int, tuple[Site, tuple[Finding, ...]]]
+
+
+def _linted(
+    source: Source,
+    files: Files,
+    options: Options,
+    others: Sequence[Use],
+    pause: Callable[[], None],
+    before: _Known | None,
+) -> tuple[_Known, Latest]:
+    modules = _Modules(before.modules if before is not None else {})
+    world = World(files, options, pause, modules.parse)
+    module = modules.of(world.add(source))
+    kept = _kept(before, module, modules, world) if before is not None else NOTHING_KNOWN
+    traced = trace(module, world, kept)
+    followed = {
+        entry.node: before.followed[entry.node]
+        if before is not None and kept.get(entry.node) is entry
+        else follow(entry.run, pause)
+        for entry in traced.entries
+        if entry.run is not None
+    }
+    program, sites = traced.program, dict(before.sites if before is not None else {})
+    placed = [replace(use, layer=replace(use.layer, site=_address(use.layer.site, module))) for use in others]
+    flow = judged(program, together(followed.values()), placed, sites)
+    said = _said(flow, options, before.said if before is not None else {})
+    found = [finding for _, its in said.values() for finding in its]
+    found += chosen(Flow(flow.path, (), (), flow.compounds), options.selects)
+    anew = Relocation(modules.known)
+    problems = tuple(_moved(problem, module) for problem in program.problems)
+    suppressions = Suppressions(source, module.offset)
+    findings = with_severity(settled(found, flow, options.selects, suppressions, complete=not problems), options)
+    told = Report(source, program, flow, findings, problems, options=options, others=tuple(others))
+    shown = tuple(_light(finding, anew) for finding in _by_place(findings, anew))
+    entries = {entry.node: entry for entry in traced.entries}
+    known = _Known(module, files, options, modules.known, entries, followed, sites, said)
+    return known, Latest(source, options, shown, problems, told, modules.known)
+
+
+class _Modules:
+    """Parses what a world asks for, with what is known of earlier texts of the same files."""
+
+    def __init__(self, before: Mapping[str, Outlined]) -> None:
+        self.known = dict(before)
+
+    def parse(self, source: Source, name: str, package: str) -> Outlined:
+        old = self.known.get(source.path)
+        if old is not None and (old.name, old.package) != (name, package):
+            old = None
+        if old is None or old.source.text != source.text:
+            old = self.known[source.path] = outlined(source, name, package, old)
+        return old
+
+    def of(self, module: Module) -> Outlined:
+        return self.known[module.path]
+
+
+def _kept(before: _Known, module: Outlined, modules: _Modules, world: World) -> Mapping[Definition, Entry]:
+    """The entries that no change concerns."""
+    changed = _changes(before, module, modules, world)
+    if changed is None:
+        return {}
+    return {
+        node: entry
+        for node, entry in before.entries.items()
+        if all(names.isdisjoint(entry.reads.get(path, ())) for path, names in changed.items())
+    }
+
+
+def _changes(before: _Known, module: Outlined, modules: _Modules, world: World) -> Mapping[str, frozenset[str]] | None:
+    """By file the names that may mean something else; None where files came or went."""
+    changed: dict[str, frozenset[str]] = {}
+    there, texts = world.files.differences(before.files)
+    if there - {module.path}:
+        return None
+    for path in {*texts, module.path}:
+        old, new = before.modules.get(path), world.module(path)
+        if new is None:
+            return None
+        if old is not None and old is not new:
+            changed[path] = changed_names(old, modules.of(new)) | {""}
+        elif old is None:
+            changed[path] = frozenset({""})
+    return changed
+
+
+def _said(
+    flow: Flow, options: Options, known: Mapping[int, tuple[Site, tuple[Finding, ...]]]
+) -> dict[int, tuple[Site, tuple[Finding, ...]]]:
+    """What the rules say of each site."""
+    found: dict[int, tuple[Site, tuple[Finding, ...]]] = {}
+    for site in flow.sites:
+        same = known.get(id(site))
+        if same is None:
+            same = site, tuple(chosen(Flow(flow.path, (site,), ()), options.selects))
+        found[id(site)] = same
+    return found
+
+
+def _by_place(findings: Sequence[Finding], anew: Relocation) -> list[Finding]:
+    """The findings of a file in the order of its text."""
+    return sorted(findings, key=lambda finding: (anew.location(finding.location).order, finding.code))
+
+
+def _light(finding: Finding, anew: Relocation) -> Finding:
+    """A finding that tells its own place and those of what it is related to."""
+    related = tuple((anew.location(place), word) for place, word in finding.related)
+    place = anew.location(finding.location)
+    return Finding(
+        finding.code,
+        finding.name,
+        place,
+        finding.message,
+        finding.severity,
+        finding.site,
+        related,
+        finding.url,
+        finding.unnecessary,
+        finding.fix,
+    )
+
+
+def _moved(problem: Problem, module: Outlined) -> Problem:
+    if problem.span is None or problem.path != module.path:
+        return problem
+    start = module.offset(problem.span.start)
+    return replace(problem, span=Span(start, start + problem.span.end - problem.span.start))
+
+
+def _address(place: Location, module: Outlined) -> Location:
+    return Location(place.path, module.address(place.span)) if place.path == module.path else place
