@@ -111,7 +111,11 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What is kept from one version to the next. said: what the rules say of each site, by its identity."""
+    """What is kept from one version to the next.
+
+    said: what the rules say of each site, by its identity. shown: findings, and the same with their places as they are
+    by now, by the identity of the former.
+    """
 
     module: Outlined
     files: Files
@@ -121,6 +125,7 @@ class _Known:
     followed: Mapping[Definition, Followed]
     sites: Known
     said: Mapping[int, tuple[Site, tuple[Finding, ...]]]
+    shown: Mapping[int, tuple[Finding, Finding]]
 
 
 def _linted(
@@ -154,10 +159,11 @@ def _linted(
     suppressions = Suppressions(source, module.offset)
     findings = with_severity(settled(found, flow, options.selects, suppressions, complete=not problems), options)
     told = Report(source, program, flow, findings, problems, options=options, others=tuple(others))
-    shown = tuple(_light(finding, anew) for finding in _by_place(findings, anew))
+    shown = _shown(findings, anew, before.shown if before is not None else {})
     entries = {entry.node: entry for entry in traced.entries}
-    known = _Known(module, files, options, modules.known, entries, followed, sites, said)
-    return known, Latest(source, options, shown, problems, told, modules.known)
+    known = _Known(module, files, options, modules.known, entries, followed, sites, said, shown)
+    light = tuple(sorted((light for _, light in shown.values()), key=lambda one: (one.location.order, one.code)))
+    return known, Latest(source, options, light, problems, told, modules.known)
 
 
 class _Modules:
@@ -223,6 +229,26 @@ def _said(
 def _by_place(findings: Sequence[Finding], anew: Relocation) -> list[Finding]:
     """The findings of a file in the order of its text."""
     return sorted(findings, key=lambda finding: (anew.location(finding.location).order, finding.code))
+
+
+def _shown(
+    findings: Sequence[Finding], anew: Relocation, known: Mapping[int, tuple[Finding, Finding]]
+) -> dict[int, tuple[Finding, Finding]]:
+    """Each finding with the places as they are by now."""
+    found: dict[int, tuple[Finding, Finding]] = {}
+    for finding in findings:
+        same = known.get(id(finding))
+        if same is None or not _is_where_it_was(*same, anew):
+            same = finding, _light(finding, anew)
+        found[id(finding)] = same
+    return found
+
+
+def _is_where_it_was(finding: Finding, light: Finding, anew: Relocation) -> bool:
+    places = zip(finding.related, light.related, strict=True)
+    return anew.start(finding.location) == light.location.span.start and all(
+        anew.start(old) == new.span.start for (old, _), (new, _) in places
+    )
 
 
 def _light(finding: Finding, anew: Relocation) -> Finding:

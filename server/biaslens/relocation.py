@@ -38,15 +38,13 @@ class Relocation:
 
     def location(self, place: Location) -> Location:
         """Where a place is by now."""
-        return Location(place.path, self.span(place))
+        start = self.start(place)
+        return Location(place.path, Span(start, start + place.span.end - place.span.start))
 
-    def span(self, place: Location) -> Span:
-        """The span of a place by now."""
+    def start(self, place: Location) -> int:
+        """The offset at which a place begins by now."""
         module = self._modules.get(place.path)
-        if module is None:
-            return place.span
-        start = module.offset(place.span.start)
-        return Span(start, start + place.span.end - place.span.start)
+        return place.span.start if module is None else module.offset(place.span.start)
 
     def value(self, value: T) -> T:
         """A value with all that it holds."""

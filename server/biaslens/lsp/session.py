@@ -8,6 +8,7 @@ that comes too late is dropped. Files that are not open are the workspace's (`wo
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import threading
 import time
@@ -163,7 +164,7 @@ class Session:
 
     def begin(self) -> None:
         """To be called when the client is ready: imports the analysis on the worker, ahead of the first check."""
-        self.worker.submit(self.load)
+        self.worker.submit(_prepare, self.load)
         for listener in self.ready_listeners:
             listener()
 
@@ -511,6 +512,11 @@ def installed_analysis() -> Analysis:
     from biaslens.rounds import edits_for
 
     return Analysis(lint, fixes_of, explained, edits_for, hints, lenses, Memories())
+
+
+def _prepare(load: Callable[[], Analysis]) -> None:
+    load()
+    gc.freeze()  # what is there by now stays, and need not be looked through again in the middle of somebody's typing
 
 
 def _forget(load: Callable[[], Analysis], path: str) -> None:
