@@ -6,7 +6,14 @@ FILES ?= examples/
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
-CODE := $(wildcard server tests examples benchmarks docs)
+CODE := $(wildcard server tests examples benchmarks docs client)
+
+# The platform for which the extension is built, by VS Code's name of it: this machine's, or TARGET=win32-x64.
+TARGET ?= $(shell node -p 'process.platform + "-" + process.arch' 2>/dev/null)
+VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' server/biaslens/__init__.py)
+VSIX = build/biaslens-$(TARGET)-$(VERSION).vsix
+PACKED := Makefile package.json .vscodeignore README.md CHANGELOG.md LICENSE pyproject.toml \
+	$(shell find server client -type f -not -path '*/__pycache__/*' -not -path 'client/out/*' -not -path 'client/test/*')
 
 .PHONY: help run test soak lint format docs clean client vsix e2e
 
@@ -21,7 +28,7 @@ help:
 run: $(VENV)/.installed
 	@$(BIN)/biaslens check --exit-zero $(FILES)
 
-test: lint
+test: lint client $(VSIX)
 	$(BIN)/python -m pytest -n 2
 
 soak: $(VENV)/.installed-dev
@@ -43,12 +50,14 @@ client: node_modules/.installed
 	npm run --silent check
 	npm run --silent test
 
-# The extension brings the Python package along as a wheel, for those who have not installed it.
-vsix: client $(VENV)/.installed
-	rm -rf dist bundled build/*.vsix && mkdir -p build
+vsix: client $(VSIX)
+	@echo "$(VSIX) is built. In VS Code: Extensions: Install from VSIX..."
+
+$(VSIX): $(PACKED) node_modules/.installed | $(VENV)/.installed
+	rm -rf dist build/biaslens-$(TARGET)-*.vsix && mkdir -p build
 	npm run --silent build
-	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir bundled .
-	npm run --silent package
+	$(BIN)/python client/bundle.py $(TARGET)
+	npm run --silent package -- --out $@ $(if $(filter universal,$(TARGET)),,--target $(TARGET))
 
 e2e: vsix
 	bash tests/e2e/install.sh
