@@ -62,9 +62,8 @@ def main() -> None:
             into = wheels / python
             download(into, "--platform", target.wheels, "--python-version", python, f"libcst=={target.libcst}")
             (wheel,) = into.glob("*.whl")
-            if target.pythons:
-                unpack(wheel, is_compiled)
-        unpack(wheel, lambda name: not is_compiled(name))
+            # What is not compiled is the same in each of them.
+            unpack(wheel, lambda name: bool(target.pythons) or not is_compiled(name))
 
 
 def download(folder: Path, *what: str) -> None:
