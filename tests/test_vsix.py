@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import re
 import shutil
 import subprocess
@@ -19,15 +18,14 @@ from zipfile import ZipFile
 
 import pytest
 from benchmarks.wire import started
-from client.bundle import PYTHONS, TARGETS, is_compiled
+from client.bundle import PYTHONS, TARGETS, here, is_compiled
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from biaslens import __version__
 
 ROOT = Path(__file__).parent.parent
-PROCESSORS = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
-TARGET = f"{sys.platform}-{PROCESSORS.get(platform.machine().lower(), platform.machine())}"
+TARGET = here()
 VSIX = ROOT / "build" / f"biaslens-{TARGET}-{__version__}.vsix"
 MEGABYTE = 1_000_000
 NOT_USED = frozenset(("pyyaml", "pyyaml-ft"))
@@ -39,9 +37,7 @@ POISON = "raise SystemExit('a package of the environment was imported')\n"
 @pytest.fixture(scope="module")
 def vsix() -> Iterator[ZipFile]:
     if not VSIX.exists():
-        pytest.fail(
-            f"{VSIX.relative_to(ROOT)} is not there. `make vsix` builds it; it needs Node 20 or newer with npm."
-        )
+        pytest.fail(f"{VSIX.relative_to(ROOT)} is not there. `make vsix` builds it.")
     with ZipFile(VSIX) as archive:
         yield archive
 
