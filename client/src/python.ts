@@ -154,7 +154,8 @@ async function firstOf(
 
 async function tryPython(given: string, around: Surroundings): Promise<Attempt> {
   const python = path.isAbsolute(given) ? given : (around.onPath(given) ?? given);
-  const answer = await around.run(python, ['-c', PROBE]);
+  const isAlone = around.strategy === 'useBundled';
+  const answer = await around.run(python, [...(isAlone ? ['-S'] : []), '-c', PROBE]);
   const told = answer.code === 0 ? read(answer.output) : undefined;
   if (told === undefined) {
     return { line: `Python could not be started as ${python}.` };
@@ -164,11 +165,11 @@ async function tryPython(given: string, around: Surroundings): Promise<Attempt> 
     return { line: `BiasLens needs Python 3.10 or newer, but ${python} is Python ${version}.` };
   }
   const named = `${python} (Python ${version})`;
-  if (around.strategy === 'fromEnvironment' && told.found) {
+  if (!isAlone && told.found) {
     const start = isBefore(told.version, SAFE_PATH) ? ['-c', WITHOUT_CURRENT_FOLDER] : ['-P', '-m', 'biaslens'];
     return { launch: { command: python, args: [...start, 'server'] }, line: `${named}: used, with its own BiasLens.` };
   }
-  const missing = around.strategy === 'fromEnvironment' ? `BiasLens is not installed in ${python}. ` : '';
+  const missing = isAlone ? '' : `BiasLens is not installed in ${python}. `;
   return {
     launch: { command: python, args: [...alone(around.bundled), 'server'] },
     line: `${missing}${named}: used, with the BiasLens of the extension.`,

@@ -118,6 +118,7 @@ const scenarios = {
     execFileSync(python, ['-m', 'venv', '--clear', '--without-pip', bare]);
     const [packages] = readdirSync(`${bare}/lib`).map((name) => `${bare}/lib/${name}/site-packages`);
     writeFileSync(`${packages}/pygls.py`, 'raise SystemExit("this is an old pygls")\n');
+    writeFileSync(`${packages}/old.pth`, 'import pygls\n');
     const { workbench } = await start('bare', { settings: { 'biaslens.interpreter': [`${bare}/bin/python`] } });
     await step('is enough for findings', async () => {
       await workbench.openFile('dcgan.py');
