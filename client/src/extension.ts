@@ -1,14 +1,16 @@
 // Puts the parts together when the editor opens a Python file, and takes them apart when it closes.
 
+import * as path from 'node:path';
 import * as vscode from 'vscode';
+import { cacheFolder } from './cache';
 import { Coalesced } from './coalesced';
 import { register, SHOW_LOGS } from './commands';
 import { connect, PYTHON, type QuietClient } from './connection';
 import { chosenInterpreter, watchInterpreter } from './environments';
 import { tell } from './messages';
-import { findServer, runIn, searchPath, type Found } from './python';
+import { type Bundled, findServer, type Found, runIn, searchPath } from './python';
 import { Server } from './server';
-import { CHOOSE_THE_SERVER, program } from './settings';
+import { CHOOSE_THE_SERVER, programs, strategy } from './settings';
 import { Status } from './status';
 
 /** Milliseconds in which changes of settings and interpreters count as one. */
@@ -21,9 +23,14 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   const channel = vscode.window.createOutputChannel('BiasLens', { log: true });
   const trace = vscode.window.createOutputChannel('BiasLens Trace', { log: true });
   const status = new Status(PYTHON, SHOW_LOGS);
+  const { version } = context.extension.packageJSON as { version: string };
+  const bundled: Bundled = {
+    start: path.join(folder, 'client', 'start.py'),
+    cache: await cacheFolder(context.globalStorageUri.fsPath, version),
+  };
 
   const server = new Server<QuietClient>({
-    find: () => find(folder),
+    find: () => find(folder, bundled),
     connect: (launch, ended) => {
       const busy = (change: 1 | -1) => {
         status.busy(change);
@@ -36,7 +43,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     became: (state) => {
       status.became(state);
     },
-    tell: (problem) => void tell(problem, folder),
+    tell: (problem) => void tell(problem),
   });
   let forced = false;
   const renewal = new Coalesced(async () => {
@@ -68,10 +75,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
       }
     }),
   );
-  const watching = await watchInterpreter(renew);
-  if (watching) {
-    context.subscriptions.push(watching);
-  }
+  context.subscriptions.push(await watchInterpreter(renew));
   await renewal.now();
 }
 
@@ -79,12 +83,14 @@ export async function deactivate(): Promise<void> {
   await stop?.();
 }
 
-function find(folder: string): Promise<Found> {
+function find(folder: string, bundled: Bundled): Promise<Found> {
   const trusted = vscode.workspace.isTrusted;
   const workspace = (vscode.workspace.workspaceFolders ?? []).map((one) => one.uri.fsPath);
   return findServer({
-    interpreter: program('interpreter'),
-    executable: program('path'),
+    executables: programs('path'),
+    interpreters: programs('interpreter'),
+    strategy: strategy(),
+    bundled,
     chosen: chosenInterpreter,
     // A Python environment of the workspace may be on the search path of whoever started the editor.
     onPath: searchPath(trusted ? [] : workspace),

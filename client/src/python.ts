@@ -4,17 +4,15 @@ import { execFile } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import * as path from 'node:path';
 
-/** How the server is started. `python`: the interpreter; undefined where a `biaslens` command is. */
+/** How the server is started. */
 export interface Launch {
   readonly command: string;
   readonly args: readonly string[];
-  readonly python?: string;
 }
 
-/** Why no server can be started, in words for the person who reads it. `without`: a Python that lacks BiasLens. */
+/** Why no server can be started, in words for the person who reads it. */
 export interface Problem {
   readonly message: string;
-  readonly without?: string;
 }
 
 /** What the search ends with, and a line for the log about everything that it tried. */
@@ -32,26 +30,46 @@ export interface Answer {
 
 /** What the search needs to know of its surroundings. */
 export interface Surroundings {
-  /** The setting `biaslens.interpreter`, "" for none. */
-  readonly interpreter: string;
-  /** The setting `biaslens.path`, "" for none. */
-  readonly executable: string;
-  /** The interpreter that is chosen in the Python extension. */
+  /** The setting `biaslens.path`: commands, of which the first that works is used. */
+  readonly executables: readonly string[];
+  /** The setting `biaslens.interpreter`, likewise. */
+  readonly interpreters: readonly string[];
+  /** The setting `biaslens.importStrategy`: whose BiasLens runs. */
+  readonly strategy: Strategy;
+  readonly bundled: Bundled;
+  /** The interpreter that is chosen in a Python extension. */
   readonly chosen: () => Promise<string | undefined>;
   /** The full name of a program on the search path. */
   onPath(name: string): string | undefined;
   run(command: string, args: readonly string[]): Promise<Answer>;
 }
 
+/** `useBundled`: the extension's own BiasLens; `fromEnvironment`: that of the interpreter, if it has one. */
+export type Strategy = 'useBundled' | 'fromEnvironment';
+
+/** The BiasLens that the extension brings along. `start`: a Python file that runs it. `cache`: for compiled modules. */
+export interface Bundled {
+  readonly start: string;
+  readonly cache: string;
+}
+
 const OLDEST: Version = [3, 10, 0];
 const SAFE_PATH: Version = [3, 11, 0];
-const DROPPED: ReadonlySet<string> = new Set(['PYTHONPATH', 'PYTHONSTARTUP', 'PYTHONINSPECT', 'PYTHONUNBUFFERED']);
+/** Where the first two are too old, a newer one may be there under its full name. */
+const NAMES = ['python3', 'python', ...[15, 14, 13, 12, 11, 10].map((minor) => `python3.${minor}`)];
+const DROPPED: ReadonlySet<string> = new Set([
+  'PYTHONHOME',
+  'PYTHONPATH',
+  'PYTHONSTARTUP',
+  'PYTHONINSPECT',
+  'PYTHONUNBUFFERED',
+]);
 const START_TIMEOUT = 20_000;
 /** What Python 3.10 runs instead of `-P -m biaslens`: it has no `-P`, which keeps the current folder out of imports. */
 const WITHOUT_CURRENT_FOLDER =
   "import sys; sys.path[:] = [p for p in sys.path if p]; import runpy; runpy.run_module('biaslens', alter_sys=True, run_name='__main__')";
 
-/** A program for any Python since 2.7. Its last line of output tells version, executable and whether it has BiasLens. */
+/** A program for any Python since 2.7. Its last line of output tells its version, and whether it has BiasLens. */
 const PROBE = `
 import sys
 sys.path[:] = [entry for entry in sys.path if entry]
@@ -61,35 +79,25 @@ if sys.version_info >= (3, 10):
     import importlib.util
     found = importlib.util.find_spec("biaslens") is not None
 print("")
-print(json.dumps({"version": list(sys.version_info[:3]), "python": sys.executable, "found": found}))
+print(json.dumps({"version": list(sys.version_info[:3]), "found": found}))
 `;
 
 /** The first way to start a server that works, or what to do so that there is one. What a setting names stands alone. */
 export async function findServer(around: Surroundings): Promise<Found> {
-  if (around.interpreter) {
-    const tried = await tryPython(around.interpreter, around);
-    return summary([tried], (what) => `${what} The setting biaslens.interpreter names it: choose another one there.`);
+  const { executables, interpreters } = around;
+  if (executables.length > 0) {
+    const ways = executables.map((given) => () => tryExecutable(given, around));
+    return firstOf(ways, (what) => `${what} The setting biaslens.path names it.`);
   }
-  if (around.executable) {
-    return summary([await tryExecutable(around.executable, around)], (what) => `${what} The setting biaslens.path names it.`);
+  if (interpreters.length > 0) {
+    const ways = interpreters.map((given) => () => tryPython(given, around));
+    return firstOf(ways, (what) => `${what} The setting biaslens.interpreter names it: choose another one there.`);
   }
-  const attempts: Attempt[] = [];
-  const seen = new Set<string>();
-  for (const candidate of [around.chosen, () => around.onPath('python3'), () => around.onPath('python')]) {
-    const python = await candidate();
-    if (python !== undefined && !seen.has(python)) {
-      seen.add(python);
-      attempts.push(await tryPython(python, around));
-      if (attempts.at(-1)?.launch) {
-        return summary(attempts);
-      }
-    }
-  }
+  const chosen = await around.chosen();
+  const found = [chosen, ...NAMES.map((name) => around.onPath(name))].filter((python) => python !== undefined);
+  const ways = [...new Set(found)].map((python) => () => tryPython(python, around));
   const executable = around.onPath('biaslens');
-  if (executable !== undefined) {
-    attempts.push(await tryExecutable(executable, around));
-  }
-  return summary(attempts);
+  return firstOf(executable === undefined ? ways : [...ways, () => tryExecutable(executable, around)]);
 }
 
 /** Starts a program in a folder of our own, without a shell, and waits for its end. */
@@ -122,55 +130,67 @@ type Version = readonly [number, number, number];
 
 interface Attempt {
   readonly launch?: Launch;
-  readonly problem?: Problem;
   readonly line: string;
 }
 
-function summary(attempts: readonly Attempt[], explained: (what: string) => string = (what) => what): Found {
-  const tried = attempts.map((attempt) => attempt.line);
-  const launch = attempts.at(-1)?.launch;
-  if (launch) {
-    return { launch, tried };
+async function firstOf(
+  ways: readonly (() => Promise<Attempt>)[],
+  explained: (what: string) => string = (what) => what,
+): Promise<Found> {
+  const tried: string[] = [];
+  for (const way of ways) {
+    const { launch, line } = await way();
+    tried.push(line);
+    if (launch) {
+      return { launch, tried };
+    }
   }
-  // A Python into which BiasLens can be installed is of more use than one that is too old.
-  const problem = (attempts.find((attempt) => attempt.problem?.without) ?? attempts[0])?.problem;
-  if (problem === undefined) {
-    const message =
-      'BiasLens found no Python. Install Python 3.10 or newer, or name one in the setting biaslens.interpreter.';
-    return { problem: { message }, tried };
-  }
-  return { problem: { ...problem, message: explained(problem.message) }, tried };
+  const message =
+    tried[0] === undefined
+      ? 'BiasLens found no Python. Install Python 3.10 or newer, or name one in the setting biaslens.interpreter.'
+      : explained(tried[0]);
+  return { problem: { message }, tried };
 }
 
 async function tryPython(given: string, around: Surroundings): Promise<Attempt> {
   const python = path.isAbsolute(given) ? given : (around.onPath(given) ?? given);
-  const answer = await around.run(python, ['-c', PROBE]);
+  const isAlone = around.strategy === 'useBundled';
+  const answer = await around.run(python, [...(isAlone ? ['-S'] : []), '-c', PROBE]);
   const told = answer.code === 0 ? read(answer.output) : undefined;
   if (told === undefined) {
-    return failed(`Python could not be started as ${python}.`);
+    return { line: `Python could not be started as ${python}.` };
   }
   const version = told.version.join('.');
   if (isBefore(told.version, OLDEST)) {
-    return failed(`BiasLens needs Python 3.10 or newer, but ${python} is Python ${version}.`);
+    return { line: `BiasLens needs Python 3.10 or newer, but ${python} is Python ${version}.` };
   }
-  if (!told.found) {
-    return failed(`BiasLens is not installed in ${python} (Python ${version}).`, python);
+  const named = `${python} (Python ${version})`;
+  if (!isAlone && told.found) {
+    const start = isBefore(told.version, SAFE_PATH) ? ['-c', WITHOUT_CURRENT_FOLDER] : ['-P', '-m', 'biaslens'];
+    return { launch: { command: python, args: [...start, 'server'] }, line: `${named}: used, with its own BiasLens.` };
   }
-  const start = isBefore(told.version, SAFE_PATH) ? ['-c', WITHOUT_CURRENT_FOLDER] : ['-P', '-m', 'biaslens'];
-  return { launch: { command: python, args: [...start, 'server'], python }, line: `${python} (Python ${version}): used.` };
+  const missing = isAlone ? '' : `BiasLens is not installed in ${python}. `;
+  return {
+    launch: { command: python, args: [...alone(around.bundled), 'server'] },
+    line: `${missing}${named}: used, with the BiasLens of the extension.`,
+  };
+}
+
+/**
+ * How a Python runs the bundled copy, and nothing else: no package that is installed there is seen, and no variable of the
+ * environment heeded. The extension's own folder may be read-only, and stays as it is.
+ */
+function alone({ start, cache }: Bundled): readonly string[] {
+  return ['-I', '-S', '-X', 'utf8', '-X', `pycache_prefix=${cache}`, start];
 }
 
 async function tryExecutable(given: string, around: Surroundings): Promise<Attempt> {
   const executable = path.isAbsolute(given) ? given : (around.onPath(given) ?? given);
   const answer = await around.run(executable, ['--version']);
   if (answer.code !== 0 || !answer.output.startsWith('biaslens')) {
-    return failed(`BiasLens could not be started as ${executable}.`);
+    return { line: `BiasLens could not be started as ${executable}.` };
   }
   return { launch: { command: executable, args: ['server'] }, line: `${executable} (${answer.output.trim()}): used.` };
-}
-
-function failed(message: string, without?: string): Attempt {
-  return { problem: without === undefined ? { message } : { message, without }, line: message };
 }
 
 function read(output: string): { version: Version; found: boolean } | undefined {

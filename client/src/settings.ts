@@ -3,21 +3,32 @@
 import { homedir } from 'node:os';
 import * as path from 'node:path';
 import * as vscode from 'vscode';
+import type { Strategy } from './python';
 
 export const SECTION = 'biaslens';
 
 /** The settings that choose which program is the server: a change of one of these starts another one. */
-export const CHOOSE_THE_SERVER = ['biaslens.interpreter', 'biaslens.path'] as const;
+export const CHOOSE_THE_SERVER = ['biaslens.path', 'biaslens.interpreter', 'biaslens.importStrategy'] as const;
 
-const OWN: ReadonlySet<string> = new Set(['interpreter', 'path', 'trace']);
+const OWN: ReadonlySet<string> = new Set(['path', 'interpreter', 'importStrategy', 'trace']);
 
-/** A setting of ours that names a program, with its variables replaced; "" where it is not set. */
-export function program(name: 'interpreter' | 'path'): string {
+/** A setting of ours that names programs, with their variables replaced; a single name is a list of one. */
+export function programs(name: 'interpreter' | 'path'): readonly string[] {
   const given = vscode.workspace.getConfiguration(SECTION).get<unknown>(name);
-  const text = typeof given === 'string' ? substituted(given.trim()) : '';
+  const names: unknown[] = Array.isArray(given) ? given : [given];
   const folder = vscode.workspace.workspaceFolders?.[0]?.uri.fsPath;
-  // A bare name is looked up on the search path; a relative one is relative to the workspace.
-  return folder !== undefined && /[\\/]/.test(text) ? path.resolve(folder, text) : text;
+  return names
+    .filter((one) => typeof one === 'string')
+    .map((one) => substituted(one.trim()))
+    .filter((one) => one !== '')
+    // A bare name is looked up on the search path; a relative one is relative to the workspace.
+    .map((one) => (folder !== undefined && /[\\/]/.test(one) ? path.resolve(folder, one) : one));
+}
+
+/** Whose BiasLens runs. */
+export function strategy(): Strategy {
+  const given = vscode.workspace.getConfiguration(SECTION).get<unknown>('importStrategy');
+  return given === 'fromEnvironment' ? given : 'useBundled';
 }
 
 /** What the server is told of a section: the options that have a value, without the settings that are ours. */

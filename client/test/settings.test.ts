@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { homedir } from 'node:os';
 import { test } from 'node:test';
-import { optionsOf, program, substituted } from '../src/settings';
+import { optionsOf, programs, strategy, substituted } from '../src/settings';
 import { editor } from './vscode';
 
 test('the server gets the options that have a value', () => {
@@ -9,8 +9,9 @@ test('the server gets the options that have a value', () => {
     select: ['BL1'],
     ignore: null,
     inlayHints: false,
-    interpreter: '/usr/bin/python3',
-    path: '',
+    interpreter: ['/usr/bin/python3'],
+    path: [],
+    importStrategy: 'useBundled',
     trace: { server: 'off' },
   };
   assert.deepEqual(optionsOf(section), { select: ['BL1'], inlayHints: false });
@@ -32,17 +33,30 @@ test('variables', () => {
   assert.deepEqual(optionsOf({ src: ['${workspaceFolder}/src'] }), { src: ['/project/one/src'] });
 });
 
-test('the name of a program', () => {
+test('the names of programs', () => {
   editor.folders = [{ name: 'one', uri: { fsPath: '/project/one' } }];
-  const cases: [unknown, string][] = [
-    [undefined, ''],
-    [['python3'], ''],
-    [' python3.12 ', 'python3.12'],
-    ['.venv/bin/python', '/project/one/.venv/bin/python'],
-    ['/usr/bin/python3', '/usr/bin/python3'],
+  const cases: [unknown, string[]][] = [
+    [undefined, []],
+    [[], []],
+    ['', []],
+    [' python3.12 ', ['python3.12']],
+    [['python3', 7, '', '${workspaceFolder}/python'], ['python3', '/project/one/python']],
+    [['.venv/bin/python'], ['/project/one/.venv/bin/python']],
+    [['/usr/bin/python3'], ['/usr/bin/python3']],
   ];
   for (const [setting, expected] of cases) {
     editor.settings['biaslens.interpreter'] = setting;
-    assert.equal(program('interpreter'), expected);
+    assert.deepEqual(programs('interpreter'), expected);
+  }
+});
+
+test('whose BiasLens runs', () => {
+  for (const [setting, expected] of [
+    [undefined, 'useBundled'],
+    ['nonsense', 'useBundled'],
+    ['fromEnvironment', 'fromEnvironment'],
+  ]) {
+    editor.settings['biaslens.importStrategy'] = setting;
+    assert.equal(strategy(), expected);
   }
 });

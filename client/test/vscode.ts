@@ -9,7 +9,7 @@ export const editor = {
   trusted: true,
   folders: undefined as Folder[] | undefined,
   settings: {} as Record<string, unknown>,
-  extension: undefined as unknown,
+  extensions: {} as Record<string, unknown>,
   diagnostics: [] as { source: string }[],
   active: undefined as unknown,
   items: [] as Record<string, unknown>[],
@@ -26,10 +26,14 @@ export const workspace = {
 };
 
 export const extensions = {
-  getExtension: () => editor.extension,
+  getExtension: (id: string) => editor.extensions[id],
 };
 
 const nothing = { dispose: () => undefined };
+
+export const Disposable = {
+  from: (...all: { dispose(): unknown }[]) => ({ dispose: () => all.map((one) => one.dispose()) }),
+};
 
 export const languages = {
   createLanguageStatusItem: () => {

@@ -22,6 +22,8 @@ def fix_of(finding: Finding, report: Report, files: Files, module: Module | None
     """
     if finding.site is None:
         return _applicable(finding.fix, report.source)
+    if why_no_fixes():
+        return None
     from biaslens.fixes.remove_bias import fix
 
     made = _applicable(fix(report.source, finding.site, files, module), report.source)
@@ -36,12 +38,22 @@ def fixes_of(finding: Finding, report: Report, files: Files) -> tuple[Fix, ...]:
 
     report: with equations, as `lint` makes it.
     """
-    from biaslens.fixes.load_hook import fix
+    if finding.site is None or why_no_fixes():
+        made = None
+    else:
+        from biaslens.fixes.load_hook import fix
 
-    made = fix(report.source, finding.site, report.program) if finding.site is not None else None
+        made = fix(report.source, finding.site, report.program)
     keeping = _applicable(made, report.source)
     found = (fix_of(finding, report, files), keeping)
     return tuple(made for made in found if made is not None)
+
+
+def why_no_fixes() -> str:
+    """Why this Python can write no fix, as a sentence; "" where it can. LibCST is imported here."""
+    from biaslens.fixes.writer import why_off
+
+    return why_off()
 
 
 def _applicable(made: Fix | None, source: Source) -> Fix | None:

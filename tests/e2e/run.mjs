@@ -8,7 +8,8 @@ import { open } from './workbench.mjs';
 
 const root = resolve(import.meta.dirname, '../..');
 const installed = `${root}/build/e2e`;
-const vsix = `${root}/build/${readdirSync(`${root}/build`).find((name) => name.endsWith('.vsix'))}`;
+const platform = `biaslens-${process.platform}-${process.arch}-`;
+const vsix = `${root}/build/${readdirSync(`${root}/build`).find((name) => name.startsWith(platform))}`;
 const python = `${root}/.venv/bin/python`;
 const PATIENCE = 60_000;
 
@@ -111,19 +112,27 @@ const scenarios = {
     });
   },
 
-  /** A Python without BiasLens. */
+  /** A Python without any package but one that must not be imported. */
   async bare({ step }) {
-    const bare = `${installed}/bare/bin/python`;
-    execFileSync(python, ['-m', 'venv', '--clear', `${installed}/bare`]);
-    const { workbench, folder } = await start('bare', { settings: { 'biaslens.interpreter': bare } });
-    await step('the message offers to install it', async () => {
+    const bare = `${installed}/bare`;
+    execFileSync(python, ['-m', 'venv', '--clear', '--without-pip', bare]);
+    const [packages] = readdirSync(`${bare}/lib`).map((name) => `${bare}/lib/${name}/site-packages`);
+    writeFileSync(`${packages}/pygls.py`, 'raise SystemExit("this is an old pygls")\n');
+    writeFileSync(`${packages}/old.pth`, 'import pygls\n');
+    const { workbench } = await start('bare', { settings: { 'biaslens.interpreter': [`${bare}/bin/python`] } });
+    await step('is enough for findings', async () => {
       await workbench.openFile('dcgan.py');
-      await workbench.message(`BiasLens is not installed in ${bare}`);
-      await workbench.page.locator('.notification-toast .monaco-button', { hasText: 'Install' }).first().click();
-    });
-    await step('and then it runs', async () => {
       await workbench.waitForSquiggles();
-      assert.equal(existsSync(`${folder}/ran`), false);
+    });
+    await step('and for fixes', async () => {
+      await workbench.command('BiasLens: Fix All in File');
+      await workbench.placeOf('bias=False', 'latent, width * 4');
+      assert.deepEqual(await workbench.messages(), []);
+    });
+    await step('and the folder of the extension stays as it was', () => {
+      const files = readdirSync(`${installed}/profiles/bare/extensions`, { recursive: true });
+      assert.ok(files.some((name) => name.endsWith('client/start.py')));
+      assert.deepEqual(files.filter((name) => name.includes('__pycache__')), []);
     });
   },
 
@@ -228,7 +237,7 @@ async function serverOf(code) {
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number)) {
     try {
       parents.set(pid, Number(readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/.*\) /s, '').split(' ')[1]));
-      if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('biaslens\0server\0')) {
+      if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('\0server\0--log-level\0')) {
         servers.push(pid);
       }
     } catch {

@@ -16,6 +16,7 @@ from biaslens.render.diff import unified_diffs
 from biaslens.render.json import finding_object
 from biaslens.render.place import Read, displayed
 from biaslens.render.text import concise, full, summary
+from biaslens.repair import why_no_fixes
 from biaslens.rounds import Fixed, is_safe, repaired, unrepaired
 from biaslens.rules.rule import Finding, Fix
 
@@ -132,6 +133,8 @@ def _checked(request: Request, inputs: Inputs, console: Console) -> Iterator[Che
         yield from (Checked(before, before, inputs.files.read, _was_checked(before.report)) for before in found)
         return
     files = tuple(found)
+    if any(file.report.findings for file in files) and (why := why_no_fixes()):
+        console.note(why)
     wanted = _any_fix if request.unsafe_fixes else is_safe
     afters = repaired(files, inputs.files, inputs.resolver.options_for, wanted)
     new = inputs.files.changed({after.source.path: after.source for after in afters if after.count})

@@ -61,6 +61,7 @@ class Analysis:
     edits_for: Callable[[Report, Files, Options, str, Span | None], tuple[Edit, ...]]
     hints: Callable[[Flow, Source, Span], tuple[Hint, ...]]
     lenses: Callable[[Report], tuple[Lens, ...]]
+    why_no_fixes: Callable[[], str]
     memories: Memories | None = None
     study: Callable[[str, Buffers, Options, Pause, Foreign, bool], tuple[Studied, Found | None]] = studied
     judge: Callable[[Packed[Study], Buffers, Options, Pause, Foreign], Found | None] = judged
@@ -337,7 +338,13 @@ class Session:
                 return self.load().fixes_of(finding if number is None else whole.findings[number], whole, files)
 
             known[1][id(finding)] = await self._ask(fixes) or ()
+            if not known[1][id(finding)] and (why := await self.why_no_fixes()):
+                self.log_once(why)
         return known[1][id(finding)]
+
+    async def why_no_fixes(self) -> str:
+        """Why no code can be repaired with this Python, as a sentence; "" where it can."""
+        return await self._ask(lambda: self.load().why_no_fixes()) or ""
 
     async def all_safe_fixes(self, checked: Checked, code: str, within: Span | None = None) -> tuple[Edit, ...]:
         """The edits that apply every safe fix of a rule, or of all rules for "", to the document of a result.
@@ -508,10 +515,10 @@ def installed_analysis() -> Analysis:
     from biaslens.incremental import Memories
     from biaslens.lint import lint
     from biaslens.lsp.explained import explained
-    from biaslens.repair import fixes_of
+    from biaslens.repair import fixes_of, why_no_fixes
     from biaslens.rounds import edits_for
 
-    return Analysis(lint, fixes_of, explained, edits_for, hints, lenses, Memories())
+    return Analysis(lint, fixes_of, explained, edits_for, hints, lenses, why_no_fixes, Memories())
 
 
 def _prepare(load: Callable[[], Analysis]) -> None:

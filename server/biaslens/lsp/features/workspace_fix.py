@@ -57,7 +57,7 @@ def register(server: LanguageServer, session: Session) -> None:
         if repairs is None or not _is_current(repairs, buffers, session):
             tell("A file has changed meanwhile, so nothing was fixed.")
         elif not repairs.edits:
-            tell("There is nothing that can be fixed safely.")
+            tell(await session.why_no_fixes() or "There is nothing that can be fixed safely.")
         else:
             findings = f"{repairs.count} {'finding' if repairs.count == 1 else 'findings'}"
             edit = _edit(repairs, f"Fix {findings} of BiasLens", session)
