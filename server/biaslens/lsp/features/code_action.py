@@ -77,7 +77,8 @@ def _at_hand(
     own = [finding for finding in findings if checked.document.shows(finding.location.span)]
     shown_ones = [(finding, shown(finding, checked, session)) for finding in own]
     if params.context.diagnostics:
-        ours = [diagnostic for diagnostic in params.context.diagnostics if diagnostic.source == SOURCE]
+        # ALE sends no source back.
+        ours = [diagnostic for diagnostic in params.context.diagnostics if diagnostic.source in (SOURCE, None)]
         return [pair for pair in shown_ones if any(_is_named(pair[1], named, shown_ones) for named in ours)]
     span = span_in(checked.document, params.range, session.client.encoding)
     return [pair for pair in shown_ones if _touches(pair[0].location.span, span)]
