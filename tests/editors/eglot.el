@@ -13,7 +13,7 @@
 
 (defun wait-for (what is-so)
   "Lets Emacs go on with its work until IS-SO, or fails saying WHAT."
-  (let ((end (+ (float-time) 20)) found)
+  (let ((end (+ (float-time) 60)) found)
     (while (not (setq found (funcall is-so)))
       (when (> (float-time) end) (error "In vain: %s" what))
       (sit-for 0.05))

@@ -4,7 +4,7 @@
 local report = {}
 
 local function wait_for(what, is_so)
-  if not vim.wait(20000, is_so, 20) then
+  if not vim.wait(60000, is_so, 20) then
     error('in vain: ' .. what)
   end
 end
