@@ -45,7 +45,7 @@ class Net(nn.Module):
     def forward(self, x):
         x = self.layers["µ"](self.layers["é😀"](x))
         x = self.norm(self.layers["漢"](x))
-        return self.last(x).relu()
+        return self.last(x.relu()).relu()
 """
 SETTINGS = Options(extend_select=("BL301",))
 """What the sections about settings choose."""
@@ -93,6 +93,7 @@ def test_a_session(client: Client, text: str, options: Options, tmp_path: Path) 
     file.write_text(text, "utf-8")
     safely_fixed = run("check", "--fix", "--exit-zero", "-", stdin=text.encode()).out
     first, *others = findings(text, options)
+    assert (findings(text, options) == findings(text, Options())) == (options == Options()), "the settings do something"
     end = first.location.span.end - 1
 
     told = session(client, file)

