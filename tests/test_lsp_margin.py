@@ -67,6 +67,17 @@ async def test_they_are_offered_only_to_those_who_can_show_them(profile: str) ->
     await editor.stop()
 
 
+@pytest.mark.parametrize("profile", [*SHOWING, "eglot_1.17"])
+async def test_the_first_answer_knows_the_settings_where_no_refresh_can_mend_it(profile: str, uri: str) -> None:
+    editor = await Editor.start(profile, configuration={"inlayHints": True})
+    text = editor.open(uri, MODEL)
+    if refreshes(editor, INLAY):
+        await refreshed(editor, INLAY, 1)
+    (hint,) = await editor.hints(uri)
+    assert text.offset(hint.position) == text.content.index(CALL) + len(CALL)
+    await editor.stop()
+
+
 async def test_hints_come_and_go_with_their_setting(showing: Editor, uri: str) -> None:
     text = showing.open(uri, MODEL)
     assert await showing.hints(uri) == ()

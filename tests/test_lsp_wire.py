@@ -170,6 +170,9 @@ async def test_only_the_diagnostics_that_the_editor_names_are_fixed(editor: Edit
     blurred = types.Diagnostic(range=bytes_for_units, message=first.message, source="biaslens", code="BL101")
     fix, *_ = await editor.fixes(uri, whole, [blurred])
     assert list(fix.diagnostics or ()) == [first]
+    without_source = types.Diagnostic(range=bytes_for_units, message=first.message, code="BL101")
+    fix, *_ = await editor.fixes(uri, whole, [without_source])
+    assert list(fix.diagnostics or ()) == [first]
     foreign = types.Diagnostic(range=first.range, message="line too long", source="other", code="BL101")
     assert await editor.fixes(uri, whole, [foreign]) == []
 

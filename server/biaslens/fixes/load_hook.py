@@ -22,6 +22,7 @@ from biaslens.fixes.layout import indent_of, indent_unit, lines_of
 from biaslens.flow import Ending, Site, Verdict
 from biaslens.follow import follow
 from biaslens.program.ir import Layer, Path, Program
+from biaslens.rules.redundant import named
 from biaslens.rules.rule import Fix
 from biaslens.syntax.parse import Module, parse
 from biaslens.text import Edit, Source, Span
@@ -56,7 +57,7 @@ def fix(source: Source, site: Site, program: Program) -> Fix | None:
     edit = _hook(module, holder, norm_holder) if _keeps_running_mean(norm_holder.call) else None
     if edit is None:
         return None
-    title = f"Remove the bias of `{site.layer.label or site.layer.class_name}` and keep loading old checkpoints"
+    title = f"Remove the bias of {named(site.layer)} and keep loading old checkpoints"
     made = replace(plain, title=title, edits=(*plain.edits, edit))
     optimiser = _OPTIMISER.search(source.text)
     if optimiser and made.applicability == "safe":

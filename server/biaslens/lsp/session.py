@@ -70,6 +70,9 @@ class Analysis:
     ] = repairs
 
 
+_SETTINGS_PATIENCE = 2.0
+"""Seconds that a client has to tell its settings when it was asked for them."""
+
 REPORT = "This is a bug in BiasLens; please report it with this entry and the file that causes it."
 
 
@@ -150,6 +153,8 @@ class Session:
         """Called with the paths of files that changed on disk, and of folders in which some came or went."""
         self.configuration_listeners: list[Callable[[], None]] = []
         """Called when something may hold that did not hold before."""
+        self.settings_told = asyncio.Event()
+        """Set when it is known which settings the client has, or that it does not say."""
         self.worker = Worker()
         self.configured = Configured(client.settings, options)
         self._held: dict[str, _Holding] = {}
@@ -168,6 +173,13 @@ class Session:
         self.worker.submit(_prepare, self.load)
         for listener in self.ready_listeners:
             listener()
+
+    async def settled(self) -> None:
+        """Waits for the client's settings, so that an answer that it will not ask for again does not miss them."""
+        try:
+            await asyncio.wait_for(self.settings_told.wait(), _SETTINGS_PATIENCE)
+        except asyncio.TimeoutError:
+            self.settings_told.set()
 
     def options_for(self, path: str = "") -> Options:
         """The options that hold for a document of that path."""

@@ -12,7 +12,7 @@ from biaslens.lsp.convert import SOURCE, code_action, span_in, workspace_edit
 from biaslens.lsp.features import explain_finding, fix_all, workspace_fix
 from biaslens.lsp.features.shown import shown
 from biaslens.lsp.session import Checked, Session
-from biaslens.text import Span
+from biaslens.text import Edit, Span
 
 if TYPE_CHECKING:
     from biaslens.rules.rule import Finding
@@ -41,8 +41,8 @@ def register(server: LanguageServer, session: Session) -> None:
             actions += [
                 code_action(fix, diagnostic, document, session.client, preferred=fix is fixes[0]) for fix in usable
             ]
-        actions += [action for pair in at_hand for action in await _ignoring(*pair, checked, session)]
-        actions += [action for pair in at_hand for action in explain_finding.offered(*pair, checked)]
+        actions += await _ignoring(at_hand, checked, session)
+        actions += explain_finding.offered(at_hand, checked)
         actions += await fix_all.offered(checked, at_hand, params.context, session)
         actions += await workspace_fix.offered(checked, params.context, session)
         return actions if session.is_current(checked) else []
@@ -52,19 +52,22 @@ def register(server: LanguageServer, session: Session) -> None:
 
 
 async def _ignoring(
-    finding: Finding, diagnostic: types.Diagnostic, checked: Checked, session: Session
+    at_hand: Sequence[tuple[Finding, types.Diagnostic]], checked: Checked, session: Session
 ) -> list[types.CodeAction]:
-    """The action that adds a comment instead of a repair; for a useless comment there is none."""
-    edits = await session.ignoring(checked, finding) if finding.site is not None else ()
-    if not edits:
-        return []
+    """The actions that add a comment instead of a repair, one for all that it silences; none for useless comments."""
+    silenced: dict[tuple[str, tuple[Edit, ...]], list[types.Diagnostic]] = {}
+    for finding, diagnostic in at_hand:
+        edits = await session.ignoring(checked, finding) if finding.site is not None else ()
+        if edits:
+            silenced.setdefault((finding.code, edits), []).append(diagnostic)
     return [
         types.CodeAction(
-            title=f"Ignore {finding.code} on this line",
+            title=f"Ignore {code} on this line",
             kind=types.CodeActionKind.QuickFix,
-            diagnostics=[diagnostic],
+            diagnostics=diagnostics,
             edit=workspace_edit(edits, checked.document, session.client),
         )
+        for (code, edits), diagnostics in silenced.items()
     ]
 
 
@@ -77,7 +80,8 @@ def _at_hand(
     own = [finding for finding in findings if checked.document.shows(finding.location.span)]
     shown_ones = [(finding, shown(finding, checked, session)) for finding in own]
     if params.context.diagnostics:
-        ours = [diagnostic for diagnostic in params.context.diagnostics if diagnostic.source == SOURCE]
+        # ALE sends no source back.
+        ours = [diagnostic for diagnostic in params.context.diagnostics if diagnostic.source in (SOURCE, None)]
         return [pair for pair in shown_ones if any(_is_named(pair[1], named, shown_ones) for named in ours)]
     span = span_in(checked.document, params.range, session.client.encoding)
     return [pair for pair in shown_ones if _touches(pair[0].location.span, span)]

@@ -27,6 +27,8 @@ def register(server: LanguageServer, session: Session) -> None:
         return
 
     async def code_lens(params: types.CodeLensParams) -> list[types.CodeLens]:
+        if not session.client.refreshes_lenses:
+            await session.settled()
         document = session.find(params.text_document.uri)
         is_on = document is not None and session.options_for(document.path).code_lens
         checked = await session.newest_at(params.text_document.uri) if is_on else None

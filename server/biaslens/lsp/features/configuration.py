@@ -44,6 +44,8 @@ def register(server: LanguageServer, session: Session) -> None:
             server.client_register_capability(types.RegistrationParams([registration]))
         if session.client.configures:
             ask()
+        else:
+            session.settings_told.set()
 
     def ask() -> None:
         nonlocal newest
@@ -55,7 +57,10 @@ def register(server: LanguageServer, session: Session) -> None:
 
     def answered(answer: Future[Any], folders: tuple[str, ...]) -> None:
         # A client may refuse, or answer an older question last.
-        if answer is newest and not answer.cancelled() and answer.exception() is None:
+        if answer is not newest or answer.cancelled():
+            return
+        session.settings_told.set()
+        if answer.exception() is None:
             take(dict(zip(folders, map(as_settings, answer.result() or ()), strict=False)))
 
     def take(settings: Mapping[str, Mapping[str, object]]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
@@ -36,17 +38,25 @@ def register(server: LanguageServer, session: Session) -> None:
     server.command(COMMAND)(explain)
 
 
-def offered(finding: Finding, diagnostic: types.Diagnostic, checked: Checked) -> list[types.CodeAction]:
-    """The action that explains one finding about a layer."""
-    if finding.site is None:
-        return []
-    start = diagnostic.range.start
-    command = types.Command("Explain", COMMAND, arguments=[checked.document.uri, start.line, start.character])
-    return [
-        types.CodeAction(
-            title=f"Explain {finding.code}",
-            kind=types.CodeActionKind.QuickFix,
-            diagnostics=[diagnostic],
-            command=command,
+def offered(at_hand: Sequence[tuple[Finding, types.Diagnostic]], checked: Checked) -> list[types.CodeAction]:
+    """The actions that explain one finding about a layer each. Several of one rule say whose it is."""
+    from biaslens.rules.redundant import named
+
+    times = Counter(finding.code for finding, _ in at_hand)
+    actions: list[types.CodeAction] = []
+    for finding, diagnostic in at_hand:
+        if finding.site is None:
+            continue
+        start = diagnostic.range.start
+        whose = f" for {named(finding.site.layer)}" if times[finding.code] > 1 else ""
+        actions.append(
+            types.CodeAction(
+                title=f"Explain {finding.code}{whose}",
+                kind=types.CodeActionKind.QuickFix,
+                diagnostics=[diagnostic],
+                command=types.Command(
+                    "Explain", COMMAND, arguments=[checked.document.uri, start.line, start.character]
+                ),
+            )
         )
-    ]
+    return actions

@@ -21,6 +21,8 @@ def register(server: LanguageServer, session: Session) -> None:
         return document is not None and session.options_for(document.path).inlay_hints
 
     async def inlay_hints(params: types.InlayHintParams) -> list[types.InlayHint]:
+        if not session.client.refreshes_hints:
+            await session.settled()
         checked = await session.newest_at(params.text_document.uri) if is_on(params.text_document.uri) else None
         if checked is None or checked.report is None:
             return []
