@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from biaslens.lsp.client import Client
@@ -158,7 +158,7 @@ class Session:
         self.worker = Worker()
         self.configured = Configured(client.settings, options)
         self._held: dict[str, _Holding] = {}
-        self.load = load
+        self.load = cache(load)
         self._log = log
         self._logged: set[str] = set()
         self._results: dict[str, Checked] = {}
