@@ -1,4 +1,5 @@
-# `make run` and `make test` need python3 (3.10 or newer, with venv) and nothing else: they make .venv themselves.
+# `make run` needs python3 (3.10 or newer, with venv) and nothing else: it makes .venv itself. What is about the extension,
+# and so `make test`, needs Node 20 or newer with npm as well.
 # Another Python: make test PYTHON=python3.12. Other files: make run FILES="models train.py".
 
 PYTHON ?= python3
@@ -8,14 +9,15 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 CODE := $(wildcard server tests examples benchmarks docs)
 
-.PHONY: help run test soak lint format docs clean client vsix e2e
+.PHONY: help run test soak lint format docs clean client vsix try e2e screenshots
 
 help:
 	@echo "make run     check examples/, or FILES=...     make test    everything that has to pass"
 	@echo "make lint    style and types only              make format  rewrite the code in the project's style"
 	@echo "make docs    write the generated pages         make soak    the long tests in full length (half an hour)"
-	@echo "make vsix    build the extension for VS Code     make e2e     try it in a real VS Code, in chromium"
-	@echo "make client  its style, types and unit tests     (these three need Node 20 or newer, with npm)"
+	@echo "make vsix    build the extension for VS Code     make try     a VS Code in your browser that has it"
+	@echo "make client  its style, types and unit tests     make e2e     test it in a real VS Code, in chromium"
+	@echo "make screenshots  take the pictures of the documentation anew"
 	@echo "make clean   remove .venv and all caches"
 
 run: $(VENV)/.installed
@@ -23,6 +25,7 @@ run: $(VENV)/.installed
 
 test: lint
 	$(BIN)/python -m pytest -n 2
+	@$(MAKE) --no-print-directory e2e E2E=--retry
 
 soak: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 2 --soak tests/test_soak.py
@@ -50,9 +53,21 @@ vsix: client $(VENV)/.installed
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir bundled .
 	npm run --silent package
 
-e2e: vsix
+try: vsix
 	bash tests/e2e/install.sh
-	node tests/e2e/run.mjs
+	@node tests/e2e/try.mjs
+
+e2e: vsix build/.chromium
+	bash tests/e2e/install.sh
+	node tests/e2e/run.mjs $(E2E)
+
+screenshots: vsix build/.chromium
+	bash tests/e2e/install.sh
+	node tests/e2e/screenshots.mjs
+
+build/.chromium: tests/e2e/chromium.sh
+	bash tests/e2e/chromium.sh
+	@mkdir -p build && touch $@
 
 clean:
 	rm -rf $(VENV) build dist bundled node_modules client/out .pytest_cache .ruff_cache .hypothesis

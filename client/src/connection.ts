@@ -12,9 +12,11 @@ import {
   LanguageClient,
   State,
 } from 'vscode-languageclient/node';
+import { explained } from './explained';
 import type { Launch, Problem } from './python';
 import { environment } from './python';
 import { optionsOf } from './settings';
+import { seen } from './walkthrough';
 
 export const SHOW_RULE = 'biaslens.showRule';
 
@@ -124,6 +126,22 @@ export function connect(launch: Launch, around: Surroundings, ended: (problem: P
       },
     },
     middleware: {
+      provideHover: async (document, position, token, next) => {
+        const hover = await next(document, position, token);
+        if (hover) {
+          seen('hover');
+        }
+        return hover;
+      },
+      resolveCodeAction: async (action, token, next) => {
+        const resolved = await next(action, token);
+        if (resolved?.edit) {
+          seen('fix');
+        }
+        return resolved;
+      },
+      executeCommand: async (command, args, next): Promise<unknown> =>
+        (await explained(command, args)) || next(command, args),
       provideDiagnostics: async (document, previous, token, next) => {
         around.busy(1);
         try {

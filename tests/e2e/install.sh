@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs a VS Code that runs in a browser, and what drives the browser, into build/e2e/; once, about 800 MB.
-# Chromium is the system's: `apt-get install chromium`, or CHROMIUM=/path/to/it.
+# Chromium is the system's: see chromium.sh.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 HERE=$PWD/tests/e2e INSTALLED=$PWD/build/e2e
