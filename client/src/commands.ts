@@ -7,7 +7,7 @@ import { SHOW_RULE } from './connection';
 import { showHover } from './explained';
 import type { Rule } from './rules';
 import { RulePages } from './rules';
-import { openExample } from './walkthrough';
+import { openExample, registerFixed } from './walkthrough';
 
 export const RESTART = 'biaslens.restart';
 export const SHOW_LOGS = 'biaslens.showLogs';
@@ -43,6 +43,7 @@ export function register(around: Surroundings): vscode.Disposable {
     vscode.commands.registerTextEditorCommand(FIX_ALL, (editor) => void fixAll(editor.document, around)),
     vscode.commands.registerCommand(FIX_WORKSPACE, () => fixWorkspace(around)),
     vscode.commands.registerCommand(OPEN_EXAMPLE, () => openExample(around.folder)),
+    registerFixed(),
   );
 }
 

@@ -11,12 +11,22 @@ export async function openExample(folder: string): Promise<void> {
   await vscode.window.showTextDocument(document);
 }
 
-/** Completes the step of the walkthrough that waits for the first hover, or for the first fix. */
-export function seen(what: 'hover' | 'fix'): void {
-  if (!known.has(what)) {
-    known.add(what);
-    void vscode.commands.executeCommand('setContext', `biaslens.seen.${what}`, true);
-  }
+/** Completes the step of the walkthrough that waits for a hover. */
+export function sawHover(): void {
+  void vscode.commands.executeCommand('setContext', 'biaslens.sawHover', true);
 }
 
-const known = new Set<string>();
+/** An action that completes the step that waits for a fix, when it is chosen and is one. */
+export function noticed(action: vscode.CodeAction | vscode.Command): vscode.CodeAction | vscode.Command {
+  if ('isPreferred' in action && action.isPreferred) {
+    action.command ??= { title: 'Fixed', command: FIXED };
+  }
+  return action;
+}
+
+/** Registers what is run after a fix. It does nothing: that it was run is what the walkthrough waits for. */
+export function registerFixed(): vscode.Disposable {
+  return vscode.commands.registerCommand(FIXED, () => undefined);
+}
+
+const FIXED = 'biaslens.fixed';

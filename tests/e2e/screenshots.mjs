@@ -62,7 +62,7 @@ await workbench.command('View: Toggle Primary Side Bar Visibility');
 
 for (const [kind, theme] of Object.entries(THEMES)) {
   await look(theme, {});
-  await take(`squiggle-${kind}`, await lines(1, 16));
+  await take(`squiggle-${kind}`, await lines(1, 16, 640));
 
   const hover = await workbench.hover('Conv2d', 'self.conv =');
   await hover.locator('img').first().evaluate((image) => image.decode());
@@ -75,7 +75,7 @@ for (const [kind, theme] of Object.entries(THEMES)) {
 
   await workbench.click('Conv2d', 'self.conv =');
   await (await workbench.quickFixes()).locator('.monaco-list-row').first().hover();
-  await take(`quick-fix-${kind}`, await lines(1, 16));
+  await take(`quick-fix-${kind}`, await lines(1, 16, 700));
   await page.keyboard.press('Escape');
 
   await look(theme, { 'biaslens.inlayHints': true, 'biaslens.codeLens': true });
@@ -114,10 +114,10 @@ function set(own) {
   writeFileSync(`${folder}/.vscode/settings.json`, JSON.stringify({ ...BARE, ...own }));
 }
 
-/** The place of some lines of the editor on the page, over its whole width. */
-async function lines(first, last) {
+/** The place of some lines of the editor on the page, over its whole width or a part of it. */
+async function lines(first, last, width) {
   const editor = await page.locator('.editor-instance .monaco-editor').first().boundingBox();
-  return { x: editor.x, y: editor.y + (first - 1) * 20, width: editor.width, height: (last - first + 1) * 20 };
+  return { x: editor.x, y: editor.y + (first - 1) * 20, width: width ?? editor.width, height: (last - first + 1) * 20 };
 }
 
 /** The place of a part of the window, as far down as is said. */

@@ -1,5 +1,5 @@
 // One VS Code with the packed extension at a time: started for a scenario, looked at, and stopped after it.
-import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { launch } from './launch.mjs';
 import { open } from './workbench.mjs';
@@ -8,6 +8,11 @@ export const root = resolve(import.meta.dirname, '../..');
 export const installed = `${root}/build/e2e`;
 export const manifest = JSON.parse(readFileSync(`${root}/package.json`, 'utf8'));
 export const python = `${root}/.venv/bin/python`;
+
+const spdlog = 'code/node_modules/code-server/lib/vscode/node_modules/@vscode/spdlog/build/Release/spdlog.node';
+/** Whether what extensions log can be read: see install.sh. */
+export const writesLogs = existsSync(`${installed}/${spdlog}`);
+
 const PATIENCE = 60_000;
 
 let current;

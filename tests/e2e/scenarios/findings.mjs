@@ -61,7 +61,6 @@ export async function findings({ step }) {
     const menu = await workbench.quickFixes();
     await menu.locator('.monaco-list-row', { hasText: 'Explain BL101' }).first().waitFor();
     await page.keyboard.type('Explain');
-    console.log(await menu.innerText());
     await page.keyboard.press('Enter');
     assert.match(await (await workbench.shownHover()).innerText(), /has no effect/);
     assert.deepEqual(await workbench.messages(), []);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
-import { python, serverOf, start, until } from '../session.mjs';
+import { python, serverOf, start, until, writesLogs } from '../session.mjs';
 
 /** Settings that change while a file is open: the same server takes them up. */
 export async function settings({ step }) {
@@ -48,15 +48,24 @@ export async function settings({ step }) {
     await page.locator('.editor-instance .squiggly-error').first().waitFor({ state: 'detached' });
     await workbench.waitForSquiggles();
   });
-  await step('the log tells which Python was started, and the trace what was said', async () => {
-    set({ 'biaslens.trace.server': 'messages' });
-    await workbench.command('BiasLens: Show Logs');
-    await until(async () => (await workbench.output()).includes(`Starts ${python}`));
-    await workbench.openFile('vgg.py');
-    await workbench.showOutput('BiasLens Trace');
-    await until(async () => (await workbench.output()).includes('textDocument/'));
-  });
   await step('all that with one server', async () => {
     assert.equal(await serverOf(code), server);
+  });
+  if (!writesLogs) {
+    console.log('left out: the logs, which this VS Code does not write without a module that has to be compiled');
+    return;
+  }
+  await step('the log tells which Python was started', async () => {
+    await workbench.command('BiasLens: Show Logs');
+    await until(async () => (await workbench.output()).includes(`Starts ${python}`));
+  });
+  await step('the trace has what editor and server say, once it is asked for', async () => {
+    await workbench.command('Developer: Set Log Level...');
+    await workbench.choose('BiasLens Trace');
+    await workbench.choose(/^Trace/);
+    await workbench.command('Output: Show Output Channels...');
+    await workbench.choose('BiasLens Trace');
+    await workbench.openFile('unet.py');
+    await until(async () => (await workbench.output()).includes('textDocument/'));
   });
 }

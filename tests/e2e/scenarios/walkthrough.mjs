@@ -12,7 +12,7 @@ export async function walkthrough({ step }) {
   const isDone = async (id) => (await stepOf(id).locator('[data-done-step-id]').getAttribute('aria-checked')) === 'true';
   const open = async () => {
     await workbench.command('Welcome: Open Walkthrough...');
-    await page.locator('.quick-input-list .monaco-list-row', { hasText: 'Get Started with BiasLens' }).first().click();
+    await workbench.choose('Get Started with BiasLens');
     await stepOf('open').waitFor();
   };
 

@@ -19,14 +19,28 @@ export async function workspace({ step }) {
     });
     assert.equal(await page.locator('.tabs-container .tab').count(), 1);
   });
-  await step('Fix All in Workspace asks first', async () => {
+  const isRepaired = (file) => readFileSync(`${folder}/${file}`, 'utf8').includes('bias=');
+  const answer = async (text) => {
     await workbench.command('BiasLens: Fix All in Workspace');
-    await page.locator('.bulk-edit-panel .monaco-list-row', { hasText: 'unet.py' }).first().waitFor();
-    assert.doesNotMatch(readFileSync(`${folder}/unet.py`, 'utf8'), /bias=False/);
+    const dialog = page.locator('.monaco-dialog-box');
+    await dialog.waitFor();
+    assert.match(await dialog.innerText(), /Fix \d+ findings of BiasLens\?.*This changes 7 files\./s);
+    await dialog.locator('.monaco-button', { hasText: text }).first().click();
+  };
+
+  await step('Fix All in Workspace asks first', async () => {
+    await answer('Cancel');
+    assert.deepEqual(files.filter(isRepaired), []);
   });
-  await step('and then repairs all files', async () => {
-    await page.locator('.bulk-edit-panel .monaco-button', { hasText: 'Apply' }).first().click();
-    await until(() => files.every((file) => readFileSync(`${folder}/${file}`, 'utf8').includes('bias=')));
+  await step('it shows what would change, to choose from', async () => {
+    await answer('Choose Files');
+    await page.locator('.bulk-edit-panel .monaco-list-row', { hasText: 'bias=False' }).first().waitFor();
+    assert.deepEqual(files.filter(isRepaired), []);
+    await page.locator('.bulk-edit-panel .monaco-button', { hasText: 'Discard' }).first().click();
+  });
+  await step('and repairs all files', async () => {
+    await answer('Apply');
+    await until(() => files.every(isRepaired));
     await until(async () => {
       const found = await workbench.problemsByFile();
       return files.every((file) => !(file in found));
