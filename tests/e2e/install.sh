@@ -9,7 +9,7 @@ STAMP=$INSTALLED/.$(cat "$HERE/install.sh" "$HERE/versions.json" | sha256sum | c
 rm -rf "$INSTALLED" && mkdir -p "$INSTALLED"/{node,code,driver}
 
 version() { node -p "require('$HERE/versions.json')['$1']"; }
-export HOME=$INSTALLED/home NPM_CONFIG_LOGLEVEL=error
+export HOME=$INSTALLED/home NPM_CONFIG_LOGLEVEL=error NPM_CONFIG_UPDATE_NOTIFIER=false
 install() { (cd "$INSTALLED/$1" && npm init -y >/dev/null && npm install --ignore-scripts --no-audit --no-fund "$2"); }
 
 install driver "playwright-core@$(version playwright-core)"
