@@ -1,4 +1,5 @@
-# `make run` and `make test` need python3 (3.10 or newer, with venv) and nothing else: they make .venv themselves.
+# `make run` needs python3 (3.10 or newer, with venv) and nothing else: it makes .venv itself. What is about the extension,
+# and so `make test`, needs Node 20 or newer with npm as well.
 # Another Python: make test PYTHON=python3.12. Other files: make run FILES="models train.py".
 
 PYTHON ?= python3
@@ -13,19 +14,20 @@ TARGET ?= $(shell $(PYTHON) -c 'from client.bundle import here; print(here())')
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' server/biaslens/__init__.py)
 VSIX = build/biaslens-$(TARGET)-$(VERSION).vsix
 PACKED := Makefile package.json .vscodeignore README.md CHANGELOG.md LICENSE pyproject.toml \
-	$(shell find server client -type f -not -path '*/__pycache__/*' -not -path 'client/out/*' -not -path 'client/test/*')
+	$(wildcard docs/images/*) $(shell find server client -type f -not -path '*/__pycache__/*' -not -path 'client/out/*' -not -path 'client/test/*')
 
 # Where the machine has no Node, .venv has one.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help run test soak lint format docs clean client vsix e2e
+.PHONY: help run test soak lint format docs clean client vsix try e2e screenshots
 
 help:
 	@echo "make run     check examples/, or FILES=...     make test    everything that has to pass"
 	@echo "make lint    style and types only              make format  rewrite the code in the project's style"
 	@echo "make docs    write the generated pages         make soak    the long tests in full length (half an hour)"
-	@echo "make vsix    build the extension for VS Code     make e2e     try it in a real VS Code, in chromium"
-	@echo "make client  its style, types and unit tests     (these three take Node into .venv where there is none)"
+	@echo "make vsix    build the extension for VS Code     make try     a VS Code in your browser that has it"
+	@echo "make client  its style, types and unit tests     make e2e     test it in a real VS Code, in chromium"
+	@echo "make screenshots  take the pictures of the documentation anew (all these take Node into .venv where there is none)"
 	@echo "make clean   remove .venv and all caches"
 
 run: $(VENV)/.installed
@@ -33,6 +35,7 @@ run: $(VENV)/.installed
 
 test: lint client $(VSIX) $(VENV)/.editors
 	$(BIN)/python -m pytest -n 2
+	@$(MAKE) --no-print-directory e2e E2E=--retry
 
 soak: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 2 --soak tests/test_soak.py
@@ -62,9 +65,21 @@ $(VSIX): $(PACKED) node_modules/.installed | $(VENV)/.installed
 	$(BIN)/python client/bundle.py $(TARGET)
 	npm run --silent package -- --out $@ $(if $(filter universal,$(TARGET)),,--target $(TARGET))
 
-e2e: vsix
+try: vsix
 	bash tests/e2e/install.sh
-	node tests/e2e/run.mjs
+	@node tests/e2e/try.mjs
+
+e2e: vsix build/.chromium
+	bash tests/e2e/install.sh
+	node tests/e2e/run.mjs $(E2E)
+
+screenshots: vsix build/.chromium
+	bash tests/e2e/install.sh
+	node tests/e2e/screenshots.mjs
+
+build/.chromium: tests/e2e/chromium.sh
+	bash tests/e2e/chromium.sh
+	@mkdir -p build && touch $@
 
 clean:
 	rm -rf $(VENV) build dist bundled node_modules client/out .pytest_cache .ruff_cache .hypothesis

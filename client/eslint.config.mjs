@@ -18,7 +18,7 @@ export default tseslint.config(
     files: ['**/*.mjs'],
     languageOptions: {
       globals: Object.fromEntries(
-        ['process', 'console', 'fetch', 'setTimeout', 'document', 'NodeFilter', 'getComputedStyle', 'URL'].map((name) => [name, 'readonly']),
+        ['process', 'console', 'fetch', 'setTimeout', 'document', 'performance', 'NodeFilter', 'getComputedStyle', 'URL'].map((name) => [name, 'readonly']),
       ),
     },
   },

@@ -1,4 +1,4 @@
-"""Writes the generated pages of this folder and the generated part of `package.json`, with `make docs`.
+"""Writes the generated pages of this folder and the generated parts of the extension's two files, with `make docs`.
 
 Tests compare the committed ones with what is generated.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from docs.extension import write_manifest
+from docs.extension import write_manifest, write_readme
 from docs.hovers import hover_pages
 
 from biaslens.configuration import reference
@@ -178,4 +178,4 @@ def _mark(home: str) -> str:
 
 
 if __name__ == "__main__":
-    print("\n".join([*write(FOLDER), *write_manifest()]) or "All generated pages are up to date.")
+    print("\n".join([*write(FOLDER), *write_manifest(), *write_readme()]) or "All generated pages are up to date.")

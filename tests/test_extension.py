@@ -7,7 +7,7 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-from docs.extension import MANIFEST, manifest, write_manifest
+from docs.extension import MANIFEST, README, manifest, readme, write_manifest, write_readme
 from lsprotocol import types
 
 from biaslens.configuration.reading import read_table, setting_of
@@ -39,6 +39,34 @@ def test_an_old_manifest_is_brought_up_to_date(tmp_path: Path) -> None:
     assert write_manifest(file) == ["wrote package.json"]
     assert json.loads(file.read_text("utf-8")) == PACKAGE
     assert write_manifest(file) == []
+
+
+def test_the_readme_is_current() -> None:
+    text = README.read_text("utf-8")
+    assert readme(text, PACKAGE) == text, "client/README.md is out of date: run `make docs`"
+    for name in [*PROPERTIES, *(command["command"] for command in PACKAGE["contributes"]["commands"])]:
+        assert f"`{name}` |" in text
+
+
+def test_an_old_readme_is_brought_up_to_date(tmp_path: Path) -> None:
+    file = tmp_path / "README.md"
+    text = README.read_text("utf-8")
+    file.write_text(re.sub(r"(?m)^\| `biaslens.select` .*\n", "", text), "utf-8")
+    assert file.read_text("utf-8") != text
+    assert write_readme(file) == ["wrote README.md"]
+    assert file.read_text("utf-8") == text
+    assert write_readme(file) == []
+
+
+def test_every_picture_is_there_and_used() -> None:
+    pictures = MANIFEST.parent / "docs" / "images"
+    texts = [
+        MANIFEST.read_text("utf-8"),
+        *(file.read_text("utf-8") for file in (README, MANIFEST.parent / "README.md")),
+    ]
+    used = {name for text in texts for name in re.findall(r"docs/images/([\w-]+\.png)", text)}
+    assert {file.name for file in pictures.iterdir()} == used
+    assert all(file.stat().st_size < 150_000 for file in pictures.iterdir())
 
 
 def test_every_option_is_a_setting_without_a_value() -> None:

@@ -4,20 +4,27 @@ import * as vscode from 'vscode';
 import type { Hover } from 'vscode-languageclient/node';
 import type { QuietClient } from './connection';
 import { SHOW_RULE } from './connection';
+import { showHover } from './explained';
 import type { Rule } from './rules';
 import { RulePages } from './rules';
+import { openExample, registerFixed } from './walkthrough';
 
 export const RESTART = 'biaslens.restart';
 export const SHOW_LOGS = 'biaslens.showLogs';
 const EXPLAIN = 'biaslens.explainAtCursor';
 const FIX_ALL = 'biaslens.fixAllInFile';
+const FIX_WORKSPACE = 'biaslens.fixWorkspace';
+const OPEN_EXAMPLE = 'biaslens.openExample';
 
 const FIX_ALL_KIND = vscode.CodeActionKind.SourceFixAll.append('biaslens');
+// Commands of the server. It asks before it changes the files of a workspace.
 const RULES = 'biaslens.rules';
+const SERVER_FIXES_WORKSPACE = 'biaslens.fixAllInWorkspace';
 
-/** What the commands need. `client`: the one that runs. */
+/** What the commands need. `client`: the one that runs. `folder`: of the extension. */
 export interface Surroundings {
   readonly channel: vscode.OutputChannel;
+  readonly folder: string;
   client(): QuietClient | undefined;
   restart(): Promise<void>;
 }
@@ -34,11 +41,15 @@ export function register(around: Surroundings): vscode.Disposable {
     vscode.commands.registerCommand(SHOW_RULE, (code?: unknown) => pages.show(code)),
     vscode.commands.registerTextEditorCommand(EXPLAIN, (editor) => void explain(editor, around)),
     vscode.commands.registerTextEditorCommand(FIX_ALL, (editor) => void fixAll(editor.document, around)),
+    vscode.commands.registerCommand(FIX_WORKSPACE, () => fixWorkspace(around)),
+    vscode.commands.registerCommand(OPEN_EXAMPLE, () => openExample(around.folder)),
+    registerFixed(),
   );
 }
 
 async function rules(around: Surroundings): Promise<readonly Rule[] | undefined> {
-  return around.client()?.sendRequest<Rule[]>('workspace/executeCommand', { command: RULES, arguments: [] });
+  const client = around.client();
+  return client && execute<Rule[]>(client, RULES);
 }
 
 async function explain(editor: vscode.TextEditor, around: Surroundings): Promise<void> {
@@ -52,7 +63,7 @@ async function explain(editor: vscode.TextEditor, around: Surroundings): Promise
       'There is no bias to explain here. Put the cursor on a layer, on its call, or on a norm or softmax.',
     );
   } else if (client) {
-    await vscode.commands.executeCommand('editor.action.showHover', { focus: 'autoFocusImmediately' });
+    await showHover();
   }
 }
 
@@ -74,6 +85,19 @@ async function fixAll(document: vscode.TextDocument, around: Surroundings): Prom
   } else {
     void vscode.window.showInformationMessage('BiasLens has no safe fix for this file.');
   }
+}
+
+async function fixWorkspace(around: Surroundings): Promise<void> {
+  const client = running(around);
+  if (client && !vscode.workspace.workspaceFolders) {
+    void vscode.window.showInformationMessage('No folder is open: "Fix All in File" repairs the file.');
+  } else if (client) {
+    await execute(client, SERVER_FIXES_WORKSPACE);
+  }
+}
+
+function execute<Answer>(client: QuietClient, command: string): Promise<Answer> {
+  return client.sendRequest<Answer>('workspace/executeCommand', { command, arguments: [] });
 }
 
 function running(around: Surroundings): QuietClient | undefined {

@@ -12,9 +12,12 @@ import {
   LanguageClient,
   State,
 } from 'vscode-languageclient/node';
+import { isConfirmed } from './confirmation';
+import { explained } from './explained';
 import type { Launch, Problem } from './python';
 import { environment } from './python';
 import { optionsOf } from './settings';
+import { noticed, sawHover } from './walkthrough';
 
 export const SHOW_RULE = 'biaslens.showRule';
 
@@ -124,6 +127,19 @@ export function connect(launch: Launch, around: Surroundings, ended: (problem: P
       },
     },
     middleware: {
+      provideHover: async (document, position, token, next) => {
+        const hover = await next(document, position, token);
+        if (hover) {
+          sawHover();
+        }
+        return hover;
+      },
+      provideCodeActions: async (document, range, context, token, next) => {
+        const actions = await next(document, range, context, token);
+        return actions?.map(noticed);
+      },
+      executeCommand: async (command, args, next): Promise<unknown> =>
+        (await explained(command, args)) || next(command, args),
       provideDiagnostics: async (document, previous, token, next) => {
         around.busy(1);
         try {
@@ -133,6 +149,8 @@ export function connect(launch: Launch, around: Surroundings, ended: (problem: P
         }
       },
       workspace: {
+        handleApplyEdit: async (params, next) =>
+          (await isConfirmed(params)) ? next(params, new vscode.CancellationTokenSource().token) : { applied: false },
         configuration: async (params, token, next) => {
           const sections: unknown = await next(params, token);
           return Array.isArray(sections) ? sections.map(optionsOf) : [];

@@ -67,7 +67,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     channel,
     trace,
     status,
-    register({ channel, client: () => server.connection, restart }),
+    register({ channel, folder, client: () => server.connection, restart }),
     vscode.workspace.onDidGrantWorkspaceTrust(renew),
     vscode.workspace.onDidChangeConfiguration((change) => {
       if (CHOOSE_THE_SERVER.some((setting) => change.affectsConfiguration(setting))) {

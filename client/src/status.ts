@@ -3,7 +3,8 @@
 import * as vscode from 'vscode';
 import type { State } from './server';
 
-const SOURCE = 'biaslens';
+/** What the server's diagnostics name as theirs. */
+export const SOURCE = 'biaslens';
 
 export class Status implements vscode.Disposable {
   private readonly item: vscode.LanguageStatusItem;

