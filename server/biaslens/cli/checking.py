@@ -113,11 +113,10 @@ class _Run:
             users = self._users()
             bases = {path: digest_of(self._signs(users.get(path, ()))) for path in self._paths}
             outdated = [path for path in self._paths if self._entries[path].basis != bases[path]]
-            outdated = [path for path in outdated if path not in self._dead]
             asked = {user for path in outdated for user in users.get(path, ())}.union(outdated)
             asked -= self._dead.union(self._followed)
             self._follow([path for path in self._paths if path in asked], crew, bar)
-            self._judge([path for path in outdated if path in self._followed], users, bases, crew, bar)
+            self._judge([path for path in outdated if bases[path] and path in self._followed], users, bases, crew, bar)
         return [read_back(path, self._entries[path].result, tuple(users.get(path, ()))) for path in self._paths]
 
     def _follow(self, paths: Sequence[str], crew: Crew, bar: Bar) -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing import connection
 from typing import TYPE_CHECKING, Any
 
 from biaslens.syntax.files import Files
@@ -92,6 +90,8 @@ class Crew:
 
     def _share(self, jobs: Sequence[Job], waiting: list[int]) -> Iterator[tuple[int, Any]]:
         """The same for the waiting places among the jobs, by the processes."""
+        from multiprocessing import connection  # takes time to load, and many runs need no other process
+
         self._bench = None  # its memory is needed elsewhere
         waiting.reverse()
         busy: dict[Connection[Any, Any], tuple[_Worker, int]] = {}
@@ -158,6 +158,8 @@ class _Worker:
 def _context() -> SpawnContext | ForkServerContext:
     """How processes are started: fresh ones, never copies of this one; where it can be, all from one that has imported
     the analysis."""
+    import multiprocessing
+
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
