@@ -21,7 +21,7 @@ from biaslens.syntax.files import Files
 from biaslens.text import Problem
 
 if TYPE_CHECKING:
-    from biaslens.cli.work import Followed
+    from biaslens.cli.work import Traced
 
 SAVED_EVERY = 2.0
 """Seconds between writing to the cache, so that a run that is interrupted was not for nothing."""
@@ -87,7 +87,7 @@ class _Run:
         self._keys = _keys(self._options, layers)
         self._most = manner.most if inputs.from_stdin is None else 1
         self._entries: dict[str, Entry] = {}
-        self._followed: dict[str, Followed] = {}
+        self._followed: dict[str, Traced] = {}
         self._dead: set[str] = set()
         self._unsaved: list[New] = []
         self._saved_at = time.monotonic()
@@ -129,7 +129,7 @@ class _Run:
                 self._entries[path] = Entry("", (), "", written(_died(path, answer)))
                 self._dead.add(path)
                 continue
-            followed: Followed = answer
+            followed: Traced = answer
             self._followed[path] = followed
             sign = digest_of(part for look in sorted(followed.looks[: followed.following]) for part in look)
             entry = Entry(sign, tuple(followed.elsewhere), "", written(followed.result))

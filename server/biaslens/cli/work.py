@@ -10,9 +10,12 @@ from typing import Any
 
 from biaslens.cli.results import Result
 from biaslens.cli.seen import Look, fingerprint
+from biaslens.follow import Followed
 from biaslens.lint import MAX_MODULES, Report, Study, report_of, study, without_equations
 from biaslens.options import Options
+from biaslens.program.ir import Program
 from biaslens.program.run import World
+from biaslens.relevance import Relevance
 from biaslens.render.judgement import layer_notice, notice_of
 from biaslens.render.sites import affine_sites
 from biaslens.rounds import unrepaired
@@ -35,7 +38,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Followed:
+class Traced:
     """A file that was followed, and judged by its own uses. It goes from one process of ours to another.
 
     study: packed, for a judgement by the uses in other files; empty where there will be none. elsewhere: the uses of
@@ -67,22 +70,27 @@ class Workbench:
     def __init__(self, files: Files) -> None:
         self._files = files
         self._worlds: dict[Options, World] = {}  # what was followed with other options means something else
+        self._relevance: dict[World, Relevance] = {}
         self._fingerprints: dict[tuple[LookKind, str], str] = {}
 
-    def follow(self, order: Order) -> Followed:
+    def follow(self, order: Order) -> Traced:
         """Follows a file and judges it by its own uses."""
         files = self._files.apart()
         source = files.read(order.path)
         if isinstance(source, Problem):
             looks = self._looks(files)
-            return Followed(Result(order.path, problems=(source,)), looks=looks, following=len(looks))
-        own, uses = without_equations(study(source, self._world(order.options).afresh(files)))
+            return Traced(Result(order.path, problems=(source,)), looks=looks, following=len(looks))
+        world = self._world(order.options)
+        if self._relevance[world].matters(source, files):
+            own, uses = without_equations(study(source, world.afresh(files)))
+        else:
+            own, uses = Study(source, Program(source.path, ()), Followed((), ()), ()), []
         following = dict.fromkeys(self._looks(files))
         result = self._told(report_of(own, order.options), files, order.layers)
         elsewhere: dict[str, list[Use]] = {}
         for use in uses:
             elsewhere.setdefault(use.layer.site.path, []).append(use)
-        return Followed(
+        return Traced(
             result,
             b"" if order.is_alone else _packed(own),
             {path: b"" if order.is_alone else _packed(its) for path, its in elsewhere.items()},
@@ -102,8 +110,10 @@ class Workbench:
         following = options.following
         if sum(world.size for world in self._worlds.values()) > MAX_MODULES:
             self._worlds.clear()
+            self._relevance.clear()
         if following not in self._worlds:
-            self._worlds[following] = World(self._files, following)
+            world = self._worlds[following] = World(self._files, following)
+            self._relevance[world] = Relevance(world)
         return self._worlds[following]
 
     def _told(self, report: Report, files: Files, layers: bool) -> Result:
