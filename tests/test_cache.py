@@ -55,7 +55,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "helper.py").write_text(HELPER)
     (tmp_path / "user.py").write_text(USER)
     (tmp_path / "plain.py").write_text(PLAIN)
-    (tmp_path / "broken.py").write_text("import torch\ndef (\nx = 1\n")
+    (tmp_path / "broken.py").write_text("import torch.nn\ndef (\nx = torch.nn.Linear\n")
     return tmp_path
 
 

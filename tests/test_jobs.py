@@ -46,7 +46,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "user.py").write_text(USER)
     (tmp_path / "reader.py").write_text(READER.replace("helper", "second"))
     (tmp_path / "second.py").write_text(HELPER)
-    (tmp_path / "broken.py").write_text("import torch\ndef (\nx = 1\n")
+    (tmp_path / "broken.py").write_text("import torch.nn\ndef (\nx = torch.nn.Linear\n")
     (tmp_path / "binary.py").write_bytes(b"\0\0")
     for number in range(5):
         (tmp_path / f"model{number}.py").write_text(PLAIN + "\n" * number + PLAIN.replace("net", "other"))
