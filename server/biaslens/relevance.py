@@ -55,29 +55,46 @@ class Relevance:
         self._world = world
         self._declared = tuple({own.rpartition(".")[2] for own, _ in world.options.like})
         self._facts: dict[Place, tuple[_Facts, Files]] = {}
+        self._reaches: dict[Place, tuple[Place, ...] | None] = {}
 
     def matters(self, source: Source, seen: Files) -> bool:
         """Whether anything may be found in a file, or in others by what it does.
 
-        seen: the same snapshot; it records what the answer rests on.
+        seen: the same snapshot; where nothing may be found, it records what that rests on.
         """
-        if isinstance(source, Notebook):
+        root = (source.path, "")
+        if isinstance(source, Notebook) or any(self._reached(lead) is None for lead in self._at(root)[0].leads):
             return True
+        reached = self._reached(root)
+        for place in reached or ():
+            for kind, path, _ in self._at(place)[1].looks():
+                seen.look(kind, path)
+        return reached is None
+
+    def _reached(self, root: Place) -> tuple[Place, ...] | None:
+        """All places that one leads to, itself included; None where a layer may be made in them, or they are many."""
+        if root not in self._reaches:
+            self._reaches[root] = self._search(root)
+        return self._reaches[root]
+
+    def _search(self, root: Place) -> tuple[Place, ...] | None:
         torch = names = asks = False
-        waiting: list[Place] = [(source.path, "")]
-        known = {*waiting}
+        known = {root: None}
+        waiting = [root]
         while waiting:
-            facts = self._at(waiting.pop(), seen)
+            facts, _ = self._at(waiting.pop())
             torch, names, asks = torch or facts.torch, names or facts.names, asks or facts.asks
             if facts.is_open or facts.declared or (torch and (names or asks)):
-                return True
-            waiting += [place for place in facts.leads if place not in known]
-            known.update(facts.leads)
-            if len(known) > MOST:
-                return True
-        return False
+                return None
+            new = [place for place in facts.leads if place not in known]
+            waiting += new
+            known.update(dict.fromkeys(new))
+            if len(known) > MOST or any(self._reaches.get(place, ()) is None for place in new):
+                return None
+        return tuple(known)
 
-    def _at(self, place: Place, seen: Files) -> _Facts:
+    def _at(self, place: Place) -> tuple[_Facts, Files]:
+        """What stands in a place, and a record of what it took to know that."""
         if place not in self._facts:
             world = self._world.afresh(self._world.files.apart())
             path, name = place
@@ -87,20 +104,18 @@ class Relevance:
             else:
                 facts = self._of_name(world, source, name) if name else self._of_file(world, source)
             self._facts[place] = facts, world.files
-        facts, files = self._facts[place]
-        for kind, path, _ in files.looks():
-            seen.look(kind, path)
-        return facts
+        return self._facts[place]
 
     def _of_file(self, world: World, source: Source) -> _Facts:
         """All that stands in a file, by its text alone."""
         text = source.text
+        said = self._said(text, (text,))
+        if said.declared or (said.torch and (said.names or said.asks)):
+            return said  # so do most files that matter
         matches = list(_IMPORT.finditer(text))
         found = self._said(text, (match[0] for match in matches))
         if not text.isascii() and not unicodedata.is_normalized("NFKC", text):
             return _Facts(is_open=True)  # names may be spelled in several ways
-        if found.declared or (found.torch and (found.names or found.asks)):
-            return found  # that is enough to know
         leads: list[Place] = []
         for match in matches:
             if match["modules"] is not None:
