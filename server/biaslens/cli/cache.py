@@ -6,6 +6,7 @@ A cache never fails: one that cannot be read or written is none.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import sqlite3
 import sys
@@ -265,9 +266,13 @@ def _delete(path: str) -> None:
 
 
 def _program() -> str:
-    """Tells this version of BiasLens, under this version of Python, from all others, also while it is worked on."""
+    """Tells this version of BiasLens, under this version of Python, from all others, also while it is worked on.
+
+    Whether there is a LibCST decides about fixes.
+    """
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    parts = [__version__, sys.version]
+    library = importlib.util.find_spec("libcst")  # it is looked for, and not imported
+    parts = [__version__, sys.version, str(library and library.origin)]
     for folder, folders, names in os.walk(package):
         folders[:] = sorted(name for name in folders if name != "__pycache__")
         for name in sorted(names):
