@@ -16,6 +16,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak", action="store_true", help="run the soak tests in full length")
 
 
+@pytest.fixture(autouse=True)
+def _cache_of_this_test(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands keep their results where nobody else looks for files."""
+    monkeypatch.setenv("BIASLENS_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+
+
 PROFILES = (
     "vscode_139",
     "vscode_139 without pull",

@@ -191,7 +191,7 @@ def test_a_file_that_changed_meanwhile_is_left_alone(folder: Path) -> None:
         good.write_text(newer)
         return repaired(*arguments)
 
-    with patch("biaslens.cli.check.repaired", side_effect=save_and_fix):
+    with patch("biaslens.rounds.repaired", side_effect=save_and_fix):
         outcome = run("check", "--fix", "good.py")
     assert good.read_text() == newer
     assert outcome.code == 1
@@ -216,7 +216,7 @@ def test_undecodable_standard_input_is_one_line_and_passed_on_by_fix() -> None:
 
 
 def test_a_bug_of_ours_is_one_line_without_a_traceback() -> None:
-    with patch("biaslens.cli.inputs.lint_all", side_effect=ValueError("first line\nsecond line")):
+    with patch("biaslens.cli.work.study", side_effect=ValueError("first line\nsecond line")):
         outcome = run("check", "good.py")
     assert (outcome.code, outcome.out) == (2, "")
     assert re.fullmatch(

@@ -424,7 +424,7 @@ def test_a_reader_that_goes_away_is_no_error(model: Path) -> None:
 
 
 def test_an_interrupt_is_quiet(model: Path) -> None:
-    with patch("biaslens.cli.inputs.lint_all", side_effect=KeyboardInterrupt):
+    with patch("biaslens.cli.work.study", side_effect=KeyboardInterrupt):
         outcome = run("check")
     assert (outcome.code, outcome.out, outcome.err.strip()) == (130, "", "")
 

@@ -12,6 +12,7 @@ from torch import nn
 
 from biaslens.lint import Report, lint, lint_all
 from biaslens.options import Options
+from biaslens.render.judgement import notice_of
 from biaslens.render.text import full
 from biaslens.repair import fix_of
 from biaslens.rounds import repaired, unrepaired
@@ -234,7 +235,8 @@ def test_no_fix_leaves_a_crash_behind(start: str) -> None:
     assert made.applicability == "display-only"
     assert "would fail without it" in made.reason
     report = lint(source, Files({PATH: source.text}), Options())
-    shown = full(report.findings[0], made, Files({PATH: source.text}).read, "/project", lambda text, _: text)
+    read = Files({PATH: source.text}).read
+    shown = full(notice_of(report.findings[0], made, read), read, "/project", lambda text, _: text)
     assert f"help: no automatic fix: {made.reason}" in shown
 
 

@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 import pytest
 
-from biaslens.lint import lint_all
+from biaslens.lint import report_of
 from command import run
 
 BIASLENS = (sys.executable, "-m", "biaslens")
@@ -119,11 +119,11 @@ def test_a_file_that_changed_on_disk_meanwhile_is_left_alone(folder: Path, flag:
     newer = "# newer\n" + MODEL
 
     def change_afterwards(*arguments: object) -> object:
-        found = list(lint_all(*arguments))  # type: ignore[arg-type]
+        found = report_of(*arguments)  # type: ignore[arg-type]
         (folder / "model.py").write_text(newer)
-        return iter(found)
+        return found
 
-    with patch("biaslens.cli.inputs.lint_all", side_effect=change_afterwards):
+    with patch("biaslens.cli.work.report_of", side_effect=change_afterwards):
         outcome = run("check", flag, "model.py")
     assert outcome.code == 1
     assert outcome.err == "model.py:1:1: It changed on disk meanwhile, so it was left as it is.\n"
@@ -132,11 +132,11 @@ def test_a_file_that_changed_on_disk_meanwhile_is_left_alone(folder: Path, flag:
 
 def test_a_file_that_went_away_is_said(folder: Path) -> None:
     def remove_afterwards(*arguments: object) -> object:
-        found = list(lint_all(*arguments))  # type: ignore[arg-type]
+        found = report_of(*arguments)  # type: ignore[arg-type]
         (folder / "model.py").unlink()
-        return iter(found)
+        return found
 
-    with patch("biaslens.cli.inputs.lint_all", side_effect=remove_afterwards):
+    with patch("biaslens.cli.work.report_of", side_effect=remove_afterwards):
         outcome = run("check", "--fix", "model.py")
     assert outcome.code == 1
     assert outcome.err == "model.py:1:1: It cannot be written: No such file or directory.\n"

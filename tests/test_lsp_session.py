@@ -13,10 +13,11 @@ from lsprotocol import types
 
 from biaslens.flow import Flow
 from biaslens.lint import Report
+from biaslens.lsp.checked import Analysis, Checked
 from biaslens.lsp.client import client_of
 from biaslens.lsp.configured import Configured
 from biaslens.lsp.documents import Document
-from biaslens.lsp.session import Analysis, Checked, Session
+from biaslens.lsp.session import Session
 from biaslens.options import Options
 from biaslens.program.ir import Program
 from biaslens.rules.rule import Finding

@@ -14,12 +14,13 @@ import pytest
 from lsprotocol import types
 
 from biaslens.lint import Report, lint, lint_all, report_of, study
+from biaslens.lsp.checked import installed_analysis
 from biaslens.lsp.client import client_of
 from biaslens.lsp.configured import ELSEWHERE
 from biaslens.lsp.documents import Document
 from biaslens.lsp.packed import packed
 from biaslens.lsp.repairs import Repairs, repairs
-from biaslens.lsp.session import Session, installed_analysis
+from biaslens.lsp.session import Session
 from biaslens.lsp.studies import NO_USES, Foreign, Found, Pause, Studied, report_on, studied
 from biaslens.lsp.worker import Worker
 from biaslens.options import Options

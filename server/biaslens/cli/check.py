@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from biaslens.cli.checking import Manner, results
 from biaslens.cli.choices import Choices
 from biaslens.cli.console import Console
-from biaslens.cli.inputs import Inputs, gather, note_if_empty, reports
+from biaslens.cli.inputs import Inputs, gather, note_if_empty
+from biaslens.cli.results import Result
 from biaslens.cli.writing import encoded_like, write
-from biaslens.lint import Report
 from biaslens.render.diff import unified_diffs
 from biaslens.render.json import finding_object
+from biaslens.render.notice import Notice
 from biaslens.render.place import Read, displayed
 from biaslens.render.text import concise, full, summary
-from biaslens.repair import why_no_fixes
-from biaslens.rounds import Fixed, is_safe, repaired, unrepaired
-from biaslens.rules.rule import Finding, Fix
+from biaslens.text import Source
+
+if TYPE_CHECKING:
+    from biaslens.rules.rule import Finding, Fix
 
 Format: TypeAlias = Literal["full", "concise", "json"]
 
@@ -29,6 +32,7 @@ class Request:
 
     paths: tuple[str, ...]
     choices: Choices = field(default_factory=Choices)
+    manner: Manner = field(default_factory=Manner)
     output_format: Format = "full"
     fix: bool = False
     unsafe_fixes: bool = False
@@ -40,15 +44,21 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One file as it is, and as it is after the repairs that were asked for.
+    """What is said of one file, after the repairs that were asked for.
 
-    read: gives the texts that the report `after` speaks of. checked: False where a bug of ours kept us from looking.
+    before, after: its text, None where nothing was repaired. read: gives the texts that the notices speak of. fixed:
+    how many findings are gone. codes: of the rules by which anything was found. is_checked: as `Result` has it.
+    unrepaired: the same without the repairs.
     """
 
-    before: Fixed
-    after: Fixed
+    notices: tuple[Notice, ...]
     read: Read
-    checked: bool
+    is_checked: bool
+    codes: frozenset[str]
+    before: Source | None = None
+    after: Source | None = None
+    fixed: int = 0
+    unrepaired: Checked | None = None
 
 
 def check(request: Request, console: Console) -> int:
@@ -64,45 +74,42 @@ def check(request: Request, console: Console) -> int:
 
 def _print_findings(request: Request, inputs: Inputs, console: Console) -> int:
     objects: list[dict[str, object]] = []
-    findings: list[Finding] = []
+    notices: list[Notice] = []
     codes: set[str] = set()
-    fixes: list[Fix | None] = []
-    repaired = files = checked = 0
+    fixed = files = checked = 0
     for item in _checked(request, inputs, console):
-        after, read = item.after, item.read
-        checked += item.checked
-        if request.fix and after.count:
-            problem = write(item.before.source, after.source)
+        checked += item.is_checked
+        if request.fix and item.before is not None and item.after is not None:
+            problem = write(item.before, item.after)
             if problem is not None:
                 console.complain(problem, inputs.files.read)
-                after, read = item.before, inputs.files.read
-        for finding, fix in zip(after.report.findings, after.fixes, strict=True):
+                item = item.unrepaired or item  # noqa: PLW2901
+        for notice in item.notices:
             if request.output_format == "json":
-                objects.append(finding_object(finding, fix, read))
+                objects.append(finding_object(notice, item.read))
             else:
                 style = full if request.output_format == "full" else concise
-                console.say(style(finding, fix, read, console.folder, console.paint))
-        codes |= {finding.code for finding in (*item.before.report.findings, *after.report.findings)}
-        findings += after.report.findings
-        fixes += after.fixes
-        repaired += after.count
-        files += bool(after.report.findings or after.count)
+                console.say(style(notice, item.read, console.folder, console.paint))
+        codes |= item.codes
+        notices += item.notices
+        fixed += item.fixed
+        files += bool(item.notices or item.fixed)
     if request.output_format == "json":
         console.say(json.dumps(objects, indent=2))
     elif checked and not request.quiet:
-        console.say(summary(findings, fixes, repaired if request.fix else None, files, codes))
-    return _exit_code(request, inputs, checked, bool(findings))
+        console.say(summary(notices, fixed if request.fix else None, files, codes))
+    return _exit_code(request, inputs, checked, bool(notices))
 
 
 def _print_diffs(request: Request, inputs: Inputs, console: Console) -> int:
     """Prints what `--fix` would change; exits with 1 where it would change anything."""
     fixes = files = checked = 0
     for item in _checked(request, inputs, console):
-        checked += item.checked
-        if item.after.count:
-            name = displayed(item.before.source.path, console.folder)
-            console.out.write(unified_diffs(item.before.source, item.after.source, name, console.paint))
-            fixes += item.after.count
+        checked += item.is_checked
+        if item.before is not None and item.after is not None:
+            name = displayed(item.before.path, console.folder)
+            console.out.write(unified_diffs(item.before, item.after, name, console.paint))
+            fixes += item.fixed
             files += 1
     if checked and not request.quiet:
         amount = f"{fixes} {'finding' if fixes == 1 else 'findings'} in {files} {'file' if files == 1 else 'files'}"
@@ -116,43 +123,78 @@ def _filter(request: Request, inputs: Inputs, data: bytes, console: Console) -> 
     if not items:
         console.out.buffer.write(data)
         return _exit_code(request, inputs, 0, found=False)
-    after = items[0].after
-    encoded = encoded_like(data, items[0].before.source, after.source)
-    if encoded is None:
-        console.note("The encoding of the standard input cannot hold the fixed text, so it is passed on as it is.")
-    console.out.buffer.write(data if encoded is None else encoded)
-    for finding, fix in zip(after.report.findings, after.fixes, strict=True):
-        console.note(concise(finding, fix, items[0].read, console.folder, console.paint))
-    return _exit_code(request, inputs, len(items), bool(after.report.findings))
+    (item,) = items
+    encoded = data
+    if item.before is not None and item.after is not None:
+        written = encoded_like(data, item.before, item.after)
+        if written is None:
+            console.note("The encoding of the standard input cannot hold the fixed text, so it is passed on as it is.")
+        else:
+            encoded = written
+    console.out.buffer.write(encoded)
+    for notice in item.notices:
+        console.note(concise(notice, item.read, console.folder, console.paint))
+    return _exit_code(request, inputs, len(items), bool(item.notices))
 
 
-def _checked(request: Request, inputs: Inputs, console: Console) -> Iterator[Checked]:
-    """Every readable file with its findings, repaired where asked; complains about the others."""
-    found = (unrepaired(report, inputs.files) for report in reports(inputs, console))
-    if not (request.fix or request.diff):
-        yield from (Checked(before, before, inputs.files.read, _was_checked(before.report)) for before in found)
-        return
-    files = tuple(found)
-    if any(file.report.findings for file in files) and (why := why_no_fixes()):
+def _checked(request: Request, inputs: Inputs, console: Console) -> list[Checked]:
+    """Every file with its findings, repaired where asked; complains about what was skipped."""
+    found = results(inputs, request.manner, console)
+    repaired = _repaired(found, request, inputs, console) if request.fix or request.diff else {}
+    return [repaired.get(result.path) or _as_it_is(result, inputs.files.read) for result in found]
+
+
+def _as_it_is(result: Result, read: Read) -> Checked:
+    return Checked(result.notices, read, result.is_checked, frozenset(notice.code for notice in result.notices))
+
+
+def _repaired(found: Sequence[Result], request: Request, inputs: Inputs, console: Console) -> dict[str, Checked]:
+    """The files in which anything could be repaired, by their paths. They are followed again, with all that uses their
+    layers: a repair needs to know what a finding rests on."""
+    if not any(result.notices for result in found):
+        return {}
+    from biaslens.repair import why_no_fixes
+
+    if why := why_no_fixes():
         console.note(why)
-    wanted = _any_fix if request.unsafe_fixes else is_safe
-    afters = repaired(files, inputs.files, inputs.resolver.options_for, wanted)
+    wanted = [result for result in found if any(notice.fix and notice.fix.edits for notice in result.notices)]
+    if not wanted:
+        return {}
+    from biaslens.lint import Report, lint_all
+    from biaslens.render.judgement import notice_of
+    from biaslens.rounds import is_safe, repaired, unrepaired
+
+    names = {result.path for result in wanted}
+    needed = names.union(*(result.users for result in wanted))
+    options = inputs.resolver.options_for
+    reports = list(lint_all([path for path in inputs.paths if path in needed], inputs.files, options))
+    befores = [unrepaired(one, inputs.files) for one in reports if isinstance(one, Report) and one.source.path in names]
+    afters = repaired(befores, inputs.files, options, _any_fix if request.unsafe_fixes else is_safe)
     new = inputs.files.changed({after.source.path: after.source for after in afters if after.count})
-    for before, after in zip(files, afters, strict=True):
+    by_path = {result.path: result for result in wanted}
+    items: dict[str, Checked] = {}
+    for before, after in zip(befores, afters, strict=True):
         for problem in after.problems:
             console.complain(problem, inputs.files.read)
-        read = new.read if after.count else inputs.files.read
-        yield Checked(before, after, read, _was_checked(before.report))
+        if not after.count:
+            continue
+        result = by_path[before.source.path]
+        pairs = zip(after.report.findings, after.fixes, strict=True)
+        items[result.path] = Checked(
+            tuple(notice_of(finding, fix, new.read) for finding, fix in pairs),
+            new.read,
+            result.is_checked,
+            frozenset(one.code for one in (*before.report.findings, *after.report.findings)),
+            before.source,
+            after.source,
+            after.count,
+            _as_it_is(result, inputs.files.read),
+        )
+    return items
 
 
 def _any_fix(_: Finding, __: Fix) -> bool:
     return True
-
-
-def _was_checked(report: Report) -> bool:
-    """Whether a report says anything: False where a bug of ours kept us from looking."""
-    failed = any(problem.kind in ("unreadable", "internal") for problem in report.problems)
-    return not failed or bool(report.findings)
 
 
 def _exit_code(request: Request, inputs: Inputs, checked: int, found: bool) -> int:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from biaslens.cli.choices import Choices, remarks_on, resolver_of
 from biaslens.cli.console import Console
 from biaslens.configuration.resolver import Resolver
-from biaslens.lint import Report, lint_all
 from biaslens.syntax.discover import discover
 from biaslens.syntax.files import Files, decode
 from biaslens.text import Problem
@@ -24,7 +22,7 @@ class Inputs:
 
     paths: absolute names, or the name given to the standard input. problems: what could not even be found.
     from_stdin: the bytes that were read from the standard input, where it is what to check. remarks: on the
-    configuration.
+    configuration. home: the folder of the configuration that holds in the current one, or that itself.
     """
 
     files: Files
@@ -33,6 +31,7 @@ class Inputs:
     problems: tuple[Problem, ...] = ()
     from_stdin: bytes | None = None
     remarks: tuple[Problem, ...] = ()
+    home: str = ""
 
 
 def gather(paths: tuple[str, ...], stdin_filename: str | None, choices: Choices) -> Inputs:
@@ -59,7 +58,14 @@ def gather(paths: tuple[str, ...], stdin_filename: str | None, choices: Choices)
             inputs = Inputs(files, resolver, () if _is_forced_out(name, resolver) else (name,), (), data)
     for path in inputs.paths:
         resolver.resolved(path)
-    return replace(inputs, remarks=remarks_on(configurations))
+    return replace(inputs, remarks=remarks_on(configurations), home=home_of(resolver))
+
+
+def home_of(resolver: Resolver) -> str:
+    """The folder of the configuration that holds in the current one, or that itself."""
+    here = os.getcwd()
+    used = resolver.resolved(os.path.join(here, "")).configuration
+    return os.path.dirname(used.path) if used is not None else here
 
 
 def _is_forced_out(path: str, resolver: Resolver) -> bool:
@@ -70,16 +76,3 @@ def note_if_empty(inputs: Inputs, console: Console) -> None:
     """Says so where the arguments name folders without Python files and notebooks."""
     if not inputs.paths and not inputs.problems and inputs.from_stdin is None:
         console.note("No Python files found under the given paths.")
-
-
-def reports(inputs: Inputs, console: Console) -> Iterator[Report]:
-    """What is found in each file that can be read; complains about the others, and about what was skipped."""
-    for problem in (*inputs.remarks, *inputs.problems):
-        console.complain(problem, inputs.files.read)
-    for report in lint_all(inputs.paths, inputs.files, inputs.resolver.options_for):
-        if isinstance(report, Problem):
-            console.complain(report, inputs.files.read)
-            continue
-        for problem in report.problems:
-            console.complain(problem, inputs.files.read)
-        yield report

@@ -85,6 +85,27 @@ def _choices(*names: str) -> Callable[[_Command], _Command]:
     return add
 
 
+def _manner(command: _Command) -> _Command:
+    """Adds the flags that say how several files are looked at; what they choose changes nothing of what is found."""
+    command = click.option(
+        "--cache-dir",
+        "cache_folder",
+        metavar="FOLDER",
+        envvar="BIASLENS_CACHE_DIR",
+        help="Where results are kept for the next run.  [default: .biaslens_cache beside the configuration]",
+    )(command)
+    command = click.option("-n", "--no-cache", is_flag=True, help="Neither use nor keep results of other runs.")(
+        command
+    )
+    return click.option(
+        "-j",
+        "--jobs",
+        type=click.IntRange(min=1),
+        metavar="NUMBER",
+        help="How many files to look at at a time.  [default: as many as there are cores]",
+    )(command)
+
+
 _OF_FOLLOWING = ("python", "src", "like", "max_runs", "max_steps")
 
 
@@ -111,6 +132,7 @@ def biaslens() -> None:
 @click.option("-q", "--quiet", is_flag=True, help="Print findings only, no summary.")
 @click.option("--stdin-filename", metavar="PATH", help="Check the standard input, under this name.")
 @click.option("--show-settings", is_flag=True, help="Print what holds for each path and where it was chosen.")
+@_manner
 @_choices()
 def check(
     paths: tuple[str, ...],
@@ -124,6 +146,9 @@ def check(
     quiet: bool,
     stdin_filename: str | None,
     show_settings: bool,
+    jobs: int | None,
+    no_cache: bool,
+    cache_folder: str | None,
     **choices: Any,
 ) -> int:
     """Check files and folders; without any, the current folder. `-` is the standard input.
@@ -132,6 +157,7 @@ def check(
     """
     from biaslens.cli.check import Request
     from biaslens.cli.check import check as run
+    from biaslens.cli.checking import Manner
     from biaslens.cli.console import console
 
     if ("-" in paths or stdin_filename) and set(paths) - {"-"}:
@@ -143,6 +169,7 @@ def check(
     if add_ignore and ("-" in paths or stdin_filename):
         raise click.UsageError("--add-ignore changes files, not the standard input (`-`).")
     chosen = _chosen(**choices)
+    manner = Manner(jobs, not no_cache, cache_folder)
     if show_settings:
         from biaslens.cli.settings import show_settings as show
 
@@ -150,10 +177,11 @@ def check(
     if add_ignore:
         from biaslens.cli.add_ignore import add_ignore as add
 
-        return add(paths, chosen, console())
+        return add(paths, chosen, manner, console())
     request = Request(
         paths,
         chosen,
+        manner,
         output_format=output_format,
         fix=fix,
         unsafe_fixes=unsafe_fixes,
@@ -168,13 +196,33 @@ def check(
 @biaslens.command()
 @click.argument("paths", nargs=-1, metavar="[PATH]…", type=click.Path())
 @click.option("--output-format", type=click.Choice(("table", "json")), default="table", show_default=True)
+@_manner
 @_choices("exclude", "extend_exclude", "force_exclude", *_OF_FOLLOWING)
-def sites(paths: tuple[str, ...], output_format: str, **choices: Any) -> int:
+def sites(
+    paths: tuple[str, ...],
+    *,
+    output_format: str,
+    jobs: int | None,
+    no_cache: bool,
+    cache_folder: str | None,
+    **choices: Any,
+) -> int:
     """List every layer that has or could have a bias, with its verdict."""
+    from biaslens.cli.checking import Manner
     from biaslens.cli.console import console
     from biaslens.cli.sites import list_sites
 
-    return list_sites(paths, output_format, _chosen(**choices), console())
+    return list_sites(paths, output_format, _chosen(**choices), Manner(jobs, not no_cache, cache_folder), console())
+
+
+@biaslens.command()
+@click.option("--cache-dir", "cache_folder", metavar="FOLDER", envvar="BIASLENS_CACHE_DIR", help="Where it is.")
+def clean(cache_folder: str | None) -> int:
+    """Delete the cache of the current folder's project."""
+    from biaslens.cli.checking import clean_cache
+    from biaslens.cli.console import console
+
+    return clean_cache(cache_folder, console())
 
 
 @biaslens.command()

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import json
 
+from biaslens.cli.checking import Manner, results
 from biaslens.cli.choices import Choices
 from biaslens.cli.console import Console
-from biaslens.cli.inputs import gather, reports
-from biaslens.lint import lint
-from biaslens.render.json import site_object
-from biaslens.render.sites import affine_sites, program_text, reason, site_row, table
+from biaslens.cli.inputs import gather
+from biaslens.render.table import layer_row, table
 from biaslens.text import Problem
 
 
-def list_sites(paths: tuple[str, ...], output_format: str, choices: Choices, console: Console) -> int:
+def list_sites(paths: tuple[str, ...], output_format: str, choices: Choices, manner: Manner, console: Console) -> int:
     """Prints every affine layer with its verdict; 2 where nothing could be read."""
     inputs = gather(paths, None, choices)
-    read = inputs.files.read
-    found = list(reports(inputs, console))
-    sites = [site for report in found for site in affine_sites(report.flow)]
+    found = [result for result in results(inputs, manner, console, layers=True) if result.is_checked]
+    layers = [layer for result in found for layer in result.layers]
     if output_format == "json":
-        console.say(json.dumps([site_object(site, reason(site), read) for site in sites], indent=2))
-    elif sites:
-        console.say(table([site_row(site, read, console.folder) for site in sites]))
+        console.say(json.dumps([layer.judgement for layer in layers], indent=2))
+    elif layers:
+        console.say(table([layer_row(layer, inputs.files.read, console.folder) for layer in layers]))
     elif found:
         console.say("No layer with a weight and a bias is constructed here.")
     return 2 if (inputs.problems or inputs.paths) and not found else 0
@@ -30,6 +28,9 @@ def list_sites(paths: tuple[str, ...], output_format: str, choices: Choices, con
 
 def print_program(path: str, choices: Choices, console: Console) -> int:
     """Prints the equations of a file and the fates of its biases; 2 where it could not be read."""
+    from biaslens.lint import lint
+    from biaslens.render.sites import program_text
+
     inputs = gather((path,), None, choices)
     source = inputs.files.read(inputs.paths[0]) if inputs.paths else inputs.problems[0]
     if isinstance(source, Problem):

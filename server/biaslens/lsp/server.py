@@ -18,6 +18,7 @@ from pygls.lsp.server import LanguageServer
 from pygls.protocol import default_converter
 
 from biaslens import __version__
+from biaslens.lsp.checked import Analysis, Checked, installed_analysis
 from biaslens.lsp.client import client_of
 from biaslens.lsp.features import (
     code_action,
@@ -40,7 +41,7 @@ from biaslens.lsp.features import (
     workspace_pull,
 )
 from biaslens.lsp.protocol import Protocol
-from biaslens.lsp.session import Analysis, Checked, Session, installed_analysis
+from biaslens.lsp.session import Session
 from biaslens.lsp.transport import Blocking, receive
 from biaslens.options import Options
 

@@ -94,14 +94,18 @@ class World:
         self.declared = declarations(options.like)
         self.search_paths = (*options.src, *site_packages(options.python, files))
         self._modules: dict[str, Module | None] = {}
+        self._looked_at: set[str] = set()
         self._generators: dict[ast.AST, bool] = {}
         self._texts: dict[ast.AST, str] = {}
         self.star_providers: dict[tuple[str, str], tuple[Value, frozenset[str]]] = {}
         self.module_runs: dict[frozenset[tuple[str, str]], ModuleRun] = {}
 
-    def afresh(self) -> World:
-        """A world that shares what was parsed, with nothing evaluated: globals hang on what was asked before them."""
-        world = World(self.files, self.options, self.pause, self._parse)
+    def afresh(self, files: Files | None = None) -> World:
+        """A world that shares what was parsed, with nothing evaluated: globals hang on what was asked before them.
+
+        files: the same ones, for a record of what is read for it.
+        """
+        world = World(files or self.files, self.options, self.pause, self._parse)
         world._modules, world._generators, world._texts = self._modules, self._generators, self._texts
         return world
 
@@ -127,6 +131,10 @@ class World:
         if path not in self._modules:
             source = self.files.read(path)
             self._modules[path] = self.add(source) if isinstance(source, Source) else None
+        elif path not in self._looked_at:  # what another world parsed, this one rests on as well
+            self.files.read(path)
+            place_of(path, self.files)
+        self._looked_at.add(path)
         return self._modules[path]
 
     def add(self, source: Source) -> Module:

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from biaslens.flow import Ending, Fate, Flow, Site, Verdict
 from biaslens.lint import Report
 from biaslens.program.ir import Layer
-from biaslens.render.place import Read, begins_at, displayed, printable
+from biaslens.render.place import Read, begins_at, displayed
 from biaslens.rules.redundant import when
-
-Row = tuple[str, ...]
-
-HEADINGS: Row = ("location", "layer", "bias", "verdict", "reason")
 
 
 def affine_sites(flow: Flow) -> tuple[Site, ...]:
@@ -21,23 +15,11 @@ def affine_sites(flow: Flow) -> tuple[Site, ...]:
     return tuple(sorted(own, key=lambda site: site.location))
 
 
-def site_row(site: Site, read: Read, folder: str) -> Row:
-    """One line of the table, cell by cell, under `HEADINGS`."""
+def site_cells(site: Site) -> tuple[str, ...]:
+    """What the table says of it: the layer, its bias, the verdict and the reason."""
     label, kind = site.layer.label, site.layer.class_name
     layer = f"{label} ({kind})" if label not in ("", kind) else kind
-    place = f"{displayed(site.location.path, folder)}:{begins_at(site.location, read)}"
-    return tuple(printable(cell) for cell in (place, layer, bias_text(site.layer), site.verdict.value, reason(site)))
-
-
-def table(rows: Sequence[Row]) -> str:
-    """The rows in aligned columns under their headings; "" without rows."""
-    if not rows:
-        return ""
-    widths = [max(len(row[place]) for row in (HEADINGS, *rows)) for place in range(len(HEADINGS) - 1)]
-    lines = [
-        [*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]] for row in (HEADINGS, *rows)
-    ]
-    return "\n".join("  ".join(line).rstrip() for line in lines)
+    return layer, bias_text(site.layer), site.verdict.value, reason(site)
 
 
 def bias_text(layer: Layer) -> str:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from biaslens.flow import Flow, Site
 from biaslens.text import Edit, Location
+
+if TYPE_CHECKING:
+    from biaslens.flow import Flow, Site
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ import codecs
 import io
 import os
 import tokenize
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from biaslens.syntax import ipynb
 from biaslens.text import Problem, Source
@@ -22,15 +23,29 @@ MAX_BESIDE = 200
 """Folders with more Python files than this are not looked through."""
 
 
+LookKind: TypeAlias = Literal["text", "file", "beside", "folders"]
+"""What was looked for: a text, whether there is a file, the Python files of a folder, or the folders in it."""
+
+Seen: TypeAlias = Source | Problem | bool | tuple[str, ...] | None
+"""What a look found."""
+
+
 class Files:
     """A snapshot: the editor's buffers win over the disk, and what was read once stays as it was read.
 
     buffers: unsaved texts by absolute path; that of a notebook is a source. before: an earlier snapshot, of which the
-    texts are taken over that did not change on disk, by size and time.
+    texts are taken over that did not change on disk, by size and time. whole: the snapshot of which this is a record of
+    some reads.
     """
 
-    def __init__(self, buffers: Mapping[str, str | Source] | None = None, before: Files | None = None) -> None:
+    def __init__(
+        self,
+        buffers: Mapping[str, str | Source] | None = None,
+        before: Files | None = None,
+        whole: Files | None = None,
+    ) -> None:
         self._buffers = dict(buffers or {})
+        self._whole = whole
         self._read: dict[str, Source | Problem] = {}
         self._stamps: dict[str, tuple[int, ...]] = {}
         self._before = dict(before._read) if before is not None else {}
@@ -43,7 +58,8 @@ class Files:
         """The text of a file, or why it cannot be read. Never raises."""
         if path not in self._read:
             buffer = self._buffers.get(path)
-            self._read[path] = Source(path, buffer) if isinstance(buffer, str) else buffer or self._on_disk(path)
+            found = Source(path, buffer) if isinstance(buffer, str) else buffer
+            self._read[path] = found or (self._on_disk(path) if self._whole is None else self._whole.read(path))
         return self._read[path]
 
     def _on_disk(self, path: str) -> Source | Problem:
@@ -53,13 +69,43 @@ class Files:
 
     def exists(self, path: str) -> bool:
         """Whether there is such a file, on disk or as a buffer."""
-        if path not in self._exists:
-            self._exists[path] = path in self._buffers or os.path.isfile(path)
-        return self._exists[path]
+        found = self._exists.get(path)
+        if found is None:
+            is_there = os.path.isfile if self._whole is None else self._whole.exists
+            found = self._exists[path] = path in self._buffers or is_there(path)
+        return found
+
+    def apart(self) -> Files:
+        """The same snapshot, which records its own reads alone."""
+        return Files(whole=self)
+
+    def looks(self) -> Iterator[tuple[LookKind, str, Seen]]:
+        """Everything that was looked for so far, and what was found."""
+        for path, text in self._read.items():
+            yield "text", path, text
+        for path, is_there in self._exists.items():
+            if path not in self._read:
+                yield "file", path, is_there
+        for folder, names in self._folders.items():
+            yield "beside", folder, names
+        for folder, inner in self._inner.items():
+            yield "folders", folder, inner
+
+    def look(self, kind: LookKind, path: str) -> Seen:
+        """One of these looks."""
+        match kind:
+            case "text":
+                return self.read(path)
+            case "file":
+                return self.exists(path)
+            case "beside":
+                return self._in(path)
+            case "folders":
+                return self.folders_in(path)
 
     def changed(self, texts: Mapping[str, str | Source]) -> Files:
         """The same snapshot with other texts for some files; it shares what was read, and records its own reads."""
-        files = Files({**self._buffers, **texts})
+        files = Files({**self._buffers, **texts}, whole=None if self._whole is None else self)
         files._read = {path: found for path, found in self._read.items() if path not in texts}
         files._exists = {path: found for path, found in self._exists.items() if path not in texts}
         return files
@@ -93,7 +139,9 @@ class Files:
         return frozenset(files | {folder for folder, found in list(self._folders.items()) if now._in(folder) != found})
 
     def _in(self, folder: str) -> tuple[str, ...]:
-        if folder not in self._folders:
+        if folder not in self._folders and self._whole is not None:
+            self._folders[folder] = self._whole._in(folder)
+        elif folder not in self._folders:
             buffers = (os.path.basename(other) for other in self._buffers if os.path.dirname(other) == folder)
             found = sorted({*_python_files_in(folder), *(name for name in buffers if name.endswith(".py"))})
             self._folders[folder] = tuple(os.path.join(folder, name) for name in found if len(found) <= MAX_BESIDE)
@@ -102,7 +150,7 @@ class Files:
     def folders_in(self, path: str) -> tuple[str, ...] | None:
         """The names of the folders in a folder, sorted; None where there is no such folder."""
         if path not in self._inner:
-            self._inner[path] = _folders_in(path)
+            self._inner[path] = _folders_in(path) if self._whole is None else self._whole.folders_in(path)
         return self._inner[path]
 
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
+from biaslens.lsp.checked import Checked
 from biaslens.lsp.convert import SOURCE, code_action, span_in, workspace_edit
 from biaslens.lsp.features import explain_finding, fix_all, workspace_fix
 from biaslens.lsp.features.shown import shown
-from biaslens.lsp.session import Checked, Session
+from biaslens.lsp.session import Session
 from biaslens.text import Edit, Span
 
 if TYPE_CHECKING:

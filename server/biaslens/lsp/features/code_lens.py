@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
+from biaslens.lsp.checked import Checked
 from biaslens.lsp.convert import range_in, workspace_edit
 from biaslens.lsp.features.fix_all import have_safe_fixes
 from biaslens.lsp.features.refreshed import keep_fresh
-from biaslens.lsp.session import Checked, Session
+from biaslens.lsp.session import Session
 
 if TYPE_CHECKING:
     from biaslens.explain.lenses import Lens

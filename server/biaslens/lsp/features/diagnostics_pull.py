@@ -6,9 +6,10 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
+from biaslens.lsp.checked import Checked
 from biaslens.lsp.documents import path_of
 from biaslens.lsp.features.shown import Shown, are_pulled, diagnostics, shown_of, unchanged
-from biaslens.lsp.session import Checked, Session
+from biaslens.lsp.session import Session
 from biaslens.options import Options
 
 SERVER_CANCELLED = types.LSPErrorCodes.ServerCancelled.value

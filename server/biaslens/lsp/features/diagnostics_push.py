@@ -5,9 +5,10 @@ from __future__ import annotations
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
+from biaslens.lsp.checked import Checked
 from biaslens.lsp.documents import Document
 from biaslens.lsp.features.shown import are_pulled, diagnostics, shown_of
-from biaslens.lsp.session import Checked, Session
+from biaslens.lsp.session import Session
 from biaslens.options import Options
 
 

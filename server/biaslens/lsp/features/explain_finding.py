@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
+from biaslens.lsp.checked import Checked
 from biaslens.lsp.convert import range_in
-from biaslens.lsp.session import Checked, Session
+from biaslens.lsp.session import Session
 
 if TYPE_CHECKING:
     from biaslens.rules.rule import Finding

@@ -9,9 +9,10 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcContentModified
 from pygls.lsp.server import LanguageServer
 
+from biaslens.lsp.checked import Checked
 from biaslens.lsp.convert import workspace_edit
 from biaslens.lsp.documents import path_of
-from biaslens.lsp.session import Checked, Session
+from biaslens.lsp.session import Session
 
 if TYPE_CHECKING:
     from biaslens.rules.rule import Finding

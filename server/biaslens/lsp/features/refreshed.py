@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from biaslens.lsp.checked import Checked
 from biaslens.lsp.features.shown import unchanged
-from biaslens.lsp.session import Checked, Session
+from biaslens.lsp.session import Session
 from biaslens.options import Options
 
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
+from biaslens.lsp.checked import Checked
 from biaslens.lsp.client import Client
 from biaslens.lsp.convert import diagnostic, range_in, range_of
 from biaslens.lsp.documents import Document, uri_of
 from biaslens.lsp.notebooks import NotebookDocument
-from biaslens.lsp.session import Checked, Session
+from biaslens.lsp.session import Session
 from biaslens.syntax.files import Files
 from biaslens.text import Location, Source
 

@@ -7,12 +7,13 @@ import threading
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
+from biaslens.lsp.checked import Checked
 from biaslens.lsp.convert import confirmed_edit
 from biaslens.lsp.documents import Document, uri_of
 from biaslens.lsp.features.fix_all import have_safe_fixes, is_asked_for
 from biaslens.lsp.progress import Bar
 from biaslens.lsp.repairs import Repairs
-from biaslens.lsp.session import Checked, Session
+from biaslens.lsp.session import Session
 from biaslens.lsp.studies import Pause
 from biaslens.text import Source
 
