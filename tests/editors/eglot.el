@@ -67,8 +67,8 @@
     (note 'line (flymake-diagnostic-text (car (by-place))))
 
     (goto-char first)
-    (eldoc t)
-    (note 'hover (wait-for "a hover" #'explanation))
+    ;; What comes late gives way to what ElDoc asks for by itself meanwhile: then a person asks again.
+    (note 'hover (wait-for "a hover" (lambda () (eldoc t) (sit-for 2) (explanation))))
 
     (note 'menu nil)
     (cl-letf (((symbol-function 'completing-read)
