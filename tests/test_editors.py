@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,9 +97,13 @@ def test_a_session(client: Client, text: str, options: Options, tmp_path: Path) 
     assert (findings(text, options) == findings(text, Options())) == (options == Options()), "the settings do something"
     end = first.location.span.end - 1
 
-    told = session(client, file)
+    told = session(client, file, "home")
+    if told.get("failure"):  # on a machine that is very busy, an editor may miss its moment
+        warnings.warn(f"{client.command[0]} was started once more: {told['failure']}\n{told.get('log')}", stacklevel=1)
+        file.write_text(text, "utf-8")
+        told = session(client, file, "second home")
 
-    assert told.get("failure") is None
+    assert told.get("failure") is None, told.get("log")
     assert told["opened"]["text"] == text
     for moment in ("opened", "repaired", "edited", "fixed"):
         assert told[moment]["findings"] == expected(told[moment]["text"], options), moment
@@ -135,9 +140,9 @@ def expected(text: str, options: Options) -> list[dict[str, Any]]:
 # --- running an editor -----------------------------------------------------------------------------------------------
 
 
-def session(client: Client, file: Path) -> Mapping[str, Any]:
-    """What the editor's script tells."""
-    home = file.parent / "home"
+def session(client: Client, file: Path, name: str) -> Mapping[str, Any]:
+    """What the editor's script tells. name: of a new home for the editor."""
+    home = file.parent / name
     (home / client.file).parent.mkdir(parents=True)
     (home / client.file).write_text(client.configuration, "utf-8")
     report = home / "report.json"

@@ -79,6 +79,10 @@ export async function launch({ name, vsix, folder, settings, searchPath, trusted
     }
   };
   process.once('exit', kill);
+  const stop = () => {
+    process.off('exit', kill);
+    kill();
+  };
   const log = createWriteStream(`${base}/server.log`);
   started.stdout.pipe(log);
   started.stderr.pipe(log);
@@ -89,7 +93,7 @@ export async function launch({ name, vsix, folder, settings, searchPath, trusted
     }
     await sleep(200);
   }
-  return { url: `${address}/?folder=${encodeURIComponent(folder)}`, group: started.pid, stop: kill };
+  return { url: `${address}/?folder=${encodeURIComponent(folder)}`, group: started.pid, extensions, stop };
 }
 
 async function answers(url) {

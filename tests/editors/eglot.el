@@ -16,6 +16,8 @@
   (let ((end (+ (float-time) 60)) found)
     (while (not (setq found (funcall is-so)))
       (when (> (float-time) end) (error "In vain: %s" what))
+      ;; Eglot tells of edits when Emacs is idle, which it may never be on a machine that is busy.
+      (when (fboundp 'eglot--signal-textDocument/didChange) (eglot--signal-textDocument/didChange))
       (sit-for 0.05))
     found))
 
@@ -96,7 +98,9 @@
 
 (defun drive ()
   (switch-to-buffer (get-file-buffer file))
-  (condition-case why (session) (error (note 'failure (error-message-string why))))
+  (condition-case why (session)
+    (error (note 'failure (error-message-string why))
+           (note 'log (with-current-buffer "*Messages*" (buffer-string)))))
   (with-temp-file (getenv "REPORT") (insert (json-encode (reverse report))))
   (kill-emacs))
 

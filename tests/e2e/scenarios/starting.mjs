@@ -24,7 +24,7 @@ export const starting = {
     const [packages] = readdirSync(`${bare}/lib`).map((name) => `${bare}/lib/${name}/site-packages`);
     writeFileSync(`${packages}/pygls.py`, 'raise SystemExit("this is an old pygls")\n');
     writeFileSync(`${packages}/old.pth`, 'import pygls\n');
-    const { workbench } = await start('bare', { settings: { 'biaslens.interpreter': [`${bare}/bin/python`] } });
+    const { workbench, code } = await start('bare', { settings: { 'biaslens.interpreter': [`${bare}/bin/python`] } });
     await step('is enough for findings', async () => {
       await workbench.openFile('dcgan.py');
       await workbench.waitForSquiggles();
@@ -35,7 +35,7 @@ export const starting = {
       assert.deepEqual(await workbench.messages(), []);
     });
     await step('and the folder of the extension stays as it was', () => {
-      const files = readdirSync(`${installed}/profiles/bare/extensions`, { recursive: true });
+      const files = readdirSync(code.extensions, { recursive: true });
       assert.ok(files.some((name) => name.endsWith('client/start.py')));
       assert.deepEqual(files.filter((name) => name.includes('__pycache__')), []);
     });
