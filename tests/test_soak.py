@@ -51,7 +51,7 @@ WORDS = (
     "bias=False",
     "\ufeff",
 )
-LONG, SHORT = 3000.0, 120.0
+LONG, SHORT = 3000.0, 300.0
 """Seconds that a server has in all."""
 
 ENCODINGS = ("utf-8", "utf-16", "utf-32")

@@ -61,6 +61,8 @@ def range_in(document: Document, span: Span, encoding: str) -> types.Range:
 def position_of(source: Source, offset: int, encoding: str) -> types.Position:
     """The client's position of an offset."""
     line, column = source.line_and_column(offset)
+    if source.text.isascii():  # Python knows that of a text without looking at it
+        return types.Position(line, column)
     return types.Position(line, _units(source.line(line)[:column], encoding))
 
 
