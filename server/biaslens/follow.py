@@ -13,7 +13,7 @@ from biaslens.flow import Ending, Fate, Flow, NormUse, Part, own_axes
 from biaslens.parts import splits_of
 from biaslens.program.ir import Equation, Layer, Path, Program, Run, Var
 from biaslens.program.run import go_on
-from biaslens.text import Location
+from biaslens.text import Location, in_order
 from biaslens.unshifted import unshifted_layers
 from biaslens.verdicts import Known, Use, sites_of
 
@@ -42,7 +42,7 @@ def together(parts: Iterable[Followed]) -> Followed:
         for norm in part.norms:
             known = norms.get(norm.location)
             norms[norm.location] = _merged(known, norm) if known is not None else norm
-    return Followed(tuple(uses), tuple(norms[place] for place in sorted(norms, key=_order)), tuple(compounds))
+    return Followed(tuple(uses), tuple(norms[place] for place in in_order(norms)), tuple(compounds))
 
 
 def judged(program: Program, followed: Followed, others: Sequence[Use] = (), known: Known | None = None) -> Flow:
@@ -272,19 +272,15 @@ def _distinct(fates: list[Fate]) -> tuple[Fate, ...]:
     return tuple(found.values())
 
 
-def _order(place: Location) -> tuple[str, int, int]:
-    return place.order
-
-
 def _merged(norm: NormUse, other: NormUse) -> NormUse:
     """What two entries tell of one norm; it is called as the first one calls it."""
     return replace(
         norm,
-        calls=tuple(sorted({*norm.calls, *other.calls})),
-        cancels=tuple(sorted({*norm.cancels, *other.cancels})),
-        reads=tuple(sorted({*norm.reads, *other.reads})),
+        calls=in_order({*norm.calls, *other.calls}),
+        cancels=in_order({*norm.cancels, *other.cancels}),
+        reads=in_order({*norm.reads, *other.reads}),
         centres=norm.centres or other.centres,
-        cancels_parts_of=tuple(sorted({*norm.cancels_parts_of, *other.cancels_parts_of})),
+        cancels_parts_of=in_order({*norm.cancels_parts_of, *other.cancels_parts_of}),
     )
 
 
@@ -317,15 +313,14 @@ def _norm_uses(run: Run, uses: Sequence[Use]) -> tuple[NormUse, ...]:
     return tuple(
         NormUse(
             place,
-            tuple(sorted(calls[place], key=_order)),
-            label,
-            name,
-            tuple(sorted(cancels.get(place, ()), key=_order)),
-            tuple(sorted(reads.get(place, ()), key=_order)),
+            in_order(calls[place]),
+            *found[place],
+            in_order(cancels.get(place, ())),
+            in_order(reads.get(place, ())),
             place in centring,
-            tuple(sorted(parts.get(place, ()), key=_order)),
+            in_order(parts.get(place, ())),
         )
-        for place, (label, name) in ((place, found[place]) for place in sorted(found, key=_order))
+        for place in in_order(found)
     )
 
 

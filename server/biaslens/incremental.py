@@ -162,7 +162,7 @@ def _linted(
     shown = _shown(findings, anew, before.shown if before is not None else {})
     entries = {entry.node: entry for entry in traced.entries}
     known = _Known(module, files, options, modules.known, entries, followed, sites, said, shown)
-    light = tuple(sorted((light for _, light in shown.values()), key=lambda one: (one.location.order, one.code)))
+    light = tuple(sorted((light for _, light in shown.values()), key=lambda one: one.order))
     return known, Latest(source, options, light, problems, told, modules.known)
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 from biaslens.flow import Flow, NormUse
 from biaslens.program.ir import Run, Test
 from biaslens.syntax.outline import Outlined
-from biaslens.text import Location, Span
+from biaslens.text import Location, Span, in_order
 
 T = TypeVar("T")
 
@@ -95,8 +95,7 @@ def _settled_test(test: Test, renamed: Callable[[str], str]) -> Test:
 
 
 def _settled_norm(norm: NormUse, _: object) -> NormUse:
-    places = (norm.calls, norm.cancels, norm.reads, norm.cancels_parts_of)
-    calls, cancels, reads, parts = (tuple(sorted(some)) for some in places)
+    calls, cancels, reads, parts = map(in_order, (norm.calls, norm.cancels, norm.reads, norm.cancels_parts_of))
     return replace(norm, calls=calls, cancels=cancels, reads=reads, cancels_parts_of=parts)
 
 

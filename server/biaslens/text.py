@@ -214,6 +214,11 @@ class Location:
         return self.path, self.span.start, self.span.end
 
 
+def in_order(places: Iterable[Location]) -> tuple[Location, ...]:
+    """Places, sorted."""
+    return tuple(sorted(places, key=lambda place: place.order))
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Something that went wrong, as data for the user: what, where, and what to do.

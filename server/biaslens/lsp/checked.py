@@ -97,7 +97,7 @@ class Checked:
         """All findings to show, sorted by place."""
         found = self.report.findings if self.report else ()
         shown = (finding for finding in (*found, *self.kept) if self.document.shows(finding.location.span))
-        return tuple(sorted(shown, key=lambda finding: (finding.location.order, finding.code)))
+        return tuple(sorted(shown, key=lambda finding: finding.order))
 
     @cached_property
     def suppressions(self) -> Suppressions:

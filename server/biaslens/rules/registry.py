@@ -74,7 +74,7 @@ def settled(
         found = [finding for finding in found if not _is_silenced(finding, suppressions)]
     accepted = {code for code in {finding.code for finding in found} if selects(code)}
     wanted = (finding for finding in found if finding.code in accepted)
-    return tuple(sorted(wanted, key=lambda finding: (finding.location.order, finding.code)))
+    return tuple(sorted(wanted, key=lambda finding: finding.order))
 
 
 def _is_silenced(finding: Finding, suppressions: Suppressions) -> bool:

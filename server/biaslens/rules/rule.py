@@ -48,6 +48,11 @@ class Finding:
     unnecessary: bool = True
     fix: Fix | None = None
 
+    @property
+    def order(self) -> tuple[tuple[str, int, int], str]:
+        """What findings are sorted by: their place, then their code."""
+        return self.location.order, self.code
+
 
 @dataclass(frozen=True)
 class Rule:
