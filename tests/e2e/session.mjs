@@ -39,15 +39,25 @@ export async function start(name, { settings = {}, own = {}, searchPath = proces
   return { ...current, folder };
 }
 
-/** Waits until a condition holds. */
-export async function until(condition) {
-  const deadline = Date.now() + PATIENCE;
-  while (!(await condition())) {
-    if (Date.now() > deadline) {
+/** Waits until a condition holds. `again`: what is done again from time to time meanwhile. */
+export async function until(condition, again = () => undefined) {
+  const start = Date.now();
+  for (let tries = 1; !(await condition()); tries++) {
+    if (Date.now() - start > PATIENCE) {
       throw new Error(`This did not become true: ${condition}`);
+    }
+    if (tries % 50 === 0) {
+      again();
     }
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
+}
+
+/** Writes the settings of a folder until a condition holds: on a busy machine VS Code may miss that a file changed. */
+export async function set(folder, own, condition) {
+  const write = () => writeFileSync(`${folder}/.vscode/settings.json`, JSON.stringify(own));
+  write();
+  await until(condition, write);
 }
 
 /** The process of the language server below a VS Code; undefined while there is none. Linux only. */

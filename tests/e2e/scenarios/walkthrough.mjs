@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
-import { manifest, python, start, until } from '../session.mjs';
+import { manifest, python, set, start, until } from '../session.mjs';
 
 const PICTURES = ['open', 'hover', 'fix', 'settings'];
 
@@ -51,8 +50,7 @@ export async function walkthrough({ step }) {
   });
   await step('all steps are done', async () => {
     const own = { 'editor.codeActionsOnSave': { 'source.fixAll.biaslens': 'explicit' }, 'biaslens.inlayHints': true };
-    writeFileSync(`${folder}/.vscode/settings.json`, JSON.stringify(own));
-    await until(() => workbench.hasText('bias: '));
+    await set(folder, own, () => workbench.hasText('bias: '));
     await open();
     await until(async () => (await Promise.all([...PICTURES, 'save'].map(isDone))).every(Boolean));
   });
