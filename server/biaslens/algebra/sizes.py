@@ -39,6 +39,9 @@ class Size:
 
     terms: frozenset[tuple[Monomial, Factor]]
 
+    def __hash__(self) -> int:
+        return hash(self.terms)  # which keeps its own; sizes stand in the keys of most unknown numbers
+
     @property
     def value(self) -> int | None:
         """The number that this is, or None while an unknown is in it."""
@@ -88,19 +91,13 @@ class Size:
             return None
         ((monomial, factor),) = other.terms
         inverse = frozenset((name, -power) for name, power in monomial)
-        return self * Size(frozenset({(inverse, _plain(Fraction(1) / factor))}))
+        return self * Size(frozenset({(inverse, factor if factor == 1 else _plain(Fraction(1) / factor))}))
 
     def taking_divisions_as_exact(self) -> Size:
         """`(dim // heads) * heads` as `dim`: only for code that fails when the division has a remainder."""
         if not any(isinstance(name, Quotient) for monomial, _ in self.terms for name, _ in monomial):
             return self
-        total = number(0)
-        for monomial, factor in self.terms:
-            product = Size(frozenset({(ONE, factor)}))
-            for name, power in monomial:
-                product = product * _exact_power(name, power)
-            total = total + product
-        return total
+        return _with_exact_divisions(self)
 
     def __str__(self) -> str:
         if self.value is not None:
@@ -142,7 +139,7 @@ def _polynomial(terms: dict[Monomial, Factor]) -> Size:
 
 
 def _plain(factor: Factor) -> Factor:
-    return factor.numerator if isinstance(factor, Fraction) and factor.denominator == 1 else factor
+    return factor if type(factor) is int or factor.denominator != 1 else factor.numerator  # isinstance takes long here
 
 
 def _times(left: Monomial, right: Monomial) -> Monomial:
@@ -156,6 +153,18 @@ def _times(left: Monomial, right: Monomial) -> Monomial:
 
 def _whole(monomial: Monomial) -> bool:
     return all(power > 0 for _, power in monomial)
+
+
+@lru_cache(maxsize=4096)
+def _with_exact_divisions(size: Size) -> Size:
+    """Kept, since divisions of divisions are asked about again and again."""
+    total = number(0)
+    for monomial, factor in size.terms:
+        product = Size(frozenset({(ONE, factor)}))
+        for name, power in monomial:
+            product = product * _exact_power(name, power)
+        total = total + product
+    return total
 
 
 def _exact_power(name: Name, power: int) -> Size:

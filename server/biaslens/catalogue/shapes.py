@@ -6,7 +6,7 @@ numbers; what cannot be told that way is left to the algebra, which then answers
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -240,24 +240,26 @@ def _groups(operand: Shape, after: Shape, old: list[int], new: list[int]) -> lis
 
 
 def _cut(operand: Shape, after: Shape, old: list[int], new: list[int]) -> tuple[int, int] | None:
-    for total in range(2, len(old) + len(new) + 1):
-        for count in range(1, min(len(old), total - 1) + 1):
-            if total - count > len(new):
-                continue
-            left = _product([operand.size(axis) for axis in old[:count]])
-            right = _product([after.size(axis) for axis in new[: total - count]])
-            if left is not None and right is not None and same_size(left, right) is True:
+    """How many of the axes before and after are the same numbers in all, as few as possible."""
+    before = _products(operand.size(axis) for axis in old)
+    behind = _products(after.size(axis) for axis in new)
+    for total in range(2, len(before) + len(behind) + 1):
+        for count in range(max(1, total - len(behind)), min(len(before), total - 1) + 1):
+            if same_size(before[count - 1], behind[total - count - 1]) is True:
                 return count, total - count
     return None
 
 
-def _product(sizes: Sequence[Size | None]) -> Size | None:
-    total: Size | None = None
+def _products(sizes: Iterable[Size | None]) -> list[Size]:
+    """The product of the first one, of the first two, and so on, as far as they are known."""
+    products: list[Size] = []
+    total = number(1)
     for size in sizes:
         if size is None:
-            return None
-        total = size if total is None else total * size
-    return None if total is None else total.taking_divisions_as_exact()
+            break
+        total = total * size
+        products.append(total.taking_divisions_as_exact())
+    return products
 
 
 def _together(sizes: list[Size | None]) -> Size | None:
