@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from biaslens.absorption import with_absorption
 from biaslens.algebra.axes import Axes
@@ -162,7 +163,8 @@ def _cancellations(run: Run, path: Path, number: int, without: frozenset[Var]) -
     """
     fates: list[Fate] = []
     environment: _Environment = {}
-    for index, equation in enumerate(path.equations):
+    start = next((index for index, equation in enumerate(path.equations) if equation.layer == number), 0)
+    for index, equation in islice(enumerate(path.equations), start, None):
         if environment and not environment.keys().isdisjoint(equation.operands):
             fates += _step(run, path, index, equation, number, environment)
             for var in without.intersection(equation.results):
