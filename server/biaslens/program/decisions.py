@@ -1,19 +1,33 @@
-"""Which runs to make: the default one, then one answer changed at a time, then pairs, within a budget."""
+"""Which runs to make: the default one, then one answer changed at a time, then pairs, within a budget.
+
+One line of source may ask the same of many objects: twelve blocks that are built in a loop ask twelve times whether
+their input has three axes. Such questions are answered in another way all at once, since no reader tells them apart.
+"""
 
 from __future__ import annotations
 
+import re
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations, islice
 
-from biaslens.algebra.outcome import Cancels, Carries
-from biaslens.program.ir import Var
+from biaslens.algebra.outcome import Cancels, Carries, Reads
+from biaslens.program.ir import Equation, Var
 from biaslens.program.run import BudgetExceeded, PathEnds, Run
 from biaslens.text import Location
 
 MAX_PAIRS = 16
 """How many pairs of changed answers are combined, at most."""
+
+MAX_ALONE = 8
+"""So many numbers are changed by themselves where all of them together change something."""
+
+MAX_IN_VAIN = 20_000
+"""Steps that an entry may take without a single layer."""
+
+MAX_FRUITLESS = 5_000
+"""The same where it came to its end without one: it is a function of tensors or texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,32 +51,37 @@ def explore(
 
     start: makes one run with some answers forced. is_worth_it: whether a default run leaves anything to find out.
     max_steps: for all runs together.
-    An answer that changes nothing of what is computed is not combined with others.
+    An answer that changes nothing of what is computed is not combined with others. An entry that makes no layer is soon
+    left.
     """
     search = _Search(start, max_runs, max_steps)
     base = _base(search)
     if base is None or not is_worth_it(base):
         return search.result()
     plain = _computation(base)
-    telling: list[dict[str, str]] = []
+    telling: list[_Trial] = []
     waiting = _Waiting(base)
     waiting.add(base, defaults=_may_spare_a_bias(base))
     for about_circumstances in (False, True):
-        for forced, run in waiting.taken(about_circumstances):
+        known = len(telling)
+        for trial in waiting.taken(about_circumstances):
             if search.is_over:
                 return search.result()
-            changes = len(forced) - len(base.forced)
-            if changes > 1 and not search.is_new(run, forced):
+            if trial.behind is not base and not search.is_new(trial):
                 continue
-            found = search.follow(forced)
+            found = search.follow(trial.answers)
+            if found is None or not search.is_path(found):
+                waiting.add_each(trial)
             if found is None:
                 continue
-            if changes == 1 and _computation(found) != plain:
-                telling.append(forced)
+            if trial.behind is base and _computation(found) != plain:
+                if trial.only_sizes and len(trial.changed) > 1:
+                    waiting.add_each(trial)
+                    continue
+                telling.append(trial)
             waiting.add(found, defaults=False)
-        pairs = (pair for pair in combinations(telling, 2) if _are_independent(*pair, base))
-        for left, right in islice(pairs, MAX_PAIRS):
-            search.follow({**left, **right})
+        for left, right in islice(_pairs(telling, known), MAX_PAIRS):
+            search.follow({**left.answers, **right.answers})
     return search.result()
 
 
@@ -73,18 +92,18 @@ def _base(search: _Search) -> Run | None:
     one with which the program gets furthest is kept.
     """
     run = search.follow({})
-    while run is not None and not search.has_path:
+    while run is not None and not search.has_path and not search.is_in_vain:
         run = _further(search, run)
     return run
 
 
 def _further(search: _Search, run: Run) -> Run | None:
-    nearest_first = [*_flips(run, defaults=True)][::-1]
-    nearest_first.sort(key=lambda forced: _distance(run, next(key for key in forced if key not in run.forced)))
+    nearest_first = [*_flips(run)][::-1]
+    nearest_first.sort(key=lambda flip: _distance(run, flip[0]))
     furthest = run
-    for forced in nearest_first:
-        found = search.follow(forced)
-        if found is None or search.has_path:
+    for key, option in nearest_first:
+        found = search.follow({**run.forced, key: option})
+        if found is None or search.has_path or search.is_in_vain:
             return found
         furthest = max(furthest, found, key=lambda other: len(other.equations))
     return furthest if furthest is not run else None
@@ -101,9 +120,28 @@ def _distance(run: Run, key: str) -> int:
     return 3 if _is_circumstance(run, key) else 2
 
 
-def _are_independent(left: Mapping[str, str], right: Mapping[str, str], base: Run) -> bool:
-    """Whether two changes concern different questions."""
-    return left.keys() & right.keys() == base.forced.keys()
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """Answers to try: those of the run behind it, some of them changed.
+
+    only_sizes: they replace numbers that are defaults by unknown ones.
+    """
+
+    behind: Run
+    changed: Mapping[str, str]
+    only_sizes: bool = False
+
+    @property
+    def answers(self) -> dict[str, str]:
+        """All answers that are forced."""
+        return {**self.behind.forced, **self.changed}
+
+
+def _pairs(trials: Sequence[_Trial], known: int) -> Iterator[tuple[_Trial, _Trial]]:
+    """Two trials each that change different answers, without those among the first few, which are known."""
+    for (_, left), (index, right) in combinations(enumerate(trials), 2):
+        if index >= known and left.changed.keys().isdisjoint(right.changed):
+            yield left, right
 
 
 class _Waiting:
@@ -114,21 +152,55 @@ class _Waiting:
 
     def __init__(self, base: Run) -> None:
         self._base = base
-        self._queues: tuple[deque[tuple[dict[str, str], Run]], ...] = (deque(), deque())
+        self._queues: tuple[deque[_Trial], ...] = (deque(), deque())
 
     def add(self, run: Run, *, defaults: bool) -> None:
-        """Effect: puts every set of answers into line that differs from this run's in one question more."""
-        for further in _flips(run, defaults=defaults):
-            added = next(key for key in further if key not in run.forced)
-            if run is self._base or added not in self._base.answers:
-                own = further.keys() - self._base.forced.keys()
-                self._queues[any(_is_circumstance(run, key) for key in own)].append((further, run))
+        """Effect: puts everything into line that differs from this run's answers in one respect more."""
+        for trial in _trials(run, defaults=defaults):
+            if run is self._base or not self._base.answers.keys() >= trial.changed.keys():
+                self._queue_of(trial).append(trial)
 
-    def taken(self, about_circumstances: bool) -> Iterator[tuple[dict[str, str], Run]]:
-        """The answers of one kind in their order, also those that are put into line meanwhile."""
+    def add_each(self, trial: _Trial) -> None:
+        """Effect: puts the changes of a trial into line again, one by one, as the next ones; of questions that are
+        alike, the first and the last."""
+        alone = [replace(trial, changed={key: choice}) for key, choice in trial.changed.items()]
+        if len(alone) > 1:
+            chosen = alone[:MAX_ALONE] if trial.only_sizes else [alone[0], alone[-1]]
+            self._queue_of(trial).extendleft(chosen[::-1])
+
+    def taken(self, about_circumstances: bool) -> Iterator[_Trial]:
+        """The trials of one kind in their order, also those that are put into line meanwhile."""
         queue = self._queues[about_circumstances]
         while queue:
             yield queue.popleft()
+
+    def _queue_of(self, trial: _Trial) -> deque[_Trial]:
+        own = trial.answers.keys() - self._base.forced.keys()
+        return self._queues[any(_is_circumstance(trial.behind, key) for key in own)]
+
+
+def _trials(run: Run, *, defaults: bool) -> Iterator[_Trial]:
+    """What differs from a run's answers in one respect: numbers by default, or all questions that are alike.
+
+    defaults: whether such numbers matter.
+    """
+    sizes = {key: option for key, option in _flips(run) if _is_plain_default(run, key)}
+    if sizes and defaults:
+        yield _Trial(run, sizes, only_sizes=True)
+    alike: dict[Hashable, dict[str, str]] = {}
+    for key, option in _flips(run):
+        if key not in sizes:
+            alike.setdefault((*_kind(run, key), option), {})[key] = option
+    yield from (_Trial(run, changed) for changed in alike.values())
+
+
+def _kind(run: Run, key: str) -> tuple[Hashable, ...]:
+    """Equal for questions that no reader tells apart: asked in the same place, about the same parameters."""
+    return run.answers[key].question.location, run.choices[key], frozenset(_PARAMETER.findall(key))
+
+
+_PARAMETER = re.compile(r"\('(?:constructor|forward|default)', '[^']*', '[^']*'\)")
+"""A parameter of an entry in the key of a question."""
 
 
 def _is_circumstance(run: Run, key: str) -> bool:
@@ -141,7 +213,9 @@ class _Search:
     def __init__(self, start: Callable[[Mapping[str, str]], Run], max_runs: int, max_steps: int) -> None:
         self._start = start
         self._runs_left = max_runs
-        self._steps_left = max_steps
+        self._max_steps = max_steps
+        self._steps = 0
+        self._makes_layers = self._is_fruitless = False
         self._paths: list[Run] = []
         self._exceeded = False
         self._followed: set[tuple[Location, str]] = set()
@@ -157,7 +231,9 @@ class _Search:
         except BudgetExceeded:
             self._exceeded = True
             return None
-        self._steps_left -= run.steps
+        self._steps += run.steps
+        self._makes_layers = self._makes_layers or bool(run.layers)
+        self._is_fruitless = self._is_fruitless or run.fruitless
         for key, answer in run.answers.items():
             self._followed.add((answer.question.location, answer.choice))
             self._choices[key] = (answer.question.location, run.choices[key])
@@ -168,15 +244,24 @@ class _Search:
     @property
     def is_over(self) -> bool:
         """Whether the budget is spent."""
-        return self._runs_left <= 0 or self._steps_left <= 0
+        return self._runs_left <= 0 or self._steps >= self._max_steps
 
-    def is_new(self, run: Run, forced: Mapping[str, str]) -> bool:
+    def is_new(self, trial: _Trial) -> bool:
         """Whether some answers take a branch that no run took yet."""
         return any(
-            (run.answers[key].question.location, choice) not in self._followed
-            for key, choice in forced.items()
-            if key in run.answers
+            (trial.behind.answers[key].question.location, choice) not in self._followed
+            for key, choice in trial.answers.items()
+            if key in trial.behind.answers
         )
+
+    def is_path(self, run: Run) -> bool:
+        """Whether a run did not end in an exception of the program."""
+        return any(run is path for path in self._paths)
+
+    @property
+    def is_in_vain(self) -> bool:
+        """Whether no run made a layer, though they took long."""
+        return not self._makes_layers and self._steps > (MAX_FRUITLESS if self._is_fruitless else MAX_IN_VAIN)
 
     @property
     def has_path(self) -> bool:
@@ -190,13 +275,21 @@ class _Search:
             for key, (place, options) in self._choices.items()
             if any((place, option) not in self._followed for option in options)
         }
-        return Explored(tuple(self._paths), frozenset(missing), self._exceeded, self._exceeded or self._steps_left <= 0)
+        return Explored(
+            tuple(self._paths), frozenset(missing), self._exceeded, self._exceeded or self._steps >= self._max_steps
+        )
 
 
 def _computation(run: Run) -> Hashable:
-    """What a run computes, to compare it with another one."""
+    """What a run computes, to compare it with another one; why something reads a bias makes no difference."""
     layers = tuple((layer.site, layer.shift, layer.tampered, layer.frozen_shift) for layer in run.layers)
-    return layers, tuple((e.results, e.operands, e.effects, e.location, e.layer) for e in run.equations)
+    return layers, tuple((e.results, e.operands, _telling(e), e.location, e.layer) for e in run.equations)
+
+
+def _telling(equation: Equation) -> Hashable:
+    return tuple(
+        tuple("reads" if isinstance(effect, Reads) else effect for effect in effects) for effects in equation.effects
+    )
 
 
 def _may_spare_a_bias(run: Run) -> bool:
@@ -244,15 +337,11 @@ def guarded(run: Run, body: Callable[[], None]) -> Run:
     return run
 
 
-def _flips(run: Run, *, defaults: bool) -> Iterator[dict[str, str]]:
-    """Every set of answers that differs from this run's in one question."""
-    forced = run.forced
+def _flips(run: Run) -> Iterator[tuple[str, str]]:
+    """Every question with every answer that this run gave not."""
     for key, options in run.choices.items():
-        if key in forced or (not defaults and _is_plain_default(run, key)):
-            continue
-        for option in options:
-            if option != run.answers[key].choice:
-                yield {**forced, key: option}
+        if key not in run.forced:
+            yield from ((key, option) for option in options if option != run.answers[key].choice)
 
 
 def _is_plain_default(run: Run, key: str) -> bool:

@@ -7,7 +7,7 @@ import builtins
 import math
 import re
 from collections.abc import Mapping
-from functools import partial
+from functools import lru_cache, partial
 from types import MappingProxyType
 
 from biaslens.catalogue.lookup import find
@@ -46,6 +46,7 @@ CONSTANTS: Mapping[str, float | bool] = MappingProxyType(
 """Values that modules name."""
 
 
+@lru_cache(maxsize=4096)
 def external(name: str) -> Value:
     """The value of a dotted name outside the sources that we read, under its public name."""
     if name in CONSTANTS:
@@ -62,6 +63,8 @@ def lookup(run: Run, scope: Scope, name: str) -> Value:
     current: Scope | None = scope
     if name in scope.outer_names:
         current = scope.outer_names[name]
+    elif scope.parent is not None and name in scope.variables:  # as most are
+        return _resolved(run, scope.variables[name])
     while current is not None and (current.parent is not None or name in scope.outer_names):
         if name in current.variables:
             return _resolved(run, current.variables[name])
@@ -102,11 +105,16 @@ def definition(run: Run, external: External) -> Value:
 
 
 def _followed(run: Run, module: Module, name: str) -> Value:
-    run.read(module.path, name)
     if run.shared is not None:
-        value = run.shared.global_name(run, module, name)
+        value = run.taken_over.get((module.path, name), shared.LOCAL)
         if value is not shared.LOCAL:
             return value
+        run.read(module.path, name)
+        value = run.taken_over[module.path, name] = run.shared.global_name(run, module, name)
+        if value is not shared.LOCAL:
+            return value
+    else:
+        run.read(module.path, name)
     state = run.globals.get(module.path)
     if state is None:
         state = run.globals[module.path] = ModuleState()

@@ -163,7 +163,9 @@ class Run:
     names: what the program calls the tensors that stand for unknown values.
     shared: the run that evaluates globals for this one, None for that run itself.
     replaced: names outside the sources that the program assigns anew, such as `nn.BatchNorm2d = nn.Identity`.
+    fruitless: a function came to its end without a layer.
     blamed: keys of the tests that led to where the program raised, innermost first.
+    taken_over: globals that were found in the shared run.
     reads: the globals that were looked up, by file and name; ("", of a file, for all of its text; "*" for what its star
     imports are). rests_on: circumstances of globals that were evaluated before.
     """
@@ -186,7 +188,9 @@ class Run:
     names: dict[Var, str] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
     replaced: set[str] = field(default_factory=set)
+    fruitless: bool = False
     blamed: tuple[str, ...] = ()
+    taken_over: dict[tuple[str, str], Value] = field(default_factory=dict)
     reads: set[tuple[str, str]] = field(default_factory=set)
     rests_on: set[Circumstances] = field(default_factory=set)
     constructing: int = 0
@@ -194,7 +198,7 @@ class Run:
     depth: int = 0
 
     def __post_init__(self) -> None:
-        self._pause_at = 0
+        self._look_at = 0
         self._ranks: dict[int, tuple[int | None, int]] = {}
         self._tensors: dict[Hashable, Tensor] = {}
         self._biases: dict[Var, LayerState] = {}
@@ -223,6 +227,7 @@ class Run:
         """What a decorator makes of a value. One that fails, or takes long, is taken to give back what it gets."""
         limit, depth = self.max_steps, self.depth
         self.max_steps = min(limit, self.steps + MAX_ASIDE)
+        self._look_at = self.steps
         try:
             return evaluate()
         except (PathEnds, BudgetExceeded):
@@ -249,12 +254,15 @@ class Run:
 
     def step(self, count: int = 1) -> None:
         """Effect: spends the budget, and raises BudgetExceeded when nothing is left."""
-        self.steps += count
+        self.steps = steps = self.steps + count
+        if steps > self._look_at:
+            self._look()
+
+    def _look(self) -> None:
         if self.steps > self.max_steps:
             raise BudgetExceeded
-        if self.steps > self._pause_at:
-            self._pause_at = self.steps + STEPS_BETWEEN_PAUSES
-            self.world.pause()
+        self.world.pause()
+        self._look_at = min(self.steps + STEPS_BETWEEN_PAUSES, self.max_steps)
 
     # --- questions --------------------------------------------------------------------------------------------------
 
@@ -317,7 +325,7 @@ class Run:
         if shape.rank is None and shape.token < 0:
             token = len(self._ranks)
             self._ranks[token] = (None, max(shape.at_least, len(shape.sizes)))
-            shape = replace(shape, token=token)
+            shape = Shape(None, shape.sizes, token, shape.at_least)
         self.shapes.append(shape)
         self.facts.append(facts or Facts())
         return len(self.shapes) - 1

@@ -305,6 +305,7 @@ def _run_function(run: Run, scope: Scope, node: ast.FunctionDef) -> Value:
     arguments = root_arguments(run, scope, function, "constructor")
     result = calls.call_function(run, function, arguments, node, scope)
     if not run.layers:
+        run.fruitless = True
         raise PathEnds
     return _use_all(run, scope, result, node)
 
@@ -396,11 +397,13 @@ def _is_number(annotation: ast.expr | None) -> bool:
 
 def _path(run: Run, outputs: tuple[int, ...]) -> Path:
     answers: tuple[Answer, ...] = tuple(run.answers.values())
-    layers = tuple(_frozen(run, layer) for layer in run.layers)
+    calls = {id(layer.call): layer for layer in run.layers}  # a function that makes many layers was called once
+    passed = {key: tuple(_call(run, layer)) for key, layer in calls.items()}
+    layers = tuple(_frozen(run, layer, passed[id(layer.call)]) for layer in run.layers)
     return Path(answers, layers, tuple(run.equations), run.shapes_by_variable(), outputs)
 
 
-def _frozen(run: Run, state: LayerState) -> Layer:
+def _frozen(run: Run, state: LayerState, passed: tuple[Passed, ...]) -> Layer:
     shift = state.entry.shift
     parameters = as_size(state.arguments.get(shift.size)) if shift else None
     return Layer(
@@ -413,7 +416,7 @@ def _frozen(run: Run, state: LayerState) -> Layer:
         frozen=state.frozen_shift,
         tampered=state.tampered,
         parameters=parameters,
-        call=tuple(_call(run, state)),
+        call=passed,
         argument=state.argument,
         place=state.place,
         handed_on=state.handed_on,
