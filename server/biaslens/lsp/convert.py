@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from lsprotocol import types
 
 from biaslens.lsp.client import Client
 from biaslens.lsp.documents import Document
+from biaslens.lsp.encoded import Encoded
 from biaslens.text import Edit, Location, Problem, Source, Span
 
 if TYPE_CHECKING:
     from biaslens.rules.rule import Finding, Fix
 
 SOURCE = "biaslens"
+
+Place: TypeAlias = tuple[int, int, int, int]
+"""A range as the client counts: the line and the column of its start, then those of its end."""
 
 
 def text_after(document: Document, changes: Iterable[types.TextDocumentContentChangeEvent], encoding: str) -> str:
@@ -55,42 +61,123 @@ def span_in(document: Document, place: types.Range, encoding: str) -> Span:
 
 def range_in(document: Document, span: Span, encoding: str) -> types.Range:
     """The range in a document of a span in the text for the analysis."""
-    return range_of(document.mirror, Span(span.start - document.start, span.end - document.start), encoding)
+    return _range(place_in(document, span, encoding))
 
 
-def position_of(source: Source, offset: int, encoding: str) -> types.Position:
-    """The client's position of an offset."""
-    line, column = source.line_and_column(offset)
-    if source.text.isascii():  # Python knows that of a text without looking at it
-        return types.Position(line, column)
-    return types.Position(line, _units(source.line(line)[:column], encoding))
+def place_in(document: Document, span: Span, encoding: str) -> Place:
+    """The same as plain numbers."""
+    start = document.start
+    return place_of(document.mirror, Span(span.start - start, span.end - start) if start else span, encoding)
 
 
 def range_of(source: Source, span: Span, encoding: str) -> types.Range:
     """The client's range of a span."""
-    return types.Range(position_of(source, span.start, encoding), position_of(source, span.end, encoding))
+    return _range(place_of(source, span, encoding))
 
 
-def diagnostic(
-    finding: Finding, document: Document, client: Client, place: Callable[[Location], types.Location | None]
-) -> types.Diagnostic:
-    """A finding as the client can show it. `place` finds the ranges of other locations, or None where it cannot."""
-    related: list[types.DiagnosticRelatedInformation] = []
+def place_of(source: Source, span: Span, encoding: str) -> Place:
+    """The same as plain numbers."""
+    return (*position_of(source, span.start, encoding), *position_of(source, span.end, encoding))
+
+
+def position_of(source: Source, offset: int, encoding: str) -> tuple[int, int]:
+    """The line and the column of an offset as the client counts."""
+    line, column = source.line_and_column(offset)
+    if source.text.isascii():  # Python knows that of a text without looking at it
+        return line, column
+    return line, _units(source.line(line)[:column], encoding)
+
+
+def _range(place: Place) -> types.Range:
+    return types.Range(types.Position(*place[:2]), types.Position(*place[2:]))
+
+
+class Mark(NamedTuple):
+    """All that a client shows of a finding, so that what looks equal is equal.
+
+    url: "" where it shows no links. fades: it fades the code. related: the address, the place and the message of each.
+    """
+
+    code: str
+    message: str
+    severity: str
+    url: str
+    fades: bool
+    place: Place
+    related: tuple[tuple[str, Place, str], ...]
+
+
+def mark(
+    finding: Finding, document: Document, client: Client, find: Callable[[Location], tuple[str, Place] | None]
+) -> Mark:
+    """A finding as the client can show it. `find` tells where other locations are, or None where it cannot."""
+    related: list[tuple[str, Place, str]] = []
     if client.relates:
         for location, message in finding.related:
-            found = place(location)
+            found = find(location)
             if found is not None:
-                related.append(types.DiagnosticRelatedInformation(found, message))
+                related.append((*found, message))
+    return Mark(
+        finding.code,
+        finding.message,
+        finding.severity,
+        finding.url if client.links else "",
+        client.fades and finding.unnecessary,
+        place_in(document, finding.location.span, client.encoding),
+        tuple(related),
+    )
+
+
+def diagnostic(shown: Mark) -> types.Diagnostic:
+    """A finding for what is answered with it."""
+    related = [
+        types.DiagnosticRelatedInformation(types.Location(uri, _range(place)), message)
+        for uri, place, message in shown.related
+    ]
     return types.Diagnostic(
-        range=range_in(document, finding.location.span, client.encoding),
-        message=finding.message,
-        severity=types.DiagnosticSeverity[finding.severity.capitalize()],
-        code=finding.code,
-        code_description=types.CodeDescription(finding.url) if client.links and finding.url else None,
+        range=_range(shown.place),
+        message=shown.message,
+        severity=_severity(shown),
+        code=shown.code,
+        code_description=types.CodeDescription(shown.url) if shown.url else None,
         source=SOURCE,
-        tags=[types.DiagnosticTag.Unnecessary] if client.fades and finding.unnecessary else None,
+        tags=[types.DiagnosticTag.Unnecessary] if shown.fades else None,
         related_information=related or None,
     )
+
+
+@lru_cache(maxsize=4096)
+def encoded_diagnostic(shown: Mark) -> Encoded:
+    """The same, as it is sent. Most of a file's findings are told again after each edit, unchanged."""
+    fields: dict[str, object] = {
+        "range": _encoded_range(shown.place),
+        "message": shown.message,
+        "severity": _severity(shown).value,
+        "code": shown.code,
+    }
+    if shown.url:
+        fields["codeDescription"] = {"href": shown.url}
+    fields["source"] = SOURCE
+    if shown.fades:
+        fields["tags"] = [types.DiagnosticTag.Unnecessary.value]
+    if shown.related:
+        fields["relatedInformation"] = [
+            {"location": {"uri": uri, "range": _encoded_range(place)}, "message": message}
+            for uri, place, message in shown.related
+        ]
+    return Encoded(json.dumps(fields))
+
+
+def _severity(shown: Mark) -> types.DiagnosticSeverity:
+    return types.DiagnosticSeverity[shown.severity.capitalize()]
+
+
+def _encoded_range(place: Place) -> dict[str, object]:
+    line, column, last_line, last_column = place
+    return {
+        "start": {"line": line, "character": column},
+        "end": {"line": last_line, "character": last_column},
+    }
 
 
 def problem_diagnostic(problem: Problem, source: Source, client: Client) -> types.Diagnostic:

@@ -15,6 +15,8 @@ from pygls.exceptions import JsonRpcException
 from pygls.protocol import LanguageServerProtocol, lsp_method
 from pygls.protocol.json_rpc import RPCMessage
 
+from biaslens.lsp.encoded import Encoded, encoded
+
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
 NOT_INITIALIZED = -32002
@@ -82,6 +84,26 @@ class Protocol(LanguageServerProtocol):
                 "error": {"code": code, "message": message},
             }
         )
+
+    def notify(self, method: str, params: Any | None = None) -> None:
+        """Sends a notification; what is encoded already is sent as it is."""
+        if isinstance(params, Encoded):
+            self._send_data(encoded({"params": params, "method": method, "jsonrpc": "2.0"}))
+        else:
+            super().notify(method, params)
+
+    def _send_response(self, msg_id: str | int, result: Any | None = None, error: Any = None) -> None:
+        if error is None and isinstance(result, Encoded):
+            self._send_data(encoded({"id": msg_id, "result": result, "jsonrpc": "2.0"}))
+        else:
+            super()._send_response(msg_id, result, error)
+
+    def _send_data(self, data: Any) -> None:
+        if isinstance(data, Encoded) and self.writer is not None:
+            header = f"Content-Length: {len(data)}\r\nContent-Type: {self.CONTENT_TYPE}; charset={self.CHARSET}\r\n\r\n"
+            self.writer.write(f"{header}{data}".encode(self.CHARSET))
+        else:
+            super()._send_data(data)
 
     def _untimely(self, method: str | None) -> tuple[int, str] | None:
         if method is None or method == types.EXIT:

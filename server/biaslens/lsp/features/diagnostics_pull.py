@@ -8,6 +8,7 @@ from pygls.lsp.server import LanguageServer
 
 from biaslens.lsp.checked import Checked
 from biaslens.lsp.documents import path_of
+from biaslens.lsp.encoded import Encoded, encoded
 from biaslens.lsp.features.shown import Shown, are_pulled, diagnostics, shown_of, unchanged
 from biaslens.lsp.session import Session
 from biaslens.options import Options
@@ -23,16 +24,10 @@ def register(server: LanguageServer, session: Session) -> None:
     if not session.client.pulls:
         return
 
-    async def pull(
-        params: types.DocumentDiagnosticParams,
-    ) -> types.RelatedFullDocumentDiagnosticReport | types.RelatedUnchangedDocumentDiagnosticReport:
-        found = await shown_at(params.text_document.uri)
-        if found is None:
-            return types.RelatedFullDocumentDiagnosticReport([])
-        result_id = found.result_id
-        if result_id is not None and params.previous_result_id == result_id:
-            return types.RelatedUnchangedDocumentDiagnosticReport(result_id)
-        return types.RelatedFullDocumentDiagnosticReport(found.items, result_id=result_id)
+    async def pull(params: types.DocumentDiagnosticParams) -> Encoded:
+        uri = params.text_document.uri
+        found = await shown_at(uri) or Shown(uri, None, [])
+        return encoded(found.report(params.previous_result_id))
 
     async def shown_at(uri: str) -> Shown | None:
         document = session.find(uri)

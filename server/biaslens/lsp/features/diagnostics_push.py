@@ -7,6 +7,7 @@ from pygls.lsp.server import LanguageServer
 
 from biaslens.lsp.checked import Checked
 from biaslens.lsp.documents import Document
+from biaslens.lsp.encoded import Encoded, encoded
 from biaslens.lsp.features.shown import are_pulled, diagnostics, shown_of
 from biaslens.lsp.session import Session
 from biaslens.options import Options
@@ -17,7 +18,7 @@ def register(server: LanguageServer, session: Session) -> None:
 
     Of a notebook the cells that changed, and those of which other things are to be shown.
     """
-    told: dict[str, types.PublishDiagnosticsParams] = {}
+    told: dict[str, Encoded] = {}
     closed: dict[str, str] = {}  # the addresses of files that are not open, of which something is shown
 
     def publish(checked: Checked, before: Checked | None) -> None:
@@ -25,17 +26,18 @@ def register(server: LanguageServer, session: Session) -> None:
         if are_pulled(document, session.client):
             return
         for part in document.parts:
-            tell(types.PublishDiagnosticsParams(part.uri, diagnostics(checked.about(part), session), part.version))
+            tell(part.uri, diagnostics(checked.about(part), session), part.version)
         there = {part.uri for part in document.parts}
         gone = [part.uri for part in before.document.parts] if before else []
         for uri in (*gone, closed.pop(document.path, document.uri)):
             if uri not in there and uri in told:
-                tell(types.PublishDiagnosticsParams(uri, []))
+                tell(uri, [])
 
-    def tell(news: types.PublishDiagnosticsParams) -> None:
-        if told.get(news.uri) != news:
-            server.text_document_publish_diagnostics(news)
-            told[news.uri] = news
+    def tell(uri: str, items: list[Encoded], version: int | None = None) -> None:
+        news = encoded({"uri": uri, "diagnostics": items, **({} if version is None else {"version": version})})
+        if told.get(uri) != news:
+            server.protocol.notify(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS, news)
+            told[uri] = news
 
     def clear(document: Document) -> None:
         if are_pulled(document, session.client):
@@ -43,18 +45,19 @@ def register(server: LanguageServer, session: Session) -> None:
         found = shown_of(document.path, session)
         for part in document.parts:
             told.pop(part.uri, None)
-            tell(types.PublishDiagnosticsParams(part.uri, found.items if found and part is document else []))
-            if not told[part.uri].diagnostics:
-                told.pop(part.uri)
-            else:
+            items = found.items if found and part is document else []
+            tell(part.uri, items)
+            if items:
                 closed[document.path] = part.uri
+            else:
+                told.pop(part.uri)
 
     def publish_closed(path: str) -> None:
         found = shown_of(path, session) if path not in session.documents else None
         if found is None or not (found.items or path in closed):
             return
         uri = closed.setdefault(path, found.uri)
-        tell(types.PublishDiagnosticsParams(uri, found.items))
+        tell(uri, found.items)
         if not found.items:
             told.pop(uri)
             closed.pop(path)

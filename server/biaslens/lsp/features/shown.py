@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,9 @@ from lsprotocol import types
 
 from biaslens.lsp.checked import Checked
 from biaslens.lsp.client import Client
-from biaslens.lsp.convert import diagnostic, range_in, range_of
+from biaslens.lsp.convert import Mark, Place, diagnostic, encoded_diagnostic, mark, place_in, place_of
 from biaslens.lsp.documents import Document, uri_of
+from biaslens.lsp.encoded import Encoded
 from biaslens.lsp.notebooks import NotebookDocument
 from biaslens.lsp.session import Session
 from biaslens.syntax.files import Files
@@ -22,20 +24,27 @@ if TYPE_CHECKING:
     from biaslens.rules.rule import Finding
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Shown:
     """What is shown of one file. version: None where it is not open."""
 
     uri: str
     version: int | None
-    items: list[types.Diagnostic]
+    items: list[Encoded]
 
-    @property
+    @cached_property
     def result_id(self) -> str | None:
         """Equal for what looks equal; None where nothing is shown."""
         if not self.items:
             return None
-        return blake2b(repr(self.items).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+        return blake2b("\n".join(self.items).encode(), digest_size=8).hexdigest()
+
+    def report(self, previous: str | None) -> dict[str, object]:
+        """The answer to a client that shows what had that result id."""
+        known: dict[str, object] = {} if self.result_id is None else {"resultId": self.result_id}
+        if known and previous == self.result_id:
+            return {"kind": "unchanged", **known}
+        return {"kind": "full", "items": self.items, **known}
 
 
 def shown_of(path: str, session: Session) -> Shown | None:
@@ -69,24 +78,27 @@ def unchanged(before: Document, after: Document) -> Iterator[tuple[Document, Doc
             yield old, part
 
 
-def diagnostics(checked: Checked, session: Session) -> list[types.Diagnostic]:
+def diagnostics(checked: Checked, session: Session) -> list[Encoded]:
     """One diagnostic for each finding, in the same order; nothing where the user wants none."""
     if session.options_for(checked.document.path).diagnostic_mode == "off":
         return []
-    return [shown(finding, checked, session) for finding in checked.findings]
+    return [encoded_diagnostic(_mark(finding, checked, session)) for finding in checked.findings]
 
 
 def shown(finding: Finding, checked: Checked, session: Session) -> types.Diagnostic:
     """One finding of a result."""
+    return diagnostic(_mark(finding, checked, session))
 
-    def place(location: Location) -> types.Location | None:
+
+def _mark(finding: Finding, checked: Checked, session: Session) -> Mark:
+    client = session.client
+
+    def find(location: Location) -> tuple[str, Place] | None:
         if location.path == checked.document.path:
             part = checked.document.whole.part_at(location.span)
-            return types.Location(part.uri, range_in(part, location.span, session.client.encoding)) if part else None
+            return (part.uri, place_in(part, location.span, client.encoding)) if part else None
         opened, source = session.documents.get(location.path), checked.files.read(location.path)
         uri = opened.uri if opened else uri_of(location.path)
-        if not isinstance(source, Source):
-            return None
-        return types.Location(uri, range_of(source, location.span, session.client.encoding))
+        return (uri, place_of(source, location.span, client.encoding)) if isinstance(source, Source) else None
 
-    return diagnostic(finding, checked.document, session.client, place)
+    return mark(finding, checked.document, client, find)

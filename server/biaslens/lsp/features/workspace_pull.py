@@ -14,7 +14,8 @@ from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
 from biaslens.lsp.documents import path_of
-from biaslens.lsp.features.shown import Shown, shown_of
+from biaslens.lsp.encoded import Encoded, encoded
+from biaslens.lsp.features.shown import shown_of
 from biaslens.lsp.session import Session
 
 _TOGETHER = 0.05
@@ -27,7 +28,7 @@ def register(server: LanguageServer, session: Session) -> None:
         return
     open_requests: list[_Request] = []
 
-    async def pull(params: types.WorkspaceDiagnosticParams) -> types.WorkspaceDiagnosticReport:
+    async def pull(params: types.WorkspaceDiagnosticParams) -> Encoded:
         request = _Request(session, params.previous_result_ids)
         open_requests.append(request)
         try:
@@ -35,17 +36,16 @@ def register(server: LanguageServer, session: Session) -> None:
         finally:
             open_requests.remove(request)
 
-    async def answer(request: _Request, token: types.ProgressToken | None) -> types.WorkspaceDiagnosticReport:
+    async def answer(request: _Request, token: types.ProgressToken | None) -> Encoded:
         has_answer = False
         while True:
             is_last = not (session.workspace.is_busy or session.is_checking)
             items = request.news() if is_last or token is not None else []
             has_answer = has_answer or bool(items)
             if items and token is not None:
-                part = types.WorkspaceDiagnosticReportPartialResult(items)
-                server.progress(types.ProgressParams(token, part))
+                server.protocol.notify(types.PROGRESS, encoded({"token": token, "value": {"items": items}}))
             if is_last and has_answer:
-                return types.WorkspaceDiagnosticReport([] if token is not None else items)
+                return encoded({"items": [] if token is not None else items})
             await request.arrived.wait()
             await asyncio.sleep(_TOGETHER)
 
@@ -84,7 +84,7 @@ class _Request:
 
     def __post_init__(self) -> None:
         self._todo: dict[str, None] = {}
-        self._same: list[types.WorkspaceUnchangedDocumentDiagnosticReport] = []
+        self._same: list[Encoded] = []
         for known in self.previous:
             self.shows[path_of(known.uri) or known.uri] = (known.uri, known.value)
         self._named = set(self.shows)
@@ -101,10 +101,10 @@ class _Request:
         self._todo[path] = None
         self.arrived.set()
 
-    def news(self) -> list[types.WorkspaceDocumentDiagnosticReport]:
+    def news(self) -> list[Encoded]:
         """What the client does not show yet. With the first of it goes of what it shows already that it is the same."""
         self.arrived.clear()
-        items: list[types.WorkspaceDocumentDiagnosticReport] = []
+        items: list[Encoded] = []
         waiting, self._todo = self._todo, {}
         for path in waiting:
             found = shown_of(path, self.session)
@@ -113,23 +113,12 @@ class _Request:
                 continue
             uri, before = self.shows.get(path, (found.uri, None))
             now = found.result_id
-            if now != before:
-                items.append(_full(uri, now, found))
-            elif before is not None and path in self._named:
-                self._same.append(_unchanged(uri, before, found))
+            if now != before or (before is not None and path in self._named):
+                report = encoded({"uri": uri, "version": found.version, **found.report(before)})
+                (items if now != before else self._same).append(report)
             self._named.discard(path)
             self.shows[path] = (uri, now)
         if items:
             items += self._same
             self._same = []
         return items
-
-
-def _full(uri: str, result_id: str | None, found: Shown) -> types.WorkspaceFullDocumentDiagnosticReport:
-    return types.WorkspaceFullDocumentDiagnosticReport(
-        uri=uri, items=found.items, version=found.version, result_id=result_id
-    )
-
-
-def _unchanged(uri: str, result_id: str, found: Shown) -> types.WorkspaceUnchangedDocumentDiagnosticReport:
-    return types.WorkspaceUnchangedDocumentDiagnosticReport(uri=uri, result_id=result_id, version=found.version)
