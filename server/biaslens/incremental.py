@@ -245,10 +245,10 @@ def _shown(
 
 
 def _is_where_it_was(finding: Finding, light: Finding, anew: Relocation) -> bool:
+    if anew.start(finding.location) != light.location.span.start:
+        return False
     places = zip(finding.related, light.related, strict=True)
-    return anew.start(finding.location) == light.location.span.start and all(
-        anew.start(old) == new.span.start for (old, _), (new, _) in places
-    )
+    return all(anew.start(old) == new.span.start for (old, _), (new, _) in places)
 
 
 def _light(finding: Finding, anew: Relocation) -> Finding:

@@ -49,9 +49,9 @@ class Finding:
     fix: Fix | None = None
 
     @property
-    def order(self) -> tuple[tuple[str, int, int], str]:
+    def order(self) -> tuple[Location, str]:
         """What findings are sorted by: their place, then their code."""
-        return self.location.order, self.code
+        return self.location, self.code
 
 
 @dataclass(frozen=True)
