@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass, field
+from io import BytesIO
 
 import pytest
 
 from biaslens.lsp import transport
-from biaslens.lsp.transport import receive
+from biaslens.lsp.transport import Blocking, receive
 
 ONE, TWO = b'{"id": 1}', b'{"id": 2}'
 
@@ -87,3 +88,22 @@ def test_a_length_that_no_memory_has_waits_for_its_bytes_and_keeps_none() -> Non
     (refusal,) = received(huge + b"x" * 100)
     assert isinstance(refusal, str)
     assert refusal.endswith("bytes is too long.")
+
+
+class Pipe(BytesIO):
+    """Bytes that arrive in portions, however many are wanted."""
+
+    def __init__(self, data: bytes, portion: int) -> None:
+        super().__init__(data)
+        self._portion = portion
+
+    def read1(self, size: int | None = -1, /) -> bytes:
+        return super().read1(self._portion)
+
+
+@pytest.mark.parametrize("portion", [1, 7, 1 << 20])
+def test_a_pipe_is_read_in_whatever_portions_it_gives(portion: int) -> None:
+    handler = Received()
+    data = framed(ONE) + b"x" * 100_000 + b"\r\n" + framed(TWO) + framed(ONE)[:-1]
+    asyncio.run(receive(Blocking(Pipe(data, portion)), handler))
+    assert handler.messages == [json.loads(ONE), json.loads(TWO)]

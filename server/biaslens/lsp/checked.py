@@ -96,8 +96,9 @@ class Checked:
     def findings(self) -> tuple[Finding, ...]:
         """All findings to show, sorted by place."""
         found = self.report.findings if self.report else ()
-        shown = (finding for finding in (*found, *self.kept) if self.document.shows(finding.location.span))
-        return tuple(sorted(shown, key=lambda finding: finding.order))
+        if self.kept:
+            found = sorted((*found, *self.kept), key=lambda finding: finding.order)
+        return tuple(finding for finding in found if self.document.shows(finding.location.span))
 
     @cached_property
     def suppressions(self) -> Suppressions:

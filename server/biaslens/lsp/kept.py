@@ -16,7 +16,7 @@ from biaslens.rules.rule import Finding
 from biaslens.syntax.bindings import affected, mentioned
 from biaslens.syntax.outline import Block, Outlined
 from biaslens.syntax.parse import Module
-from biaslens.text import Location, Source, Span
+from biaslens.text import Location, Span
 
 _LINE_EDGE = ("", "\n", "\r")
 
@@ -48,7 +48,7 @@ class LastGood:
         if isinstance(module, Outlined):
             blocks = zip(module.blocks, module.starts, strict=True)
             return tuple(
-                Statement(_whole_lines(start, block.source), block.binds, block.mentions, block)
+                Statement(Span(start, start + block.length), block.binds, block.mentions, block)
                 for block, start in blocks
                 if block.statements
             )
@@ -67,8 +67,7 @@ class LastGood:
         if not self.findings or not skipped:
             return ()
         moves = _Moves(self.module, module)
-        bound = frozenset(name for statement in self.statements for name in statement.binds)
-        lost = self._depending_on(bound - module.affecting.keys())
+        lost = self._depending_on(frozenset(self.module.affecting.keys() - module.affecting.keys()))
         already = {(finding.code, finding.location.span.start) for finding in found}
         kept: list[Finding] = []
         for finding in self.findings:
@@ -144,11 +143,6 @@ class _Moves:
 
 def _starts(module: Module) -> dict[Block | None, int]:
     return dict(zip(module.blocks, module.starts, strict=True)) if isinstance(module, Outlined) else {}
-
-
-def _whole_lines(start: int, block: Source) -> Span:
-    """The lines of a block without the empty ones at its end."""
-    return Span(start, start + len(block.text.rstrip()))
 
 
 def _lines_of(node: ast.stmt, module: Module) -> Span:

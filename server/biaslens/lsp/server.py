@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from io import BufferedIOBase
 from typing import Any, BinaryIO, NoReturn, cast
 
 from lsprotocol import types
@@ -104,7 +105,7 @@ def main(port: int | None = None, level: str = "warning") -> NoReturn:
 
 async def _serve_pipes(server: BiasLensServer, stdout: BinaryIO) -> None:
     server.wire.set_writer(StdoutWriter(stdout))
-    await receive(Blocking(sys.stdin.buffer), server.wire)
+    await receive(Blocking(cast("BufferedIOBase", sys.stdin.buffer)), server.wire)
 
 
 async def _serve_port(server: BiasLensServer, port: int) -> None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
-from typing import BinaryIO, Protocol
+from io import BufferedIOBase
+from typing import Protocol
 
 MOST = 256 * 1024 * 1024
 """Bytes: a longer message is refused."""
@@ -46,22 +47,37 @@ class Handler(Protocol):
 
 
 class Blocking:
-    """A file as a reader, on a thread of its own: a pipe cannot be waited for otherwise on every system."""
+    """A file as a reader, on a thread of its own: a pipe cannot be waited for otherwise on every system.
 
-    def __init__(self, file: BinaryIO) -> None:
+    What has arrived is taken at once: most messages need a single turn of the thread, not one for each line.
+    """
+
+    def __init__(self, file: BufferedIOBase) -> None:
         self._file = file
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="input")
+        self._arrived = b""
 
-    def readline(self) -> Awaitable[bytes]:
+    async def readline(self) -> bytes:
         """The next line, or what there is of it."""
-        return self._run(lambda: self._file.readline(_LINE))
+        while b"\n" not in self._arrived and len(self._arrived) < _LINE and await self._more():
+            pass
+        return self._taken(self._arrived.find(b"\n", 0, _LINE) + 1 or _LINE)
 
-    def read(self, n: int) -> Awaitable[bytes]:
+    async def read(self, n: int) -> bytes:
         """At most so many bytes."""
-        return self._run(lambda: self._file.read(n))
+        if not self._arrived:
+            await self._more()
+        return self._taken(n)
 
-    def _run(self, read: Callable[[], bytes]) -> Awaitable[bytes]:
-        return asyncio.get_running_loop().run_in_executor(self._thread, read)
+    async def _more(self) -> bool:
+        loop = asyncio.get_running_loop()
+        more = await loop.run_in_executor(self._thread, self._file.read1, _CHUNK)
+        self._arrived += more
+        return bool(more)
+
+    def _taken(self, n: int) -> bytes:
+        taken, self._arrived = self._arrived[:n], self._arrived[n:]
+        return taken
 
 
 async def receive(reader: Reader, handler: Handler) -> None:

@@ -38,6 +38,11 @@ class Block:
     error: str = ""
 
     @cached_property
+    def length(self) -> int:
+        """How long it is without the empty lines at its end."""
+        return len(self.source.text.rstrip())
+
+    @cached_property
     def affected(self) -> tuple[frozenset[str], ...]:
         """The names that each statement binds or changes."""
         return tuple(frozenset(bindings.affected(statement)) for statement in self.statements)
@@ -156,10 +161,10 @@ def changed_names(before: Outlined, after: Outlined) -> frozenset[str]:
     old, new = (
         {
             statement: names
-            for block in one.blocks
+            for block in blocks
             for statement, names in zip(block.statements, block.affected, strict=True)
         }
-        for one in (before, after)
+        for blocks in (set(before.blocks).difference(after.blocks), set(after.blocks).difference(before.blocks))
     )
     either = {**old, **new}
     names = {name for statement in old.keys() ^ new.keys() for name in either[statement]}
