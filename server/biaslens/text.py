@@ -6,7 +6,6 @@ Language Server Protocol, of Python's tokenizer and of LibCST. `str.splitlines` 
 
 from __future__ import annotations
 
-import difflib
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
@@ -172,6 +171,8 @@ def changes_between(before: Source, after: Source) -> tuple[Edit, ...]:
 
 def edits_between(before: str, after: str) -> tuple[Edit, ...]:
     """Small edits that turn one text into the other, each within the lines that differ."""
+    import difflib
+
     old, new = (list(_lines(text)) for text in (before, after))
     offsets = [0]
     for line in old:

@@ -5,6 +5,7 @@ Each command imports that module when it runs, so that `--version` and `--help` 
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -290,6 +291,7 @@ def config(key: str | None, schema: bool) -> int:
 )
 def server(*, stdio: bool, tcp: bool, port: int, log_level: str) -> None:
     """Serve an editor: the Language Server Protocol over the standard input and output."""
+    gc.disable()  # nothing of what is imported now will ever go; with the first check it is on again
     from biaslens.lsp.server import main as serve
 
     if stdio and tcp:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import Field, dataclass
-from difflib import get_close_matches
 from types import MappingProxyType
-from typing import Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from biaslens.configuration.toml import Keys
 from biaslens.syntax.environments import site_packages
 from biaslens.syntax.files import Files
 from biaslens.syntax.patterns import anchored, is_pattern
+
+if TYPE_CHECKING:
+    from biaslens.configuration.toml import Keys
 
 SEVERITIES = ("error", "warning", "information", "hint")
 EVERY_RULE = "ALL"
@@ -76,6 +77,8 @@ def kind_of(field: Field[Any]) -> Kind:
 
 def nearest(wanted: str, names: Iterable[str]) -> str:
     """A question whether the name most like a wrong one was meant, "" where none is like it."""
+    from difflib import get_close_matches
+
     found = get_close_matches(wanted, list(names), 1)
     return f" Did you mean {found[0]!r}?" if found else ""
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from biaslens.configuration.kinds import Wrong
 from biaslens.configuration.reading import Layer, read_table
-from biaslens.configuration.toml import Keys, parse, places
 from biaslens.syntax.files import Files
 from biaslens.text import Problem, Source
+
+if TYPE_CHECKING:
+    from biaslens.configuration.toml import Keys
 
 PYPROJECT = "pyproject.toml"
 NAMES = (".biaslens.toml", "biaslens.toml", PYPROJECT)
@@ -113,6 +115,8 @@ def _configuration(path: str, folder: str, files: Files) -> Configuration | None
     inside: tuple[str, ...] = TABLE if os.path.basename(path) == PYPROJECT else ()
     if inside and TABLE[-1] not in source.text:
         return None  # it is not ours, so whatever is wrong with it is not our business
+    from biaslens.configuration.toml import parse  # imported where there is a file, to start fast
+
     parsed = parse(source)
     if isinstance(parsed, Problem):
         return Configuration(path, problems=(parsed,))
@@ -134,6 +138,8 @@ def _inside(table: object, keys: Sequence[str]) -> object:
 
 def _problem(wrong: Wrong, source: Source, inside: Keys) -> Problem:
     """At the place of what is wrong, or of what it is a part of."""
+    from biaslens.configuration.toml import places
+
     found = places(source.text)
     keys = (*inside, *wrong.keys)
     while keys and keys not in found:

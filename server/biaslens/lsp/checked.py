@@ -9,8 +9,10 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from importlib import import_module
 from typing import TYPE_CHECKING
 
+from biaslens.lsp import questions
 from biaslens.lsp.client import Client
 from biaslens.lsp.documents import Document
 from biaslens.lsp.packed import Packed
@@ -18,7 +20,6 @@ from biaslens.lsp.repairs import Repairs, repairs
 from biaslens.lsp.studies import NO_USES, Buffers, Foreign, Found, Pause, Studied, judged, studied
 from biaslens.options import Options
 from biaslens.syntax.files import Files
-from biaslens.syntax.suppressions import Suppressions
 from biaslens.text import Edit, Source, Span
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from biaslens.lint import Report, Study
     from biaslens.lsp.kept import LastGood
     from biaslens.rules.rule import Finding, Fix
+    from biaslens.syntax.suppressions import Suppressions
     from biaslens.verdicts import Use
 
 
@@ -103,6 +105,8 @@ class Checked:
     @cached_property
     def suppressions(self) -> Suppressions:
         """The comments of the document that silence findings."""
+        from biaslens.syntax.suppressions import Suppressions
+
         return Suppressions(self.document.whole.source)
 
     def about(self, document: Document) -> Checked:
@@ -112,20 +116,26 @@ class Checked:
 
 def installed_analysis() -> Analysis:
     """The real analysis. Imported late: the client's first request is answered before it."""
-    from biaslens.explain.hints import hints
-    from biaslens.explain.lenses import lenses
     from biaslens.incremental import Memories
     from biaslens.lint import lint
-    from biaslens.lsp.explained import explained
-    from biaslens.repair import fixes_of, why_no_fixes
-    from biaslens.rounds import edits_for
 
-    return Analysis(lint, fixes_of, explained, edits_for, hints, lenses, why_no_fixes, Memories())
+    return Analysis(
+        lint,
+        questions.fixes_of,
+        questions.hover,
+        questions.edits_for,
+        questions.hints,
+        questions.lenses,
+        questions.why_no_fixes,
+        Memories(),
+    )
 
 
 def prepare(load: Callable[[], Analysis]) -> None:
     """Effect: the analysis is imported."""
     load()
+    import_module("biaslens.lsp.kept")
+    gc.enable()
     # What is there by now stays, and need not be looked through again in the middle of somebody's typing; and what a
     # check leaves behind is looked for after a few checks, not many times in each.
     gc.freeze()

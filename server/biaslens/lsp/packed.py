@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import pickle
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,11 +19,15 @@ class Packed(Generic[T]):
 
     def value(self, pause: Callable[[], None]) -> T:
         """The value, made anew. pause: called now and then; what it raises is raised here."""
+        import pickle  # for the few who want all of a workspace
+
         return cast("T", pickle.Unpickler(_Reader(self.data, pause)).load())
 
 
 def packed(value: T, pause: Callable[[], None]) -> Packed[T]:
     """A value as bytes. pause: as `Packed.value` has it."""
+    import pickle
+
     writer = _Writer(pause)
     pickle.Pickler(writer, pickle.HIGHEST_PROTOCOL).dump(value)
     return Packed(writer.finished())

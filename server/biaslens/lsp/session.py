@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from biaslens.lsp import questions
 from biaslens.lsp.checked import Analysis, Checked, Failure, forget, prepare, run_check
 from biaslens.lsp.client import Client
 from biaslens.lsp.configured import Configured
@@ -86,10 +87,17 @@ class Session:
         self.workspace = Workspace(self)
 
     def begin(self) -> None:
-        """To be called when the client is ready: imports the analysis on the worker, ahead of the first check."""
+        """To be called when the client is ready: imports the analysis on the worker, ahead of the first check, and
+        when that is done what answers questions.
+        """
         self.worker.submit(prepare, self.load)
+        self.worker.submit_for_later(self._be_ready)
         for listener in self.ready_listeners:
             listener()
+
+    def _be_ready(self) -> None:
+        self.worker.pause()
+        questions.be_ready()
 
     async def settled(self) -> None:
         """Waits for the client's settings, so that an answer that it will not ask for again does not miss them."""

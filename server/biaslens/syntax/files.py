@@ -10,8 +10,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from biaslens.syntax import ipynb
 from biaslens.text import Problem, Source
+
+NOTEBOOK = ".ipynb"
+"""What the name of a notebook ends with."""
 
 MAX_BYTES = 20_000_000
 """Larger files are not models."""
@@ -175,7 +177,9 @@ def digest(found: Source | Problem) -> int:
 def decode(data: bytes, path: str) -> Source | Problem:
     """The text of a Python file by PEP 263, with its line ends as they are, or a notebook by its suffix; a byte order
     mark is dropped."""
-    if path.endswith(ipynb.SUFFIX):
+    if path.endswith(NOTEBOOK):
+        from biaslens.syntax import ipynb
+
         return ipynb.read(data, path)
     if b"\0" in data[:8192]:
         return Problem("unreadable", "This is a binary file, not Python source.", path)
@@ -199,7 +203,7 @@ def decode_utf_8(data: bytes, path: str) -> Source | Problem:
 def _read(path: str) -> Source | Problem:
     try:
         file = Path(path)
-        most = MAX_NOTEBOOK_BYTES if path.endswith(ipynb.SUFFIX) else MAX_BYTES
+        most = MAX_NOTEBOOK_BYTES if path.endswith(NOTEBOOK) else MAX_BYTES
         if file.stat().st_size > most:
             return Problem("unreadable", f"It is larger than {most // 1_000_000} MB.", path)
         data = file.read_bytes()

@@ -12,7 +12,6 @@ from typing import cast
 from biaslens.syntax.notebook import Cell, Notebook, notebook
 from biaslens.text import Problem, Span
 
-SUFFIX = ".ipynb"
 _MARK = "\ufeff"
 
 

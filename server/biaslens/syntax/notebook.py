@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from biaslens.syntax.magics import neutral
 from biaslens.text import Edit, Piece, Source
 
 
@@ -26,6 +25,8 @@ class Cell:
     @cached_property
     def code(self) -> str:
         """What Python would see, offset by offset the same."""
+        from biaslens.syntax.magics import neutral  # most sources are no notebooks
+
         return neutral(self.text)
 
 

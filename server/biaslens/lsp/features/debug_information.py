@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from hashlib import sha256
 from typing import Any
 
 from pygls.lsp.server import LanguageServer
@@ -39,4 +38,6 @@ def register(server: LanguageServer, session: Session) -> None:
 
 
 def _digest(text: str) -> str:
+    from hashlib import sha256
+
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
@@ -37,6 +36,8 @@ class Shown:
         """Equal for what looks equal; None where nothing is shown."""
         if not self.items:
             return None
+        from hashlib import blake2b
+
         return blake2b("\n".join(self.items).encode(), digest_size=8).hexdigest()
 
     def report(self, previous: str | None) -> dict[str, object]:
