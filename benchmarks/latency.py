@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from benchmarks.bytecode import compile_package
 from benchmarks.wire import Wire, started
 from rich.console import Console
 from rich.table import Table
@@ -71,6 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--lines", type=int, default=1150, help="lines of the file")
     parser.add_argument("--edits", type=int, default=200, help="how many edits")
     chosen = parser.parse_args(arguments)
+    compile_package()
     text = model(chosen.lines)
     servers: dict[str, Sequence[str]] = {
         "BiasLens": (sys.executable, "-m", "biaslens", "server"),
@@ -107,7 +109,7 @@ def measured(name: str, command: Sequence[str], text: str, edits: int) -> Measur
 
 
 def _edit(wire: Wire, line: int, version: int) -> float:
-    """Types a character of a comment at the end of a line, or takes it away again."""
+    """Types a space in front of a statement, with which its class cannot be read any more, or takes it away again."""
     time.sleep(PAUSE)
     start = {"line": line, "character": 8}
     end = start if version % 2 else {"line": line, "character": 9}

@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.bytecode import compile_package
 from rich.console import Console
 from rich.table import Table
 
@@ -58,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--flake8", default="", help="a flake8 with TorchFix installed beside it")
     parser.add_argument("--only-warm", action="store_true", help="leave out BiasLens in one process, and TorchFix")
     chosen = parser.parse_args(arguments, Chosen())
+    compile_package()
     files = discover(chosen.folders).files
     lines = sum(Path(path).read_bytes().count(b"\n") for path in files)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
