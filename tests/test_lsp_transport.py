@@ -107,3 +107,18 @@ def test_a_pipe_is_read_in_whatever_portions_it_gives(portion: int) -> None:
     data = framed(ONE) + b"x" * 100_000 + b"\r\n" + framed(TWO) + framed(ONE)[:-1]
     asyncio.run(receive(Blocking(Pipe(data, portion)), handler))
     assert handler.messages == [json.loads(ONE), json.loads(TWO)]
+
+
+def test_what_a_message_begins_sees_nothing_of_the_next_one() -> None:
+    class Beginning(Received):
+        def handle_message(self, message: object) -> None:
+            super().handle_message(message)
+            self.begun = asyncio.ensure_future(self.begin(message))
+
+        async def begin(self, message: object) -> None:
+            self.messages.append((message, "begun"))
+
+    handler = Beginning()
+    asyncio.run(receive(Blocking(Pipe(framed(ONE) + framed(TWO), 1 << 20)), handler))
+    one, two = json.loads(ONE), json.loads(TWO)
+    assert handler.messages == [one, (one, "begun"), two, (two, "begun")]

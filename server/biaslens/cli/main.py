@@ -291,7 +291,7 @@ def config(key: str | None, schema: bool) -> int:
 )
 def server(*, stdio: bool, tcp: bool, port: int, log_level: str) -> None:
     """Serve an editor: the Language Server Protocol over the standard input and output."""
-    gc.disable()  # nothing of what is imported now will ever go; with the first check it is on again
+    gc.disable()  # nothing goes away of what is imported now; when all is there, it is on again
     from biaslens.lsp.server import main as serve
 
     if stdio and tcp:

@@ -133,9 +133,11 @@ def installed_analysis() -> Analysis:
 
 def prepare(load: Callable[[], Analysis]) -> None:
     """Effect: the analysis is imported."""
-    load()
-    import_module("biaslens.lsp.kept")
-    gc.enable()
+    try:
+        load()
+        import_module("biaslens.lsp.kept")
+    finally:
+        gc.enable()  # it is off from the start of the server
     # What is there by now stays, and need not be looked through again in the middle of somebody's typing; and what a
     # check leaves behind is looked for after a few checks, not many times in each.
     gc.freeze()

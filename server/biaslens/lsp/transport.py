@@ -90,6 +90,7 @@ async def receive(reader: Reader, handler: Handler) -> None:
             return
         if length <= MOST:
             _handle(body, handler)
+            await asyncio.sleep(0)  # what it asks for sees the state before the next message
 
 
 def _handle(body: bytes, handler: Handler) -> None:
