@@ -91,7 +91,7 @@ def lint_all(
         studies.append(own)
         for use in elsewhere:
             others.setdefault(use.layer.site.path, []).append(use)
-        if sum(world.size for world in worlds.values()) > MAX_MODULES:
+        if sum(world.size for world in worlds.values()) > MOST_KEPT:
             worlds.clear()
     for item in studies:
         if isinstance(item, Problem):
@@ -107,8 +107,8 @@ def by_file(options: Options | OptionsFor) -> OptionsFor:
     return options
 
 
-MAX_MODULES = 600
-"""So many parsed modules are kept in memory while several files are looked at."""
+MOST_KEPT = 3_000_000
+"""So many characters of parsed source, about a hundred bytes each, are kept while several files are looked at."""
 
 
 @dataclass(frozen=True, slots=True)

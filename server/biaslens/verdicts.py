@@ -53,6 +53,7 @@ class _Judgement:
     by_default: bool = True
     alternatives: tuple[tuple[Test, ...], ...] = ()
     by_use: bool = False
+    by_rounds: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +244,9 @@ def _judge(alone: list[Use], contexts: list[Use]) -> _Judgement:
         return _all_cancelled(alone, contexts)
     conditional = _conditional(alone, contexts)
     if contexts and all(use.cancelled for use in contexts) and _explains_nothing(alone):
-        return conditional or _Judgement(Verdict.IN_EVERY_USE, f"in every use found: {_names(contexts)}")
+        if conditional is None or conditional.by_rounds:  # "`depths` gives 0 rounds" says less
+            return _Judgement(Verdict.IN_EVERY_USE, f"in every use found: {_names(contexts)}")
+        return conditional
     conditional = conditional or _by_argument(uses)
     return conditional or _fallback(uses if not contexts or not _explains_nothing(alone) else contexts)
 
@@ -302,7 +305,9 @@ def _conditional(alone: list[Use], contexts: list[Use]) -> _Judgement | None:
             return None
         condition = _in_words(answers)
         by_default = any(_is_default(use) for use in cancelled) or any(use.cancelled for use in contexts)
-        return _Judgement(Verdict.CONDITIONAL, condition, origin, by_default, _as_tests(answers))
+        by_rounds = all(answer.question.is_about_rounds for own in answers for answer in own)
+        tests = _as_tests(answers)
+        return _Judgement(Verdict.CONDITIONAL, condition, origin, by_default, tests, by_rounds=by_rounds)
     return None
 
 

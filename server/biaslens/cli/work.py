@@ -11,7 +11,7 @@ from typing import Any
 from biaslens.cli.results import Result
 from biaslens.cli.seen import Look, fingerprint
 from biaslens.follow import Followed
-from biaslens.lint import MAX_MODULES, Report, Study, report_of, study, without_equations
+from biaslens.lint import MOST_KEPT, Report, Study, report_of, study, without_equations
 from biaslens.options import Options
 from biaslens.program.ir import Program
 from biaslens.program.run import World
@@ -108,7 +108,7 @@ class Workbench:
 
     def _world(self, options: Options) -> World:
         following = options.following
-        if sum(world.size for world in self._worlds.values()) > MAX_MODULES:
+        if sum(world.size for world in self._worlds.values()) > MOST_KEPT:
             self._worlds.clear()
             self._relevance.clear()
         if following not in self._worlds:

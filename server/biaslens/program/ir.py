@@ -155,6 +155,11 @@ class Question:
         """Whether it asks if a parameter of an entry has its default."""
         return self.key.startswith("('default'")
 
+    @property
+    def is_about_rounds(self) -> bool:
+        """Whether it asks how often a loop goes round."""
+        return self.key.startswith("('rounds'")
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
