@@ -10,15 +10,15 @@ import re
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations, islice
+from itertools import combinations
 
 from biaslens.algebra.outcome import Cancels, Carries, Reads
 from biaslens.program.ir import Equation, Var
 from biaslens.program.run import BudgetExceeded, PathEnds, Run
 from biaslens.text import Location
 
-MAX_PAIRS = 16
-"""How many pairs of changed answers are combined, at most."""
+MAX_PAIRS = 24
+"""How many pairs of changed answers are combined, at most; of arguments, and with circumstances."""
 
 MAX_ALONE = 8
 """So many numbers are changed by themselves where all of them together change something."""
@@ -59,7 +59,7 @@ def explore(
     if base is None or not is_worth_it(base):
         return search.result()
     plain = _computation(base)
-    telling: list[_Trial] = []
+    telling: list[_Telling] = []
     waiting = _Waiting(base)
     waiting.add(base, defaults=_may_spare_a_bias(base))
     for about_circumstances in (False, True):
@@ -78,9 +78,9 @@ def explore(
                 if trial.only_sizes and len(trial.changed) > 1:
                     waiting.add_each(trial)
                     continue
-                telling.append(trial)
+                telling.append(_Telling(trial, _sites(found) <= _sites(base)))
             waiting.add(found, defaults=False)
-        for left, right in islice(_pairs(telling, known), MAX_PAIRS):
+        for left, right in _pairs(telling, known)[:MAX_PAIRS]:
             search.follow({**left.answers, **right.answers})
     return search.result()
 
@@ -137,11 +137,28 @@ class _Trial:
         return {**self.behind.forced, **self.changed}
 
 
-def _pairs(trials: Sequence[_Trial], known: int) -> Iterator[tuple[_Trial, _Trial]]:
-    """Two trials each that change different answers, without those among the first few, which are known."""
-    for (_, left), (index, right) in combinations(enumerate(trials), 2):
-        if index >= known and left.changed.keys().isdisjoint(right.changed):
-            yield left, right
+@dataclass(frozen=True, slots=True)
+class _Telling:
+    """A trial whose answers make a difference. closed: it makes only layers that the default run makes as well."""
+
+    trial: _Trial
+    closed: bool
+
+
+def _pairs(telling: Sequence[_Telling], known: int) -> list[tuple[_Trial, _Trial]]:
+    """Two trials each that change different answers, without those among the first few, which are known.
+
+    First those with layers that the default run does not make: of these, other answers are heard here only. Last those
+    with sizes.
+    """
+    pairs = [(left, right) for (_, left), (index, right) in combinations(enumerate(telling), 2) if index >= known]
+    pairs.sort(key=lambda pair: (sum(one.trial.only_sizes for one in pair), all(one.closed for one in pair)))
+    both = ((left.trial, right.trial) for left, right in pairs)
+    return [(left, right) for left, right in both if left.changed.keys().isdisjoint(right.changed)]
+
+
+def _sites(run: Run) -> set[Location]:
+    return {layer.site for layer in run.layers}
 
 
 class _Waiting:
