@@ -18,7 +18,7 @@ from biaslens.program.run import BudgetExceeded, PathEnds, Run
 from biaslens.text import Location
 
 MAX_PAIRS = 24
-"""How many pairs of changed answers are combined, at most; of arguments, and with circumstances."""
+"""How many pairs of changed answers are combined, at most, where the default run has all of their biases."""
 
 MAX_ALONE = 8
 """So many numbers are changed by themselves where all of them together change something."""
@@ -80,7 +80,7 @@ def explore(
                     continue
                 telling.append(_Telling(trial, _sites(found) <= _sites(base)))
             waiting.add(found, defaults=False)
-        for left, right in _pairs(telling, known)[:MAX_PAIRS]:
+        for left, right in _pairs(telling, known):
             search.follow({**left.answers, **right.answers})
     return search.result()
 
@@ -139,7 +139,7 @@ class _Trial:
 
 @dataclass(frozen=True, slots=True)
 class _Telling:
-    """A trial whose answers make a difference. closed: it makes only layers that the default run makes as well."""
+    """A trial whose answers make a difference. closed: all biases that it has are those of the default run as well."""
 
     trial: _Trial
     closed: bool
@@ -148,17 +148,20 @@ class _Telling:
 def _pairs(telling: Sequence[_Telling], known: int) -> list[tuple[_Trial, _Trial]]:
     """Two trials each that change different answers, without those among the first few, which are known.
 
-    First those with layers that the default run does not make: of these, other answers are heard here only. Last those
-    with sizes.
+    First those with biases that the default run does not have: what other answers do to these shows here only.
     """
-    pairs = [(left, right) for (_, left), (index, right) in combinations(enumerate(telling), 2) if index >= known]
-    pairs.sort(key=lambda pair: (sum(one.trial.only_sizes for one in pair), all(one.closed for one in pair)))
-    both = ((left.trial, right.trial) for left, right in pairs)
-    return [(left, right) for left, right in both if left.changed.keys().isdisjoint(right.changed)]
+    opening: list[tuple[_Trial, _Trial]] = []
+    others: list[tuple[_Trial, _Trial]] = []
+    for (_, left), (index, right) in combinations(enumerate(telling), 2):
+        if index >= known and left.trial.changed.keys().isdisjoint(right.trial.changed):
+            (others if left.closed and right.closed else opening).append((left.trial, right.trial))
+    for pairs in (opening, others):
+        pairs.sort(key=lambda pair: sum(trial.only_sizes for trial in pair))
+    return [*opening, *others[:MAX_PAIRS]]
 
 
 def _sites(run: Run) -> set[Location]:
-    return {layer.site for layer in run.layers}
+    return {layer.site for layer in run.layers if layer.entry.role == "affine"}
 
 
 class _Waiting:
