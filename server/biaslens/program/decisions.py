@@ -200,18 +200,18 @@ class _Waiting:
 
 
 def _trials(run: Run, *, defaults: bool) -> Iterator[_Trial]:
-    """What differs from a run's answers in one respect: numbers by default, or all questions that are alike.
+    """What differs from a run's answers in one respect: all questions that are alike, or, last, numbers by default.
 
     defaults: whether such numbers matter.
     """
     sizes = {key: option for key, option in _flips(run) if _is_plain_default(run, key)}
-    if sizes and defaults:
-        yield _Trial(run, sizes, only_sizes=True)
     alike: dict[Hashable, dict[str, str]] = {}
     for key, option in _flips(run):
         if key not in sizes:
             alike.setdefault((*_kind(run, key), option), {})[key] = option
     yield from (_Trial(run, changed) for changed in alike.values())
+    if sizes and defaults:
+        yield _Trial(run, sizes, only_sizes=True)
 
 
 def _kind(run: Run, key: str) -> tuple[Hashable, ...]:
