@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lsprotocol import types
 from pygls.protocol import default_converter
@@ -26,11 +26,13 @@ plain = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(marks)
 def test_a_diagnostic_is_sent_as_pygls_would_send_it(mark: Mark) -> None:
     assert encoded_diagnostic(mark) == json.dumps(CONVERTER.unstructure(diagnostic(mark)))
 
 
+@settings(deadline=None)
 @given(plain, st.dictionaries(texts, plain))
 def test_what_is_encoded_in_parts_is_as_if_it_were_encoded_at_once(value: Any, around: dict[str, Any]) -> None:
     whole = {**around, "value": [value]}
