@@ -228,7 +228,7 @@ def _said(
 
 def _by_place(findings: Sequence[Finding], anew: Relocation) -> list[Finding]:
     """The findings of a file in the order of its text."""
-    return sorted(findings, key=lambda finding: (anew.location(finding.location).order, finding.code))
+    return sorted(findings, key=lambda finding: (anew.location(finding.location), finding.code))
 
 
 def _shown(

@@ -100,8 +100,8 @@ def _settled_norm(norm: NormUse, _: object) -> NormUse:
 
 
 def _settled_flow(flow: Flow, _: object) -> Flow:
-    sites = sorted(flow.sites, key=lambda site: site.location.order)
-    return replace(flow, sites=tuple(sites), norms=tuple(sorted(flow.norms, key=lambda norm: norm.location.order)))
+    sites = sorted(flow.sites, key=lambda site: site.location)
+    return replace(flow, sites=tuple(sites), norms=tuple(sorted(flow.norms, key=lambda norm: norm.location)))
 
 
 _SETTLING: Mapping[type[Any], Callable[[Any, Callable[[str], str]], object]] = MappingProxyType(

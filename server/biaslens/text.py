@@ -213,11 +213,6 @@ class Location(NamedTuple):
     path: str
     span: Span
 
-    @property
-    def order(self) -> tuple[str, int, int]:
-        """What locations are sorted by."""
-        return self.path, self.span.start, self.span.end
-
 
 def in_order(places: Iterable[Location]) -> tuple[Location, ...]:
     """Places, sorted."""

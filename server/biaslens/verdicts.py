@@ -84,7 +84,7 @@ def sites_of(program: Program, uses: Sequence[Use], known: Known | None = None) 
     homes = _Homes(program)
     before = known or {}
     after: Known = {}
-    for place, group in sorted(by_place.items(), key=lambda pair: pair[0].order):
+    for place, group in sorted(by_place.items(), key=lambda pair: pair[0]):
         home, same = homes.of(place), before.get(place)
         if same is None or not same.rests_on(group, home):
             same = Judged(tuple(group), home, _with_parts(_site(place, home, group), home, group))
@@ -99,9 +99,7 @@ class _Homes:
     """Finds the definition of the entry in whose text a call stands, the innermost one."""
 
     def __init__(self, program: Program) -> None:
-        own = sorted(
-            (run for run in program.runs if run.location.path == program.path), key=lambda run: run.location.order
-        )
+        own = sorted((run for run in program.runs if run.location.path == program.path), key=lambda run: run.location)
         self._path = program.path
         self._runs = own
         self._starts = [run.location.span.start for run in own]

@@ -1,7 +1,7 @@
 // `make e2e`: the packed extension in a real VS Code, in a browser. `node tests/e2e/run.mjs NAME…` runs some scenarios.
 // With --retry, one that fails is tried once more, and the output says so. Pictures of all steps, and the
 // logs of one that failed: build/e2e/shots/.
-import { cpSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, rmSync } from 'node:fs';
 import { findings } from './scenarios/findings.mjs';
 import { saving } from './scenarios/saving.mjs';
 import { settings } from './scenarios/settings.mjs';
@@ -60,7 +60,10 @@ async function passes(name) {
   } catch (error) {
     console.log(`FAIL ${name}: ${error.stack}`);
     await shot('failed').catch(() => undefined);
-    cpSync(`${installed}/profiles/${name}/data/logs`, `${shots}/${name}-logs`, { recursive: true });
+    const logs = `${installed}/profiles/${name}/data/logs`;
+    if (existsSync(logs)) {
+      cpSync(logs, `${shots}/${name}-logs`, { recursive: true });
+    }
     return false;
   } finally {
     await stop();

@@ -295,9 +295,8 @@ class _Search:
             for key, (place, options) in self._choices.items()
             if any((place, option) not in self._followed for option in options)
         }
-        return Explored(
-            tuple(self._paths), frozenset(missing), self._exceeded, self._exceeded or self._steps >= self._max_steps
-        )
+        spent = self._exceeded or self._steps >= self._max_steps
+        return Explored(tuple(self._paths), frozenset(missing), self._exceeded, spent)
 
 
 def _computation(run: Run) -> Hashable:

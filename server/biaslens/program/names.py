@@ -63,8 +63,6 @@ def lookup(run: Run, scope: Scope, name: str) -> Value:
     current: Scope | None = scope
     if name in scope.outer_names:
         current = scope.outer_names[name]
-    elif scope.parent is not None and name in scope.variables:  # as most are
-        return _resolved(run, scope.variables[name])
     while current is not None and (current.parent is not None or name in scope.outer_names):
         if name in current.variables:
             return _resolved(run, current.variables[name])
@@ -105,16 +103,15 @@ def definition(run: Run, external: External) -> Value:
 
 
 def _followed(run: Run, module: Module, name: str) -> Value:
+    key = module.path, name
+    if key in run.taken_over:
+        return run.taken_over[key]
+    run.read(*key)
     if run.shared is not None:
-        value = run.taken_over.get((module.path, name), shared.LOCAL)
+        value = run.shared.global_name(run, module, name)
         if value is not shared.LOCAL:
+            run.taken_over[key] = value
             return value
-        run.read(module.path, name)
-        value = run.taken_over[module.path, name] = run.shared.global_name(run, module, name)
-        if value is not shared.LOCAL:
-            return value
-    else:
-        run.read(module.path, name)
     state = run.globals.get(module.path)
     if state is None:
         state = run.globals[module.path] = ModuleState()

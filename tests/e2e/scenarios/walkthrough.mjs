@@ -5,7 +5,8 @@ const PICTURES = ['open', 'hover', 'fix', 'settings'];
 
 /** The walkthrough: its pictures load, and its steps are done when a person has done them. */
 export async function walkthrough({ step }) {
-  const { workbench, folder } = await start('walkthrough', { settings: { 'biaslens.interpreter': python, 'biaslens.trace.server': 'verbose' } });
+  const settings = { 'biaslens.interpreter': python, 'biaslens.trace.server': 'verbose' };
+  const { workbench, folder } = await start('walkthrough', { settings });
   const { page } = workbench;
   const stepOf = (id) => page.locator(`.getting-started-step[data-step-id$="#start#${id}"]`);
   const isDone = async (id) => (await stepOf(id).locator('[data-done-step-id]').getAttribute('aria-checked')) === 'true';
