@@ -8,14 +8,13 @@ asked for.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from biaslens.flow import Flow, Site
 from biaslens.follow import Followed, follow, judged, together
-from biaslens.lint import RECURSION_LIMIT, Report, bug, with_severity
+from biaslens.lint import Report, bug, with_severity
 from biaslens.options import Options
 from biaslens.program.ir import Program
 from biaslens.program.run import Stopped, World, go_on
@@ -23,6 +22,7 @@ from biaslens.program.trace import NOTHING_KNOWN, Definition, Entry, trace
 from biaslens.relocation import Relocation
 from biaslens.rules.registry import chosen, settled
 from biaslens.rules.rule import Finding
+from biaslens.runtime import deeply
 from biaslens.syntax.files import Files
 from biaslens.syntax.notebook import Notebook
 from biaslens.syntax.outline import Outlined, changed_names, outlined
@@ -96,10 +96,9 @@ class Memory:
         pause: Callable[[], None] = go_on,
     ) -> Latest | Report:
         """As `lint.lint`, of a text that is one piece."""
-        sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION_LIMIT))
         try:
             before = self._known if self._known is not None and self._known.options == options else None
-            self._known, latest = _linted(source, files, options, others, pause, before)
+            self._known, latest = deeply(_linted, source, files, options, others, pause, before)
             return latest
         except Stopped:
             raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
@@ -15,6 +14,7 @@ from biaslens.program.run import Stopped, World, go_on
 from biaslens.program.trace import trace
 from biaslens.rules.registry import judge
 from biaslens.rules.rule import Finding
+from biaslens.runtime import deeply
 from biaslens.syntax.files import Files
 from biaslens.syntax.suppressions import Suppressions
 from biaslens.text import Problem, Source
@@ -22,9 +22,6 @@ from biaslens.verdicts import Use
 
 OptionsFor: TypeAlias = Callable[[str], Options]
 """Gives the options of a file by its absolute name."""
-
-RECURSION_LIMIT = 4000
-"""Frames for the deepest chain of calls and imports that is followed; within the stack of a thread on every Python."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,17 +122,20 @@ def study(source: Source, world: World) -> Study:
     """Parses and follows one file. Raises nothing but what the world's pause raises.
 
     world: of the files and options; where several files are looked at, what they import is parsed once in it.
-    Effect: raises Python's recursion limit, since following one call of a model takes a dozen frames.
+    Effect: raises Python's recursion limit.
     """
-    sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION_LIMIT))
     try:
-        program = trace(world.add(source), world).program
-        followed = together(follow(run, world.pause) for run in program.runs)
-        return Study(source, program, followed, program.problems)
+        return deeply(_study, source, world)
     except Stopped:
         raise
     except Exception as error:  # a bug of ours must not take the other files, or the server, with it
         return Study(source, Program(source.path, ()), Followed((), ()), (bug(source, error),))
+
+
+def _study(source: Source, world: World) -> Study:
+    program = trace(world.add(source), world).program
+    followed = together(follow(run, world.pause) for run in program.runs)
+    return Study(source, program, followed, program.problems)
 
 
 def report_of(study: Study, options: Options, others: Sequence[Use] = ()) -> Report:

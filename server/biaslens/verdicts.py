@@ -173,7 +173,7 @@ def _site(place: Location, home: str | None, uses: list[Use]) -> Site:
         judgement = _Judgement(Verdict.ABSORBED, f"the bias of {_absorbers([*alone, *contexts])} takes it over")
     spokesman = _spokesman([use for use in (*alone, *contexts) if _is_usual(use, home)], [*alone, *contexts])
     first = [spokesman] if spokesman else []
-    fates = tuple(dict.fromkeys(fate for use in (*first, *alone, *contexts) for fate in use.fates))
+    fates = (fate for use in (*first, *alone, *contexts) for fate in use.fates)
     seen_in = tuple(dict.fromkeys(use.run.name for use in contexts))
     return Site(
         place,
@@ -524,7 +524,7 @@ def _names(uses: Iterable[Use]) -> str:
     return ", ".join(f"`{name}`" for name in names[:4]) + (", …" if len(names) > 4 else "")
 
 
-def _shortened(fates: tuple[Fate, ...]) -> tuple[Fate, ...]:
+def _shortened(fates: Iterable[Fate]) -> tuple[Fate, ...]:
     """The first fates of each kind: enough for a person, and no more than memory should hold."""
     found: dict[tuple[object, ...], Fate] = {}
     for fate in fates:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from operator import attrgetter
 from typing import Any
 
 from biaslens.cli.results import Result
@@ -136,7 +138,26 @@ class Workbench:
 
 
 def _packed(value: object) -> bytes:
-    return zlib.compress(pickle.dumps(value, pickle.HIGHEST_PROTOCOL), 1)
+    packed = io.BytesIO()
+    pickler = pickle.Pickler(packed, pickle.HIGHEST_PROTOCOL)
+    pickler.dispatch_table = _REDUCERS
+    pickler.dump(value)
+    return zlib.compress(packed.getbuffer(), 1)
+
+
+class _Reducers(dict[Any, Callable[[Any], Any]]):
+    """How objects are taken apart for pickle. Dataclasses with slots would look up their fields for each object."""
+
+    def __missing__(self, kind: Any) -> Callable[[Any], Any]:
+        if not is_dataclass(kind) or kind.__reduce__ is not object.__reduce__:
+            raise KeyError(kind)
+        names = [field.name for field in fields(kind) if field.init]
+        values = attrgetter(*names, "__class__")  # with two names or more it gives a tuple
+        reduce = self[kind] = lambda one: (one.__class__, values(one)[:-1])
+        return reduce
+
+
+_REDUCERS = _Reducers()
 
 
 def _unpacked(data: bytes) -> Any:

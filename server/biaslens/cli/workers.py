@@ -10,11 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from biaslens.runtime import collect_seldom
 from biaslens.syntax.files import Files
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.context import ForkServerContext, SpawnContext
+
+    from biaslens.cli.work import Workbench
 
 PATIENCE = 0.5
 """Seconds that this process works alone: starting others takes about as long."""
@@ -74,9 +77,7 @@ class Crew:
 
     def _alone(self, job: Job) -> Any:
         if self._bench is None:
-            from biaslens.cli.work import Workbench
-
-            self._bench = Workbench(self._files)
+            self._bench = _bench(self._files)
         return getattr(self._bench, job.method)(*job.arguments)
 
     def _hire(self, count: int) -> bool:
@@ -114,6 +115,13 @@ class Crew:
                 idle.append(worker)
                 yield place, answer
                 self._advance()
+
+
+def _bench(files: Files) -> Workbench:
+    from biaslens.cli.work import Workbench  # with all of the analysis
+
+    collect_seldom()
+    return Workbench(files)
 
 
 def _rank(job: Job) -> tuple[int, int]:
@@ -177,9 +185,7 @@ def _words(code: int | None) -> str:
 def _serve(line: Connection[Any, Any]) -> None:
     """What a worker does until nobody is there to ask."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; who started this process ends it
-    from biaslens.cli.work import Workbench
-
-    bench = Workbench(Files())
+    bench = _bench(Files())
     while True:
         try:
             job: Job = line.recv()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import threading
 import time
 import traceback
@@ -19,6 +18,7 @@ from biaslens.lsp.packed import Packed
 from biaslens.lsp.repairs import Repairs, repairs
 from biaslens.lsp.studies import NO_USES, Buffers, Foreign, Found, Pause, Studied, judged, studied
 from biaslens.options import Options
+from biaslens.runtime import collect_seldom
 from biaslens.syntax.files import Files
 from biaslens.text import Edit, Source, Span
 
@@ -137,11 +137,7 @@ def prepare(load: Callable[[], Analysis]) -> None:
         load()
         import_module("biaslens.lsp.kept")
     finally:
-        gc.enable()  # it is off from the start of the server
-    # What is there by now stays, and need not be looked through again in the middle of somebody's typing; and what a
-    # check leaves behind is looked for after a few checks, not many times in each.
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+        collect_seldom()  # until now not at all, from the start of the server
 
 
 def forget(load: Callable[[], Analysis], path: str) -> None:

@@ -74,7 +74,7 @@ def holds(run: Run, scope: Scope, value: Value, node: ast.expr, *, fails: bool =
     if given is not None:
         return (given == "yes") is positive
     origin = value.origin if isinstance(value, Unknown) else "data"
-    first, second = (words(node, True), words(node, False)) if positive else (words(node, False), words(node, True))
+    first, second = _words(run, node, positive), _words(run, node, not positive)
     choices = [("yes", first), ("no", second)]
     if positive if fails else _is_false_by_default(run, key):
         choices.reverse()
@@ -230,18 +230,18 @@ def show(value: Value) -> str:
             return type(value).__name__
 
 
-def words(node: ast.expr, answer: bool) -> str:
+def _words(run: Run, node: ast.expr, answer: bool) -> str:
     """A test and its answer as a condition: `norm is not None`, "normalize is true"."""
     match node:
         case ast.UnaryOp(op=ast.Not(), operand=operand):
-            return words(operand, not answer)
+            return _words(run, operand, not answer)
         case ast.Compare(left=left, ops=[operator], comparators=[right]):
             symbol = _COMPARISONS[type(operator)]
-            return f"{ast.unparse(left)} {symbol if answer else _OPPOSITE[symbol]} {ast.unparse(right)}"
+            return f"{run.world.text(left)} {symbol if answer else _OPPOSITE[symbol]} {run.world.text(right)}"
         case ast.Name() | ast.Attribute() | ast.Subscript() | ast.Call():
-            return f"{ast.unparse(node)} is {'true' if answer else 'false'}"
+            return f"{run.world.text(node)} is {'true' if answer else 'false'}"
         case _:
-            text = ast.unparse(node)
+            text = run.world.text(node)
             return text if answer else f"not ({text})"
 
 

@@ -185,7 +185,7 @@ def _while(run: Run, scope: Scope, node: ast.While) -> Signal:
         answer = truth(run, value)
         if answer is None:
             location = scope.module.location(node)
-            text = ast.unparse(node.test)
+            text = run.world.text(node.test)
             choices = [("yes", f"{text} holds"), ("no", f"{text} ends")]
             key = ("while", location.path, location.span.start, round_number)
             origin = value.origin if isinstance(value, Unknown) else "data"
