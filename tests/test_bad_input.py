@@ -231,3 +231,32 @@ def test_closed_and_full_streams_are_no_bug_of_ours(redirection: str) -> None:
     assert done.returncode == {"<&-": 0, ">/dev/full": 2}.get(redirection, 1)
     assert "bug" not in done.stderr
     assert len(done.stderr.splitlines()) == (redirection == ">/dev/full")
+
+
+ENDLESS = """\
+import torch
+from torch import nn
+
+
+class Crop(nn.Module):
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = {layer}
+
+    def forward(self, x):
+        while True:
+            for _ in range(400):
+                left, right = int(torch.rand(1) * 5), int(torch.rand(1) * 9)
+            x = self.layer(x)
+
+
+head = nn.Linear(3, 3)
+"""
+
+
+def test_a_loop_without_end_costs_little_where_there_is_no_layer(folder: Path) -> None:
+    """The whole budget of an entry is for models; of this one there is nothing to leave alone."""
+    (folder / "crop.py").write_text(ENDLESS.format(layer="layer"))
+    assert _check_beside_good("crop.py").err == ""
+    (folder / "model.py").write_text(ENDLESS.format(layer="nn.Linear(3, 3)"))
+    _assert_one_line(_check_beside_good("model.py"), "model.py", "too large to follow")

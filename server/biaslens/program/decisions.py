@@ -14,7 +14,7 @@ from itertools import combinations
 
 from biaslens.algebra.outcome import Cancels, Carries, Reads
 from biaslens.program.ir import Equation, Var
-from biaslens.program.run import BudgetExceeded, PathEnds, Run
+from biaslens.program.run import MAX_IN_VAIN, BudgetExceeded, PathEnds, Run
 from biaslens.text import Location
 
 MAX_PAIRS = 24
@@ -23,11 +23,9 @@ MAX_PAIRS = 24
 MAX_ALONE = 8
 """So many numbers are changed by themselves where all of them together change something."""
 
-MAX_IN_VAIN = 20_000
-"""Steps that an entry may take without a single layer."""
-
 MAX_FRUITLESS = 5_000
-"""The same where it came to its end without one: it is a function of tensors or texts."""
+"""Steps that an entry may take without a single layer where it came to its end without one: it is a function of
+tensors or texts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,9 @@ NO_TESTS: Mapping[str, Test] = MappingProxyType({})
 STEPS_BETWEEN_PAUSES = 500
 """They take some milliseconds."""
 
+MAX_IN_VAIN = 20_000
+"""Steps that an entry may take without a single layer."""
+
 MAX_ASIDE = 2_000
 """What a decorator may cost."""
 
@@ -261,6 +264,8 @@ class Run:
     def _look(self) -> None:
         if self.steps > self.max_steps:
             raise BudgetExceeded
+        if self.steps > MAX_IN_VAIN and not self.layers and self.shared is not None:
+            raise PathEnds
         self.world.pause()
         self._look_at = min(self.steps + STEPS_BETWEEN_PAUSES, self.max_steps)
 
