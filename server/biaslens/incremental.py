@@ -20,8 +20,8 @@ from biaslens.program.ir import Program
 from biaslens.program.run import Stopped, World, go_on
 from biaslens.program.trace import NOTHING_KNOWN, Definition, Entry, trace
 from biaslens.relocation import Relocation
-from biaslens.rules.registry import chosen, settled
-from biaslens.rules.rule import Finding
+from biaslens.rules.registry import chosen, findings_of, settled
+from biaslens.rules.rule import Finding, Rule
 from biaslens.runtime import deeply
 from biaslens.syntax.files import Files
 from biaslens.syntax.notebook import Notebook
@@ -150,9 +150,10 @@ def _linted(
     program, sites = traced.program, dict(before.sites if before is not None else {})
     placed = [replace(use, layer=replace(use.layer, site=_address(use.layer.site, module))) for use in others]
     flow = judged(program, together(followed.values()), placed, sites)
-    said = _said(flow, options, before.said if before is not None else {})
+    rules = chosen(options.selects)
+    said = _said(flow, rules, before.said if before is not None else {})
     found = [finding for _, its in said.values() for finding in its]
-    found += chosen(Flow(flow.path, (), (), flow.compounds), options.selects)
+    found += findings_of(rules, Flow(flow.path, (), (), flow.compounds))
     anew = Relocation(modules.known)
     problems = tuple(_moved(problem, module) for problem in program.problems)
     suppressions = Suppressions(source, module.offset)
@@ -213,14 +214,14 @@ def _changes(before: _Known, module: Outlined, modules: _Modules, world: World) 
 
 
 def _said(
-    flow: Flow, options: Options, known: Mapping[int, tuple[Site, tuple[Finding, ...]]]
+    flow: Flow, rules: Sequence[Rule], known: Mapping[int, tuple[Site, tuple[Finding, ...]]]
 ) -> dict[int, tuple[Site, tuple[Finding, ...]]]:
     """What the rules say of each site."""
     found: dict[int, tuple[Site, tuple[Finding, ...]]] = {}
     for site in flow.sites:
         same = known.get(id(site))
         if same is None:
-            same = site, tuple(chosen(Flow(flow.path, (site,), ()), options.selects))
+            same = site, tuple(findings_of(rules, Flow(flow.path, (site,), ())))
         found[id(site)] = same
     return found
 

@@ -148,7 +148,7 @@ def call_function(run: Run, function: FunctionValue, arguments: Arguments, node:
     try:
         if isinstance(function.node, ast.Lambda):
             return expressions.evaluate(run, scope, function.node.body)
-        if run.world.is_generator(function.node):
+        if run.world.is_generator(scope.module, function.node):
             scope.yielded = []
         signal = statements.execute_all(run, scope, function.node.body)
         if scope.yielded is not None:

@@ -123,8 +123,10 @@ class World:
             self._texts[node] = ast.unparse(node)
         return self._texts[node]
 
-    def is_generator(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-        """Whether a function yields."""
+    def is_generator(self, module: Module, node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+        """Whether a function of a module yields."""
+        if not module.yields:
+            return False
         if node not in self._generators:
             self._generators[node] = any(_yields(statement) for statement in node.body)
         return self._generators[node]

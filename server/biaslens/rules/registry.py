@@ -47,13 +47,19 @@ def judge(
     suppressions: the comments of the flow's file. complete: the whole file was read and followed, so that a comment
     that silences nothing now is of no use.
     """
-    return settled(chosen(flow, selects), flow, selects, suppressions, complete=complete)
+    return settled(findings_of(chosen(selects), flow), flow, selects, suppressions, complete=complete)
 
 
-def chosen(flow: Flow, selects: Callable[[str], bool]) -> Iterator[Finding]:
-    """What the rules say that `selects` accepts; all of them, where it is asked which comments silence anything."""
-    asks_for_comments = selects(unused_suppression.RULE.code)
-    return (f for rule in RULES if asks_for_comments or selects(rule.code) for f in rule.check(flow))
+def chosen(selects: Callable[[str], bool]) -> tuple[Rule, ...]:
+    """The rules that `selects` accepts; all of them, where it is asked which comments silence anything."""
+    if selects(unused_suppression.RULE.code):
+        return RULES
+    return tuple(rule for rule in RULES if selects(rule.code))
+
+
+def findings_of(rules: Iterable[Rule], flow: Flow) -> Iterator[Finding]:
+    """What some rules say of a flow."""
+    return (finding for rule in rules for finding in rule.check(flow))
 
 
 def settled(

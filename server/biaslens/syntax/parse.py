@@ -42,6 +42,11 @@ class Module:
         return frozenset(rebound(self.statements))
 
     @cached_property
+    def yields(self) -> bool:
+        """Whether any of its functions may be a generator."""
+        return "yield" in self.source.text
+
+    @cached_property
     def star_imports(self) -> tuple[ast.ImportFrom, ...]:
         """Every `from m import *` at top level, those inside `try` and `if` included, last one first."""
         return tuple(reversed(star_imports(self.statements)))
