@@ -2,7 +2,8 @@
 
 A file of N lines is opened and edited at typing speed, without waiting for answers in between as an editor would not;
 the time is that from sending an edit to receiving the diagnostics of its version. Beside BiasLens, in the same run, an
-empty pygls server that publishes nothing but empty lists, and `ruff server` where ruff is installed.
+empty pygls server that publishes nothing but empty lists, and `ruff server` and `pylsp` where they are installed (`pip
+install python-lsp-server`).
 """
 
 from __future__ import annotations
@@ -78,8 +79,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "BiasLens": (sys.executable, "-m", "biaslens", "server"),
         "empty pygls": (sys.executable, "-c", EMPTY),
     }
-    if ruff := shutil.which("ruff", path=os.pathsep.join((os.path.dirname(sys.executable), os.environ["PATH"]))):
-        servers["ruff server"] = (ruff, "server")
+    path = os.pathsep.join((os.path.dirname(sys.executable), os.environ["PATH"]))
+    for peer in (("ruff", "server"), ("pylsp",)):
+        if command := shutil.which(peer[0], path=path):
+            servers[" ".join(peer)] = (command, *peer[1:])
     table = Table(
         "server", "initialize", "first diagnostics", "edit p50", "p95", "max", title=f"ms, {chosen.lines} lines"
     )
@@ -122,9 +125,11 @@ def _edit(wire: Wire, line: int, version: int) -> float:
 
 
 def _published(wire: Wire, version: int) -> None:
-    """Waits for the diagnostics of a version."""
+    """Waits for the diagnostics of a version; pylsp does not tell which one they are of."""
     while (message := wire.read()) is not None:
-        if message.get("method") == "textDocument/publishDiagnostics" and message["params"].get("version") == version:
+        if message.get("method") != "textDocument/publishDiagnostics":
+            continue
+        if message["params"].get("version", version) == version:
             return
     raise SystemExit("The server ended.")
 

@@ -23,7 +23,7 @@ LEVELS = (
     ("flow", "follow", "parts", "verdicts", "absorption", "unshifted"),
     ("fixes", "rules"),
     ("explain",),
-    ("configuration", "lint", "incremental", "relevance", "relocation", "repair", "rounds", "runtime"),
+    ("configuration", "lint", "incremental", "packed", "relevance", "relocation", "repair", "rounds", "runtime"),
     ("cli", "lsp", "render", "__main__"),
 )
 """Which part stands on which level; a part is a module or a folder right below the package."""

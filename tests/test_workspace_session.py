@@ -18,12 +18,12 @@ from biaslens.lsp.checked import installed_analysis
 from biaslens.lsp.client import client_of
 from biaslens.lsp.configured import ELSEWHERE
 from biaslens.lsp.documents import Document
-from biaslens.lsp.packed import packed
 from biaslens.lsp.repairs import Repairs, repairs
 from biaslens.lsp.session import Session
 from biaslens.lsp.studies import NO_USES, Foreign, Found, Pause, Studied, report_on, studied
 from biaslens.lsp.worker import Worker
 from biaslens.options import Options
+from biaslens.packed import packed
 from biaslens.program.run import Stopped, World, go_on
 from biaslens.syntax.discover import discover
 from biaslens.syntax.files import Files

@@ -104,7 +104,7 @@ def by_file(options: Options | OptionsFor) -> OptionsFor:
     return options
 
 
-MOST_KEPT = 3_000_000
+MOST_KEPT = 2_000_000
 """So many characters of parsed source, about a hundred bytes each, are kept while several files are looked at."""
 
 

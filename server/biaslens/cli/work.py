@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import io
-import pickle
-import zlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
-from operator import attrgetter
-from typing import Any
+import gc
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from biaslens.cli.results import Result
 from biaslens.cli.seen import Look, fingerprint
 from biaslens.follow import Followed
 from biaslens.lint import MOST_KEPT, Report, Study, report_of, study, without_equations
 from biaslens.options import Options
+from biaslens.packed import Packed, packed
 from biaslens.program.ir import Program
-from biaslens.program.run import World
+from biaslens.program.run import World, go_on
 from biaslens.relevance import Relevance
 from biaslens.render.judgement import layer_notice, notice_of
 from biaslens.render.sites import affine_sites
@@ -43,14 +40,14 @@ class Order:
 class Traced:
     """A file that was followed, and judged by its own uses. It goes from one process of ours to another.
 
-    study: packed, for a judgement by the uses in other files; empty where there will be none. elsewhere: the uses of
-    layers of other files, by their paths, packed. looks: all that was looked for, and what was found. following: how
-    many of them it took before anything was judged; they decide about `elsewhere`.
+    study: for a judgement by the uses in other files; None where there will be none. elsewhere: the uses of layers of
+    other files, by their paths. looks: all that was looked for, and what was found. following: how many of them it took
+    before anything was judged; they decide about `elsewhere`.
     """
 
     result: Result
-    study: bytes = b""
-    elsewhere: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
+    study: Packed[Study] | None = None
+    elsewhere: Mapping[str, Packed[list[Use]] | None] = field(default_factory=dict[str, Packed[list[Use]] | None])
     looks: tuple[Look, ...] = ()
     following: int = 0
 
@@ -94,18 +91,17 @@ class Workbench:
             elsewhere.setdefault(use.layer.site.path, []).append(use)
         return Traced(
             result,
-            b"" if order.is_alone else _packed(own),
-            {path: b"" if order.is_alone else _packed(its) for path, its in elsewhere.items()},
+            None if order.is_alone else packed(own, go_on),
+            {path: None if order.is_alone else packed(its, go_on) for path, its in elsewhere.items()},
             tuple(following | dict.fromkeys(self._looks(files))),
             len(following),
         )
 
-    def judge(self, order: Order, packed: bytes, others: Sequence[bytes]) -> Judged:
+    def judge(self, order: Order, own: Packed[Study], others: Sequence[Packed[list[Use]]]) -> Judged:
         """Judges a file that was followed by its uses in all files. others: those in other files."""
         files = self._files.apart()
-        own: Study = _unpacked(packed)
-        uses = [use for its in others for use in _unpacked(its)]
-        result = self._told(report_of(own, order.options, uses), files, order.layers)
+        uses = [use for its in others for use in its.value(go_on)]
+        result = self._told(report_of(own.value(go_on), order.options, uses), files, order.layers)
         return Judged(result, self._looks(files))
 
     def _world(self, options: Options) -> World:
@@ -113,6 +109,7 @@ class Workbench:
         if sum(world.size for world in self._worlds.values()) > MOST_KEPT:
             self._worlds.clear()
             self._relevance.clear()
+            gc.collect()  # a world goes in a circle, and it may be long until somebody looks for it
         if following not in self._worlds:
             world = self._worlds[following] = World(self._files, following)
             self._relevance[world] = Relevance(world)
@@ -135,31 +132,3 @@ class Workbench:
         if (kind, path) not in self._fingerprints:
             self._fingerprints[kind, path] = fingerprint(found)
         return self._fingerprints[kind, path]
-
-
-def _packed(value: object) -> bytes:
-    packed = io.BytesIO()
-    pickler = pickle.Pickler(packed, pickle.HIGHEST_PROTOCOL)
-    pickler.dispatch_table = _REDUCERS
-    pickler.dump(value)
-    return zlib.compress(packed.getbuffer(), 1)
-
-
-class _Reducers(dict[Any, Callable[[Any], Any]]):
-    """How objects are taken apart for pickle. Dataclasses with slots would look up their fields for each object."""
-
-    def __missing__(self, kind: Any) -> Callable[[Any], Any]:
-        if not is_dataclass(kind) or kind.__reduce__ is not object.__reduce__:
-            raise KeyError(kind)
-        names = [field.name for field in fields(kind) if field.init]
-        values = attrgetter(*names, "__class__")  # with two names or more it gives a tuple
-        reduce = self[kind] = lambda one: (one.__class__, values(one)[:-1])
-        return reduce
-
-
-_REDUCERS = _Reducers()
-
-
-def _unpacked(data: bytes) -> Any:
-    """What this program packed itself, in this run."""
-    return pickle.loads(zlib.decompress(data))

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from biaslens.lsp import questions
 from biaslens.lsp.client import Client
 from biaslens.lsp.documents import Document
-from biaslens.lsp.packed import Packed
 from biaslens.lsp.repairs import Repairs, repairs
 from biaslens.lsp.studies import NO_USES, Buffers, Foreign, Found, Pause, Studied, judged, studied
 from biaslens.options import Options
+from biaslens.packed import Packed
 from biaslens.runtime import collect_seldom
 from biaslens.syntax.files import Files
 from biaslens.text import Edit, Source, Span

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from biaslens.lsp.packed import Packed
 from biaslens.lsp.studies import Buffers, Foreign, Pause, report_on
 from biaslens.options import Options
+from biaslens.packed import Packed
 from biaslens.syntax.files import Files
 from biaslens.text import Edit, Source, edits_between
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from biaslens.lsp.packed import Packed, packed
 from biaslens.options import Options
+from biaslens.packed import Packed, packed
 from biaslens.syntax.files import Files, digest
 from biaslens.text import Edit, Problem, Source, Span
 
@@ -123,7 +124,10 @@ def studied(
     source = files.read(path)
     if not isinstance(source, Source):
         return Studied(path, None, {}, files.seen), None
-    own, uses = without_equations(study(source, World(files, options, pause)))
+    world = World(files, options, pause)
+    own, uses = without_equations(study(source, world))
+    is_large = world.size > LARGE
+    del world
     elsewhere: dict[str, list[Use]] = {}
     for use in uses:
         elsewhere.setdefault(use.layer.site.path, []).append(use)
@@ -135,7 +139,15 @@ def studied(
         {other: packed(tuple(its), pause) for other, its in elsewhere.items()},
         files.seen,
     )
-    return whole, _found(report, files)
+    found = _found(report, files)
+    if is_large:
+        pause()
+        gc.collect()  # what was parsed goes in a circle, and would lie beside that of the next file
+    return whole, found
+
+
+LARGE = 500_000
+"""So many characters of source, parsed, are not left lying about."""
 
 
 def judged(own: Packed[Study], buffers: Buffers, options: Options, pause: Pause, foreign: Foreign) -> Found | None:

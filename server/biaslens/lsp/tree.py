@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from biaslens.lsp.packed import Packed
 from biaslens.lsp.studies import NO_USES, Foreign, Found, Look, Studied
+from biaslens.packed import Packed
 
 if TYPE_CHECKING:
     from biaslens.verdicts import Use

@@ -20,9 +20,9 @@ from biaslens.syntax.discover import discover
 
 if TYPE_CHECKING:
     from biaslens.lint import Study
-    from biaslens.lsp.packed import Packed
     from biaslens.lsp.session import Session
     from biaslens.options import Options
+    from biaslens.packed import Packed
 
 T = TypeVar("T")
 Doing: TypeAlias = Literal["search", "look", "study", "judge"]

@@ -129,6 +129,10 @@ class Equation:
     operation: str = ""
     callee: str = ""
 
+    def __hash__(self) -> int:
+        """Of what mostly tells two equations apart: to hash all of one takes long, and many are hashed."""
+        return hash((self.results, self.operands, self.location))
+
     def __str__(self) -> str:
         results = ", ".join(f"v{var}" for var in self.results)
         inside = ", ".join([*(f"v{var}" for var in self.operands), *([self.settings] if self.settings else [])])

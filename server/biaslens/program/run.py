@@ -6,10 +6,10 @@ import ast
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from biaslens.algebra.axes import Shape
-from biaslens.algebra.outcome import unknown
+from biaslens.algebra.outcome import Effect, unknown
 from biaslens.algebra.sizes import Size
 from biaslens.catalogue.entry import Mode, Result, Step
 from biaslens.options import Options
@@ -35,6 +35,8 @@ from biaslens.text import Location, Source
 
 if TYPE_CHECKING:
     from biaslens.program.shared import Circumstances, ModuleRun
+
+Effects: TypeAlias = "tuple[tuple[Effect | None, ...], ...]"
 
 MAX_DEPTH = 60
 """Interpreted calls inside each other; more is a recursion that no model has."""
@@ -100,6 +102,7 @@ class World:
         self._looked_at: set[str] = set()
         self._generators: dict[ast.AST, bool] = {}
         self._texts: dict[ast.AST, str] = {}
+        self._effects: dict[Effects, Effects] = {}
         self.star_providers: dict[tuple[str, str], tuple[Value, frozenset[str]]] = {}
         self.module_runs: dict[frozenset[tuple[str, str]], ModuleRun] = {}
 
@@ -109,7 +112,8 @@ class World:
         files: the same ones, for a record of what is read for it.
         """
         world = World(files or self.files, self.options, self.pause, self._parse)
-        world._modules, world._generators, world._texts = self._modules, self._generators, self._texts
+        world._modules, world._generators = self._modules, self._generators
+        world._texts, world._effects = self._texts, self._effects
         return world
 
     @property
@@ -122,6 +126,10 @@ class World:
         if node not in self._texts:
             self._texts[node] = ast.unparse(node)
         return self._texts[node]
+
+    def once(self, effects: Effects) -> Effects:
+        """The same effects as an object that is held once: of a hundred thousand equations a few hundred differ."""
+        return self._effects.setdefault(effects, effects)
 
     def is_generator(self, module: Module, node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
         """Whether a function of a module yields."""
@@ -417,7 +425,7 @@ class Run:
                 results=tuple(result.var for result in results),
                 label=label,
                 operands=tuple(operand.var for operand in operands),
-                effects=tuple(result.effects for result in step.results),
+                effects=self.world.once(tuple(result.effects for result in step.results)),
                 location=location,
                 product=step.product,
                 layer=layer.number if layer else None,

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from biaslens.catalogue.lookup import find
 from biaslens.program import calls, classes, instances, module_methods, modules, names, statements, tensors
 from biaslens.program.conditions import condition, key_of, settle, truth
 from biaslens.program.decisions import explore, guarded
-from biaslens.program.ir import Answer, Layer, Passed, Path, Program
+from biaslens.program.ir import Layer, Passed, Path, Program
 from biaslens.program.ir import Run as Followed
 from biaslens.program.iteration import CONTAINERS
 from biaslens.program.questions import test_of_argument, tests_of_default
@@ -35,6 +35,7 @@ from biaslens.program.values import (
 from biaslens.syntax.parse import Module
 from biaslens.text import Problem
 
+T = TypeVar("T")
 Definition: TypeAlias = "ast.ClassDef | ast.FunctionDef | ast.Assign"
 Known: TypeAlias = "Mapping[Definition, Entry]"
 NOTHING_KNOWN: Known = MappingProxyType({})
@@ -140,7 +141,7 @@ def _follow(entry: _Entry) -> Followed | None:
         entry.exceeded = entry.spent = True
         return None
     entry.exceeded, entry.spent = explored.exceeded, explored.spent
-    paths = tuple(_path(run, entry.outputs[id(run)]) for run in explored.runs)
+    paths = _paths(explored.runs, entry.outputs)
     if not any(path.layers for path in paths):
         return None
     used = frozenset(name for run in explored.runs for name in run.used)
@@ -395,12 +396,29 @@ def _is_number(annotation: ast.expr | None) -> bool:
     return isinstance(annotation, ast.Name) and annotation.id in ("int", "float", "bool")
 
 
-def _path(run: Run, outputs: tuple[int, ...]) -> Path:
-    answers: tuple[Answer, ...] = tuple(run.answers.values())
+def _paths(runs: Sequence[Run], outputs: Mapping[int, tuple[int, ...]]) -> tuple[Path, ...]:
+    """The paths of some runs of one entry. What is the same on many of them, which is nearly all, is held once."""
+    known: dict[Any, Any] = {}
+
+    def once(values: Iterable[T]) -> tuple[T, ...]:
+        return tuple(known.setdefault(value, value) for value in values)
+
+    return tuple(
+        Path(
+            once(run.answers.values()),
+            once(_layers(run)),
+            once(run.equations),
+            once(run.shapes_by_variable()),
+            outputs[id(run)],
+        )
+        for run in runs
+    )
+
+
+def _layers(run: Run) -> Iterator[Layer]:
     calls = {id(layer.call): layer for layer in run.layers}  # a function that makes many layers was called once
     passed = {key: tuple(_call(run, layer)) for key, layer in calls.items()}
-    layers = tuple(_frozen(run, layer, passed[id(layer.call)]) for layer in run.layers)
-    return Path(answers, layers, tuple(run.equations), run.shapes_by_variable(), outputs)
+    return (_frozen(run, layer, passed[id(layer.call)]) for layer in run.layers)
 
 
 def _frozen(run: Run, state: LayerState, passed: tuple[Passed, ...]) -> Layer:

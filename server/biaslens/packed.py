@@ -5,15 +5,16 @@ from __future__ import annotations
 import io
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Generic, TypeVar, cast
+from dataclasses import dataclass, fields, is_dataclass
+from operator import attrgetter
+from typing import Any, Generic, TypeVar, cast
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Packed(Generic[T]):
-    """A value as bytes that never leave this process."""
+    """A value as bytes that go nowhere but from one of our processes to another."""
 
     data: bytes
 
@@ -29,8 +30,25 @@ def packed(value: T, pause: Callable[[], None]) -> Packed[T]:
     import pickle
 
     writer = _Writer(pause)
-    pickle.Pickler(writer, pickle.HIGHEST_PROTOCOL).dump(value)
+    pickler = pickle.Pickler(writer, pickle.HIGHEST_PROTOCOL)
+    pickler.dispatch_table = _REDUCERS
+    pickler.dump(value)
     return Packed(writer.finished())
+
+
+class _Reducers(dict[Any, Callable[[Any], Any]]):
+    """How objects are taken apart. Dataclasses with slots would look up their fields for each object."""
+
+    def __missing__(self, kind: Any) -> Callable[[Any], Any]:
+        if not is_dataclass(kind) or kind.__reduce__ is not object.__reduce__:
+            raise KeyError(kind)
+        names = [field.name for field in fields(kind) if field.init]
+        values = attrgetter(*names, "__class__")  # with two names or more it gives a tuple
+        reduce = self[kind] = lambda one: (one.__class__, values(one)[:-1])
+        return reduce
+
+
+_REDUCERS = _Reducers()
 
 
 class _Writer:
