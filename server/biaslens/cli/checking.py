@@ -21,6 +21,7 @@ from biaslens.syntax.files import Files
 from biaslens.text import Problem
 
 if TYPE_CHECKING:
+    from biaslens.cli.seen import Look
     from biaslens.cli.work import Traced
 
 SAVED_EVERY = 2.0
@@ -88,6 +89,7 @@ class _Run:
         self._most = manner.most if inputs.from_stdin is None else 1
         self._entries: dict[str, Entry] = {}
         self._followed: dict[str, Traced] = {}
+        self._looks: dict[Look, Look] = {}
         self._dead: set[str] = set()
         self._unsaved: list[New] = []
         self._saved_at = time.monotonic()
@@ -129,11 +131,12 @@ class _Run:
                 self._entries[path] = Entry("", (), "", written(_died(path, answer)))
                 self._dead.add(path)
                 continue
-            followed: Traced = answer
+            looks = self._once(answer.looks)
+            followed: Traced = replace(answer, looks=looks)
             self._followed[path] = followed
             sign = digest_of(part for look in sorted(followed.looks[: followed.following]) for part in look)
             entry = Entry(sign, tuple(followed.elsewhere), "", written(followed.result))
-            self._keep(New(path, self._keys[path], entry, followed.looks))
+            self._keep(New(path, self._keys[path], entry, looks))
 
     def _judge(
         self,
@@ -171,6 +174,10 @@ class _Run:
             entry = replace(before, basis=bases[path], result=written(answer.result))
             looks = dict.fromkeys((*followed[path].looks[: followed[path].following], *answer.looks))
             self._keep(New(path, self._keys[path], entry, tuple(looks)))
+
+    def _once(self, looks: Sequence[Look]) -> tuple[Look, ...]:
+        """The same looks, each held once: the files of a package rest on the same thousands."""
+        return tuple(self._looks.setdefault(look, look) for look in looks)
 
     def _order(self, path: str) -> Any:
         from biaslens.cli.work import Order
