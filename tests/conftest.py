@@ -16,6 +16,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak", action="store_true", help="run the soak tests in full length")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """A test that hangs fails, and says where; those in full length take what they take."""
+    if config.getoption("--soak"):
+        config.option.timeout = 0
+
+
 @pytest.fixture(autouse=True)
 def _cache_of_this_test(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands keep their results where nobody else looks for files."""
