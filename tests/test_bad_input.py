@@ -164,6 +164,46 @@ def test_code_that_calls_itself_for_ever_ends(folder: Path) -> None:
     assert "Traceback" not in outcome.err
 
 
+MERGE = """\
+from torch import nn
+
+
+def merge(fn, dicts):
+    first = dicts[0]
+    found = {}
+    for key, value in first.items():
+        inner = [one[key] for one in dicts]
+        found[key] = merge(fn, inner) if isinstance(value, dict) else fn(inner)
+    return found
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(3, 3)
+
+    def forward(self, x, states):
+        return self.layer(x), merge(sum, states)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
+def test_names_that_double_with_each_call_take_no_memory(folder: Path) -> None:
+    """An item is named by what it is an item of, and by its key, which may be named by the same."""
+    import resource
+
+    (folder / "merge.py").write_text(MERGE)
+    found = subprocess.run(
+        [sys.executable, "-m", "biaslens", "check", "--no-cache", "merge.py"],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (1_500_000_000, 1_500_000_000)),
+    )
+    assert (found.returncode, found.stderr) == (0, "")
+
+
 def test_a_module_that_imports_itself_ends(folder: Path) -> None:
     (folder / "again.py").write_text("from again import *\nimport again\nfrom again import Net as Net\n" + GOOD)
     (folder / "ping.py").write_text("from pong import Base\n\n\nclass Net(Base):\n    pass\n")

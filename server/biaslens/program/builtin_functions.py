@@ -12,7 +12,7 @@ from biaslens.program.conditions import holds, key_of, settle, show, truth
 from biaslens.program.expressions import binary, opaque
 from biaslens.program.iteration import item, items_of, length, rounds
 from biaslens.program.run import PathEnds, Run
-from biaslens.program.sizing import calculate
+from biaslens.program.sizing import bounded, calculate
 from biaslens.program.values import (
     Arguments,
     BoundMethod,
@@ -320,8 +320,8 @@ def _any_or_all(stop: bool) -> Handler:
         still_open = [item for item, answer in zip(items, answers, strict=True) if answer is None]
         if not still_open:
             return not stop
-        keys = (key_of(run, item) for item in still_open)
-        return Unknown(("or" if stop else "and", *keys), run.world.text(node), origin=origin_of(*still_open))
+        key = bounded(("or" if stop else "and", *(key_of(run, item) for item in still_open)))
+        return Unknown(key, run.world.text(node), origin=origin_of(*still_open))
 
     return handler
 

@@ -13,7 +13,7 @@ from typing import Any
 from biaslens.algebra.sizes import Size, number, same_size
 from biaslens.program.questions import tests_of
 from biaslens.program.run import Run
-from biaslens.program.sizing import as_size, is_remainder
+from biaslens.program.sizing import MAX_TEXT, as_size, bounded, is_remainder
 from biaslens.program.values import (
     BoundMethod,
     ClassValue,
@@ -163,9 +163,9 @@ def compare(run: Run, operator: ast.cmpop, left: Value, right: Value) -> Value:
         return answer if positive == symbol else not answer
     if positive in ("==", "is") and _is_constant(left) and not _is_constant(right):
         left, right = right, left
-    key: Hashable = (positive, key_of(run, left), key_of(run, right))
+    key = bounded((positive, key_of(run, left), key_of(run, right)))
     origin = _origin(left, right)
-    text = f"{show(left)} {positive} {show(right)}"
+    text = f"{show(left)} {positive} {show(right)}"[:MAX_TEXT]
     result = Unknown(key, text, origin=origin)
     return result if positive == symbol else Unknown(("not", key), f"not {text}", origin=origin)
 

@@ -114,7 +114,8 @@ def _compound(run: Run, scope: Scope, symbol: str, parts: list[ast.expr], node: 
         return open_parts[0]
     origins = {value.origin if isinstance(value, Unknown) else "data" for value in open_parts}
     origin = origins.pop() if len(origins) == 1 else "data"
-    return Unknown((symbol, *(key_of(run, value) for value in open_parts)), run.world.text(node), origin=origin)
+    key = bounded((symbol, *(key_of(run, value) for value in open_parts)))
+    return Unknown(key, run.world.text(node), origin=origin)
 
 
 def _constant(run: Run, scope: Scope, node: ast.Constant) -> Value:
@@ -187,7 +188,7 @@ def _compare(run: Run, scope: Scope, node: ast.Compare) -> Value:
         return True
     if len(still_open) == 1:
         return still_open[0]
-    return Unknown(("and", *(key_of(run, value) for value in still_open)), run.world.text(node))
+    return Unknown(bounded(("and", *(key_of(run, value) for value in still_open))), run.world.text(node))
 
 
 def _conditional(run: Run, scope: Scope, node: ast.IfExp) -> Value:
@@ -253,7 +254,7 @@ def _joined(run: Run, scope: Scope, node: ast.JoinedStr) -> Value:
     parts = [evaluate(run, scope, part) for part in node.values]
     if all(isinstance(part, str) for part in parts):
         return "".join(parts)
-    return Unknown(("text", *(key_of(run, part) for part in parts)), run.world.text(node))
+    return Unknown(bounded(("text", *(key_of(run, part) for part in parts))), run.world.text(node))
 
 
 def _formatted(run: Run, scope: Scope, node: ast.FormattedValue) -> Value:

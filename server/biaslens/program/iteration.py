@@ -7,6 +7,7 @@ from itertools import islice
 
 from biaslens.program.conditions import settle, show
 from biaslens.program.run import PathEnds, Run
+from biaslens.program.sizing import MAX_TEXT, bounded
 from biaslens.program.values import WHOLE, External, Instance, Scope, ShapeOf, Tensor, Unknown, Value
 
 OPEN_KEY = "**"
@@ -101,7 +102,8 @@ def unpack(run: Run, scope: Scope, value: Value, count: int, node: ast.AST) -> l
 
 def item(value: Unknown, index: object, text: str = "") -> Unknown:
     """`value[index]` of an unknown. index: a number, or the key of a value whose text is `text`."""
-    return Unknown(("item", value.key, index), f"{value.text}[{text or repr(index)}]", origin=value.origin)
+    shown = f"{value.text}[{text or repr(index)}]"[:MAX_TEXT]
+    return Unknown(bounded(("item", value.key, index)), shown, origin=value.origin)
 
 
 def is_container(value: Value) -> bool:
