@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from biaslens.incremental import Latest, Memory
+from biaslens.incremental import Latest, Memories, Memory
 from biaslens.lint import Report, lint
 from biaslens.options import Options
 from biaslens.render.sites import program_text
@@ -144,8 +144,11 @@ def compare(latest: Latest | Report, source: Source, files: Files) -> None:
 
 
 def edit_at_random(texts: Mapping[str, str], edits: int, seed: int) -> None:
-    """Edits the first of some files, and now and then the others, and compares after each edit."""
-    choose, memory = random.Random(seed), Memory()
+    """Edits the first of some files, and now and then the others, and compares after each edit.
+
+    The first one is open, and the others now and then as well: what they import is held once for all.
+    """
+    choose, memories = random.Random(seed), Memories()
     now, before = dict(texts), [dict(texts)]
     for number in range(edits):
         path = MODEL if choose.random() < 0.8 else choose.choice(sorted(texts))
@@ -156,13 +159,15 @@ def edit_at_random(texts: Mapping[str, str], edits: int, seed: int) -> None:
         if choose.random() < 0.1 or len(now[MODEL]) > 20_000:
             now = dict(texts)
         before.append(dict(now))
-        source = Source(MODEL, now[MODEL])
-        files = memory.files(now)
-        try:
-            compare(memory.lint(source, files, OPTIONS), source, Files(now))
-        except AssertionError:
-            print(f"seed {seed}, edit {number}, {path}:\n{now[path]}")
-            raise
+        for opened in (MODEL, *(other for other in sorted(texts) if other != MODEL and choose.random() < 0.3)):
+            source = Source(opened, now[opened])
+            memory = memories.of(source)
+            assert memory is not None
+            try:
+                compare(memory.lint(source, memory.files(now), OPTIONS), source, Files(now))
+            except AssertionError:
+                print(f"seed {seed}, edit {number} of {path}, {opened}:\n{now[path]}")
+                raise
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -199,6 +204,13 @@ def test_texts_are_cut_as_if_for_the_first_time(seed: int) -> None:
         assert chunks == chunks_of(text)
         outline = outlined(Source(MODEL, text), "model", "", outline)
         assert "".join(block.source.text for block in outline.blocks) == text
+
+
+@pytest.mark.parametrize("quotes", ['"""', "'''"])
+def test_quotes_that_are_never_closed_are_noticed(quotes: str) -> None:
+    """What is behind them may be cut in another way as soon as something closes them."""
+    assert chunks_of(f'a = ""\nb = {quotes}\nc = "1"\n').open_string
+    assert not chunks_of(f'a = ""\nb = {quotes}\nc = "1"\n{quotes}\n').open_string
 
 
 def test_only_what_an_edit_concerns_is_followed_again() -> None:

@@ -9,8 +9,9 @@ asked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from weakref import WeakValueDictionary
 
 from biaslens.flow import Flow, Site
 from biaslens.follow import Followed, follow, judged, together
@@ -67,25 +68,40 @@ class Memories:
 
     def __init__(self) -> None:
         self._by_path: dict[str, Memory] = {}
+        self._common = Common()
 
     def of(self, source: Source) -> Memory | None:
         """What is known of a file; None for a notebook, which is followed anew each time."""
-        return None if isinstance(source, Notebook) else self._by_path.setdefault(source.path, Memory())
+        if isinstance(source, Notebook):
+            return None
+        return self._by_path.setdefault(source.path, Memory(self._common))
 
     def forget(self, path: str) -> None:
         """Effect: nothing is known of a file any more."""
         self._by_path.pop(path, None)
 
 
+@dataclass(slots=True)
+class Common:
+    """What several memories hold together: files of one package import the same ones, hundreds of them in large ones.
+
+    files: the last snapshot that was looked at. modules: what is known parsed, by path.
+    """
+
+    files: Files | None = None
+    modules: WeakValueDictionary[str, Outlined] = field(default_factory=WeakValueDictionary[str, "Outlined"])
+
+
 class Memory:
     """What is known of a file by its last version. Not for several threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, common: Common | None = None) -> None:
         self._known: _Known | None = None
+        self._common = common or Common()
 
     def files(self, buffers: Mapping[str, str | Source]) -> Files:
         """The files as they are by now; what has not changed on disk is not read again."""
-        return Files(buffers, self._known.files if self._known is not None else None)
+        return Files(buffers, self._known.files if self._known is not None else self._common.files)
 
     def lint(
         self,
@@ -98,7 +114,8 @@ class Memory:
         """As `lint.lint`, of a text that is one piece."""
         try:
             before = self._known if self._known is not None and self._known.options == options else None
-            self._known, latest = deeply(_linted, source, files, options, others, pause, before)
+            self._known, latest = deeply(_linted, source, files, options, others, pause, before, self._common)
+            self._common.files = files
             return latest
         except Stopped:
             raise
@@ -134,8 +151,9 @@ def _linted(
     others: Sequence[Use],
     pause: Callable[[], None],
     before: _Known | None,
+    common: Common,
 ) -> tuple[_Known, Latest]:
-    modules = _Modules(before.modules if before is not None else {})
+    modules = _Modules(before.modules if before is not None else {}, common)
     world = World(files, options, pause, modules.parse)
     module = modules.of(world.add(source))
     kept = _kept(before, module, modules, world) if before is not None else NOTHING_KNOWN
@@ -169,16 +187,17 @@ def _linted(
 class _Modules:
     """Parses what a world asks for, with what is known of earlier texts of the same files."""
 
-    def __init__(self, before: Mapping[str, Outlined]) -> None:
+    def __init__(self, before: Mapping[str, Outlined], common: Common) -> None:
         self.known = dict(before)
+        self._common = common
 
     def parse(self, source: Source, name: str, package: str) -> Outlined:
-        old = self.known.get(source.path)
-        if old is not None and (old.name, old.package) != (name, package):
-            old = None
-        if old is None or old.source.text != source.text:
-            old = self.known[source.path] = outlined(source, name, package, old)
-        return old
+        known = [self.known.get(source.path), self._common.modules.get(source.path)]
+        old, others = (one if one is not None and (one.name, one.package) == (name, package) else None for one in known)
+        same = (one for one in (old, others) if one is not None and one.source.text == source.text)
+        found = next(same, None) or outlined(source, name, package, old)
+        self.known[source.path] = self._common.modules[source.path] = found
+        return found
 
     def of(self, module: Module) -> Outlined:
         return self.known[module.path]
