@@ -14,7 +14,7 @@ from biaslens.program.run import Stopped, World, go_on
 from biaslens.program.trace import trace
 from biaslens.rules.registry import judge
 from biaslens.rules.rule import Finding
-from biaslens.runtime import deeply
+from biaslens.runtime import collect_now, deeply
 from biaslens.syntax.files import Files
 from biaslens.syntax.suppressions import Suppressions
 from biaslens.text import Problem, Source
@@ -90,6 +90,7 @@ def lint_all(
             others.setdefault(use.layer.site.path, []).append(use)
         if sum(world.size for world in worlds.values()) > MOST_KEPT:
             worlds.clear()
+            collect_now()
     for item in studies:
         if isinstance(item, Problem):
             yield item

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -18,6 +17,7 @@ from biaslens.relevance import Relevance
 from biaslens.render.judgement import layer_notice, notice_of
 from biaslens.render.sites import affine_sites
 from biaslens.rounds import unrepaired
+from biaslens.runtime import collect_now
 from biaslens.syntax.files import Files, LookKind, Seen
 from biaslens.text import Problem
 from biaslens.verdicts import Use
@@ -109,7 +109,7 @@ class Workbench:
         if sum(world.size for world in self._worlds.values()) > MOST_KEPT:
             self._worlds.clear()
             self._relevance.clear()
-            gc.collect()  # a world goes in a circle, and it may be long until somebody looks for it
+            collect_now()
         if following not in self._worlds:
             world = self._worlds[following] = World(self._files, following)
             self._relevance[world] = Relevance(world)

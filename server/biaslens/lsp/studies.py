@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from biaslens.options import Options
 from biaslens.packed import Packed, packed
+from biaslens.runtime import collect_now
 from biaslens.syntax.files import Files, digest
 from biaslens.text import Edit, Problem, Source, Span
 
@@ -142,7 +142,7 @@ def studied(
     found = _found(report, files)
     if is_large:
         pause()
-        gc.collect()  # what was parsed goes in a circle, and would lie beside that of the next file
+        collect_now()
     return whole, found
 
 
