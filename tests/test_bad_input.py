@@ -187,12 +187,29 @@ class Net(nn.Module):
 """
 
 
+ORDER = """\
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self, low, high):
+        super().__init__()
+        for _ in range(40):
+            low, high = min(low, high), max(low, high)
+        self.layer = nn.Linear(3, low)
+
+    def forward(self, x):
+        return self.layer(x)
+"""
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
-def test_names_that_double_with_each_call_take_no_memory(folder: Path) -> None:
+@pytest.mark.parametrize("text", [MERGE, ORDER], ids=["items", "arguments"])
+def test_names_that_double_again_and_again_take_neither_memory_nor_time(folder: Path, text: str) -> None:
     """An item is named by what it is an item of, and by its key, which may be named by the same."""
     import resource
 
-    (folder / "merge.py").write_text(MERGE)
+    (folder / "merge.py").write_text(text)
     found = subprocess.run(
         [sys.executable, "-m", "biaslens", "check", "--no-cache", "merge.py"],
         check=False,

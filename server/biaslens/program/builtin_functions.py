@@ -12,7 +12,7 @@ from biaslens.program.conditions import holds, key_of, settle, show, truth
 from biaslens.program.expressions import binary, opaque
 from biaslens.program.iteration import item, items_of, length, rounds
 from biaslens.program.run import PathEnds, Run
-from biaslens.program.sizing import bounded, calculate
+from biaslens.program.sizing import MAX_TEXT, bounded, calculate
 from biaslens.program.values import (
     Arguments,
     BoundMethod,
@@ -211,7 +211,8 @@ def _issubclass(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> 
                 return True
             if not classes.has_unknown_base(cls):
                 return isinstance(kind, External) and kind.name == "torch.nn.Module" and classes.is_module_class(cls)
-    return Unknown(("issubclass", *(key_of(run, value) for value in arguments.positional)), "issubclass(...)")
+    key = bounded(("issubclass", *(key_of(run, value) for value in arguments.positional)))
+    return Unknown(key, "issubclass(...)")
 
 
 def _getattr(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
@@ -219,7 +220,8 @@ def _getattr(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Val
         return opaque(run, scope, node)
     owner, name = settle(run, arguments.positional[0]), settle(run, arguments.positional[1])
     if not isinstance(name, str):
-        return Unknown(("attribute", key_of(run, owner), key_of(run, name)), f"getattr({show(owner)}, ...)")
+        key = bounded(("attribute", key_of(run, owner), key_of(run, name)))
+        return Unknown(key, f"getattr({show(owner)}, ...)"[:MAX_TEXT])
     if len(arguments.positional) > 2:
         found = attributes.has(run, scope, owner, name, node)
         if found is False:

@@ -16,7 +16,7 @@ from biaslens.program.conditions import key_of, settle, show
 from biaslens.program.expressions import binary, opaque
 from biaslens.program.iteration import CONTAINERS, items_of
 from biaslens.program.run import Run
-from biaslens.program.sizing import is_number
+from biaslens.program.sizing import bounded, is_number
 from biaslens.program.values import (
     Arguments,
     BoundMethod,
@@ -100,7 +100,7 @@ def _python(function: Callable[..., Any], symbol: str = "") -> Handler:
         if any(isinstance(item, Tensor) for item in flat):
             return calls.call_unknown(run, scope, function.__name__, arguments, node)
         number = all(is_number(settle(run, item)) for item in flat)
-        key = (function.__name__, *(key_of(run, value) for value in flat))
+        key = bounded((function.__name__, *(key_of(run, value) for value in flat)))
         return Unknown(key, f"{function.__name__}(...)", number, origin_of(*flat))
 
     return handler

@@ -12,6 +12,7 @@ from biaslens.program.expressions import opaque
 from biaslens.program.iteration import MAX_ITEMS, items_of
 from biaslens.program.names import MISSING
 from biaslens.program.run import PathEnds, Run
+from biaslens.program.sizing import MAX_TEXT, bounded
 from biaslens.program.values import Arguments, Scope, ShapeOf, Unknown, Value
 
 _PURE: Mapping[type, frozenset[str]] = {
@@ -169,7 +170,8 @@ def _plain(run: Run, scope: Scope, receiver: Any, name: str, arguments: Argument
         return opaque(run, scope, node)
     values = [settle(run, value) for value in (*arguments.positional, *arguments.keywords.values())]
     if any(_holds_objects(value) for value in values) and kind is str:
-        return Unknown(("text", receiver, name, *(key_of(run, value) for value in values)), f"{receiver!r}.{name}(...)")
+        key = bounded(("text", receiver, name, *(key_of(run, value) for value in values)))
+        return Unknown(key, f"{receiver!r}.{name}(...)"[:MAX_TEXT])
     try:
         return getattr(receiver, name)(*arguments.positional, **arguments.keywords)
     except Exception:  # the program would raise here
