@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from biaslens.absorption import with_absorption
@@ -12,6 +12,8 @@ from biaslens.algebra.outcome import Cancelled, Cancels, Carried, Outcome, Read,
 from biaslens.catalogue import norms
 from biaslens.flow import Ending, Fate, Flow, NormUse, Part, own_axes
 from biaslens.parts import splits_of
+from biaslens.program.coverage import cube
+from biaslens.program.influence import Influence, Reached
 from biaslens.program.ir import Equation, Layer, Path, Program, Run, Var
 from biaslens.program.run import go_on
 from biaslens.text import Location, in_order
@@ -19,15 +21,53 @@ from biaslens.unshifted import unshifted_layers
 from biaslens.verdicts import Known, Use, sites_of
 
 
-def follow(run: Run, pause: Callable[[], None] = go_on) -> Followed:
-    """What becomes of the bias of every affine layer on every path of one entry.
+class Follower:
+    """Follows shifts path by path, once each: while an entry is explored, and then for its verdicts.
 
     pause: called between paths; it may raise.
     """
-    found: list[Use] = []
-    for path in run.paths:
-        pause()
-        found += _uses(run, path)
+
+    def __init__(self, pause: Callable[[], None] = go_on) -> None:
+        self._pause = pause
+        self._known: dict[int, tuple[Path, _Ends]] = {}
+
+    def reached(self, name: str, path: Path) -> Mapping[int, Reached]:
+        """What is known of each layer's shift on one path of an entry, by the layer's number."""
+        ends = self._ends(name, path)
+        return {number: _reached(ends, number, path.layers[number]) for number in ends.fates}
+
+    def follow(self, run: Run) -> Followed:
+        """What becomes of the bias of every affine layer on every path of one entry."""
+        found: list[Use] = []
+        for path in run.paths:
+            self._pause()
+            found += _uses(run, path, self._ends(run.name, path))
+            self._known.pop(id(path), None)
+        return _followed(run, found)
+
+    def _ends(self, name: str, path: Path) -> _Ends:
+        known = self._known.get(id(path))
+        if known is None:
+            numbers = [layer.number for layer in path.layers if layer.entry.shift is not None]
+            ends = _fates(name, path, numbers)
+            known = self._known[id(path)] = path, replace(ends, parts=_parts(name, path, ends.fates))
+        return known[1]
+
+
+def _reached(ends: _Ends, number: int, layer: Layer) -> Reached:
+    influence, parts = ends.influences[number], ends.parts.get(number, ())
+    is_cancelled = all(fate.ending is Ending.CANCELLED for fate in ends.fates[number])
+    for _, _, of_part in parts:
+        influence |= of_part
+    return Reached(influence, (is_cancelled or bool(parts)) and not layer.tampered)
+
+
+def follow(run: Run, pause: Callable[[], None] = go_on) -> Followed:
+    """What becomes of the bias of every affine layer on every path of one entry. pause: as `Follower` has it."""
+    return Follower(pause).follow(run)
+
+
+def _followed(run: Run, found: Sequence[Use]) -> Followed:
     uses = tuple(with_absorption(run, found))
     return Followed(uses, _norm_uses(run, uses), _compounds(run))
 
@@ -96,21 +136,35 @@ class _Carrying:
 _Environment = dict[Var, dict[int, _Carrying]]
 
 
-def _uses(run: Run, path: Path) -> Iterator[Use]:
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """How the shifts of a path's layers end, and on which answers that rests, by the layer's number.
+
+    parts: of biases that are not cancelled, those parts that are, with their fates and what these rest on.
+    """
+
+    fates: dict[int, list[Fate]]
+    influences: dict[int, Influence]
+    parts: dict[int, list[tuple[Part, tuple[Fate, ...], Influence]]] = field(
+        default_factory=dict[int, "list[tuple[Part, tuple[Fate, ...], Influence]]"]
+    )
+
+
+def _uses(run: Run, path: Path, found: _Ends) -> Iterator[Use]:
     """For every affine layer of a path, how the uses of its bias end."""
-    numbers = [layer.number for layer in path.layers if layer.entry.shift is not None]
-    fates = _fates(run, path, numbers)
-    parts = _parts(run, path, fates)
     unshifted = unshifted_layers(path)
     by_hand = _taken_by_hand(path)
-    for number, ends in fates.items():
-        layer = path.layers[number]
+    answers = {answer.question.key: answer for answer in path.answers}
+    questions = [key for key, _ in run.questions]
+    for number, ends in found.fates.items():
+        layer, parts = path.layers[number], found.parts.get(number, [])
+        rests_on = cube(answers, found.influences[number], questions)
         if layer.tampered:  # then nothing that was seen of its own shift says anything
-            ends[:] = [Fate(Ending.UNKNOWN, (), layer.tampered, run.name, path.answers)]
-            parts.pop(number, None)
-        whole, apart = _distinct(ends), tuple(parts.get(number, ()))
+            ends, parts = [Fate(Ending.UNKNOWN, (), layer.tampered, run.name, path.answers)], []
+        whole = _distinct(ends)
+        apart = tuple((part, its, cube(answers, influence, questions)) for part, its, influence in parts)
         places = by_hand.get(number, ())
-        yield Use(run, path, layer, whole, parts=apart, unshifted=number in unshifted, by_hand=places)
+        yield Use(run, path, layer, whole, rests_on, apart, unshifted=number in unshifted, by_hand=places)
 
 
 def _taken_by_hand(path: Path) -> dict[int, tuple[Location, ...]]:
@@ -124,57 +178,89 @@ def _taken_by_hand(path: Path) -> dict[int, tuple[Location, ...]]:
     return found
 
 
-def _fates(run: Run, path: Path, numbers: Sequence[int]) -> dict[int, list[Fate]]:
-    """How the shifts of some layers end on a path."""
+def _fates(name: str, path: Path, numbers: Sequence[int]) -> _Ends:
+    """How the shifts of some layers end on a path of an entry with this name."""
     fates: dict[int, list[Fate]] = {number: [] for number in numbers}
+    influences = {number: path.layers[number].influence for number in numbers}
     environment: _Environment = {}
+    forks = [*path.forks[::-1]]
     for index, equation in enumerate(path.equations):
+        while forks and forks[-1][0] <= index:
+            _note_fork(forks.pop(), environment, influences)
         for number in _carried(equation, environment):
             if not _is_needed(fates[number]):
-                fates[number] += _step(run, path, index, equation, number, environment)
+                influences[number] |= equation.influence
+                fates[number] += _step(name, path, index, equation, number, environment)
         if equation.layer in fates and equation.results:
-            fate = _start(run, path, equation, environment)
+            influences[equation.layer] |= equation.influence
+            fate = _start(name, path, equation, environment)
             fates[equation.layer] += [fate] if fate else []
+    for fork in reversed(forks):
+        _note_fork(fork, environment, influences)
     for var in path.outputs:
         for number, carrying in environment.get(var, {}).items():
-            fates[number].append(_fate(run, path, carrying, None, Ending.RETURNED, "it is returned"))
-    return fates
+            influences[number] |= path.returning
+            fates[number].append(_fate(name, path, carrying, None, Ending.RETURNED, "it is returned"))
+    return _Ends(fates, influences)
 
 
-def _parts(run: Run, path: Path, fates: Mapping[int, Sequence[Fate]]) -> dict[int, list[tuple[Part, tuple[Fate, ...]]]]:
+def _note_fork(
+    fork: tuple[int, tuple[Var, ...], Influence], environment: _Environment, influences: dict[int, Influence]
+) -> None:
+    """Effect: what becomes of the shifts in some tensors rests on the test of a branch that would have used them."""
+    _, variables, influence = fork
+    for var in variables:
+        for number in environment.get(var, ()):
+            influences[number] |= influence
+
+
+def _parts(
+    name: str, path: Path, fates: Mapping[int, Sequence[Fate]]
+) -> dict[int, list[tuple[Part, tuple[Fate, ...], Influence]]]:
     """The parts of biases that are cancelled wherever they go, while the whole is not."""
     numbers = [
         number
         for number, ends in fates.items()
         if path.layers[number].entry.role == "affine" and any(fate.ending is not Ending.CANCELLED for fate in ends)
     ]
-    found: dict[int, list[tuple[Part, tuple[Fate, ...]]]] = {}
+    found: dict[int, list[tuple[Part, tuple[Fate, ...], Influence]]] = {}
     for number, split in splits_of(path, numbers):
-        ends = _cancellations(run, path, number, split.without)
+        ends, influence = _cancellations(name, path, number, split.without)
         if ends:
-            found.setdefault(number, []).append((split.part, _distinct(ends)))
+            found.setdefault(number, []).append((split.part, _distinct(ends), influence))
     return found
 
 
-def _cancellations(run: Run, path: Path, number: int, without: frozenset[Var]) -> list[Fate]:
-    """How a part of one shift ends on a path where it is cancelled wherever it goes; nothing where it is not.
+def _cancellations(
+    name: str, path: Path, number: int, without: frozenset[Var]
+) -> tuple[Sequence[Fate], Influence]:
+    """How a part of one shift ends on a path where it is cancelled wherever it goes, and on which answers that rests;
+    nothing where it is not.
 
     without: variables that it does not reach.
     """
     fates: list[Fate] = []
     environment: _Environment = {}
+    influences = {number: path.layers[number].influence}
+    forks = [*path.forks[::-1]]
     start = next((index for index, equation in enumerate(path.equations) if equation.layer == number), 0)
     for index, equation in islice(enumerate(path.equations), start, None):
+        while forks and forks[-1][0] <= index:
+            _note_fork(forks.pop(), environment, influences)
         if environment and not environment.keys().isdisjoint(equation.operands):
-            fates += _step(run, path, index, equation, number, environment)
+            influences[number] |= equation.influence
+            fates += _step(name, path, index, equation, number, environment)
             for var in without.intersection(equation.results):
                 environment.pop(var, None)
         if equation.layer == number and equation.results:
-            fate = _start(run, path, equation, environment)
+            influences[number] |= equation.influence
+            fate = _start(name, path, equation, environment)
             fates += [fate] if fate else []
         if any(fate.ending is not Ending.CANCELLED for fate in fates):
-            return []
-    return fates if environment.keys().isdisjoint(path.outputs) else []
+            return (), 0
+    for fork in reversed(forks):
+        _note_fork(fork, environment, influences)
+    return (fates, influences[number]) if environment.keys().isdisjoint(path.outputs) else ((), 0)
 
 
 def _is_needed(fates: Sequence[Fate]) -> bool:
@@ -189,7 +275,7 @@ def _carried(equation: Equation, environment: _Environment) -> list[int]:
 
 
 def _step(
-    run: Run, path: Path, index: int, equation: Equation, number: int, environment: _Environment
+    name: str, path: Path, index: int, equation: Equation, number: int, environment: _Environment
 ) -> Iterator[Fate]:
     """Carries one layer's shift through one equation."""
     for place, result in enumerate(equation.results):
@@ -215,13 +301,13 @@ def _step(
                     held[number].shift for var in equation.operands if number in (held := environment.get(var, {}))
                 ]
                 shift = arriving[0] if len(arriving) == 1 else None
-                fate = _fate(run, path, before, equation, Ending.CANCELLED, "")
+                fate = _fate(name, path, before, equation, Ending.CANCELLED, "")
                 yield replace(fate, cancelled_by=by, assumption=assumption, norm=norm, shift=shift)
             case Read(why, known):
-                yield _fate(run, path, before, equation, Ending.READ if known else Ending.UNKNOWN, why)
+                yield _fate(name, path, before, equation, Ending.READ if known else Ending.UNKNOWN, why)
 
 
-def _start(run: Run, path: Path, equation: Equation, environment: _Environment) -> Fate | None:
+def _start(name: str, path: Path, equation: Equation, environment: _Environment) -> Fate | None:
     """Adds the layer's own shift to its result."""
     number = equation.layer
     assert number is not None
@@ -236,7 +322,7 @@ def _start(run: Run, path: Path, equation: Equation, environment: _Environment) 
             return None
         case Read(why, known):
             held.pop(number, None)
-            return _fate(run, path, None, equation, Ending.READ if known else Ending.UNKNOWN, why)
+            return _fate(name, path, None, equation, Ending.READ if known else Ending.UNKNOWN, why)
         case _:
             held.pop(number, None)
             return None
@@ -249,7 +335,7 @@ def _carrying(shift: Shift, equation: Equation, before: _Carrying | None) -> _Ca
     return _Carrying(shift, equation, before, varies)
 
 
-def _fate(run: Run, path: Path, carrying: _Carrying | None, end: Equation | None, ending: Ending, reason: str) -> Fate:
+def _fate(name: str, path: Path, carrying: _Carrying | None, end: Equation | None, ending: Ending, reason: str) -> Fate:
     """How one shift ends. end: the equation that carries it no further, None where the entry returns it."""
     way: list[_Carrying] = []
     while carrying is not None:
@@ -257,7 +343,7 @@ def _fate(run: Run, path: Path, carrying: _Carrying | None, end: Equation | None
         carrying = carrying.before
     way.reverse()
     trail = (*(one.equation for one in way), *((end,) if end is not None else ()))
-    return Fate(ending, trail, reason, run.name, path.answers, varies=tuple(one.varies for one in way))
+    return Fate(ending, trail, reason, name, path.answers, varies=tuple(one.varies for one in way))
 
 
 def _distinct(fates: list[Fate]) -> tuple[Fate, ...]:
@@ -309,7 +395,7 @@ def _norm_uses(run: Run, uses: Sequence[Use]) -> tuple[NormUse, ...]:
             place, _, _ = _norm_place(fate.end, use.path.layers)
             if place in found:
                 (cancels if fate.ending is Ending.CANCELLED else reads).setdefault(place, set()).add(use.layer.site)
-        for fate in (fate for _, fates in use.parts for fate in fates if fate.end is not None):
+        for fate in (fate for _, fates, _ in use.parts for fate in fates if fate.end is not None):
             place, _, _ = _norm_place(fate.trail[-1], use.path.layers)
             parts.setdefault(place, set()).add(use.layer.site)
     return tuple(

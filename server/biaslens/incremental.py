@@ -14,7 +14,7 @@ from functools import cached_property
 from weakref import WeakValueDictionary
 
 from biaslens.flow import Flow, Site
-from biaslens.follow import Followed, follow, judged, together
+from biaslens.follow import Followed, Follower, judged, together
 from biaslens.lint import Report, bug, with_severity
 from biaslens.options import Options
 from biaslens.program.ir import Program
@@ -157,11 +157,12 @@ def _linted(
     world = World(files, options, pause, modules.parse)
     module = modules.of(world.add(source))
     kept = _kept(before, module, modules, world) if before is not None else NOTHING_KNOWN
-    traced = trace(module, world, kept)
+    follower = Follower(pause)
+    traced = trace(module, world, follower.reached, kept)
     followed = {
         entry.node: before.followed[entry.node]
         if before is not None and kept.get(entry.node) is entry
-        else follow(entry.run, pause)
+        else follower.follow(entry.run)
         for entry in traced.entries
         if entry.run is not None
     }

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from biaslens.flow import Flow
-from biaslens.follow import Followed, follow, judged, together
+from biaslens.follow import Followed, Follower, judged, together
 from biaslens.options import Options
 from biaslens.program.ir import Program
 from biaslens.program.run import Stopped, World, go_on
@@ -134,8 +134,9 @@ def study(source: Source, world: World) -> Study:
 
 
 def _study(source: Source, world: World) -> Study:
-    program = trace(world.add(source), world).program
-    followed = together(follow(run, world.pause) for run in program.runs)
+    follower = Follower(world.pause)
+    program = trace(world.add(source), world, follower.reached).program
+    followed = together(follower.follow(run) for run in program.runs)
     return Study(source, program, followed, program.problems)
 
 

@@ -6,25 +6,26 @@ import operator
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, chain, combinations
-from typing import TypeAlias
+from itertools import accumulate
+from typing import TypeAlias, TypeGuard
 
 from biaslens.flow import Ending, Fate, Part, Site, Verdict
+from biaslens.grounds import Grounds, answers_of
+from biaslens.program.coverage import EVERYTHING, Cube
 from biaslens.program.ir import Answer, Layer, Path, Program, Run, Test, negated
 from biaslens.text import Location
 
 MAX_FATES = 24
 """More fates of one site than this tell nobody more."""
 
-MAX_OPEN = 3
-"""So many unfollowed branches are named; more of them are summed up."""
-
 
 @dataclass(frozen=True, slots=True)
 class Use:
     """What became of one layer on one path; `fates` is empty where it is never applied.
 
-    parts: those parts of its bias that are cancelled wherever they go, while the whole is not.
+    rests_on: the answers on which this rests; the same comes of every path that gives them.
+    parts: those parts of its bias that are cancelled wherever they go, while the whole is not; each with what that
+    rests on.
     absorbed: its fates where later biases take it over; empty where they do not do so in every use.
     unshifted: as `Site.unshifted`, on this path.
     by_hand: where code takes the bias itself, `layer.bias`, whatever it does with it.
@@ -34,7 +35,8 @@ class Use:
     path: Path
     layer: Layer
     fates: tuple[Fate, ...]
-    parts: tuple[tuple[Part, tuple[Fate, ...]], ...] = ()
+    rests_on: Cube = EVERYTHING
+    parts: tuple[tuple[Part, tuple[Fate, ...], Cube], ...] = ()
     absorbed: tuple[Fate, ...] = ()
     unshifted: bool = False
     by_hand: tuple[Location, ...] = ()
@@ -120,8 +122,8 @@ def _with_parts(site: Site, home: str | None, uses: list[Use]) -> Site:
     if site.verdict not in (Verdict.NEEDED, Verdict.UNKNOWN):
         return site
     found: list[Site] = []
-    for part in dict.fromkeys(part for use in uses for part, _ in use.parts):
-        of_part = [replace(use, fates=_fates_of(part, use), absorbed=()) for use in uses]
+    for part in dict.fromkeys(part for use in uses for part, _, _ in use.parts):
+        of_part = [_use_of(part, use) for use in uses]
         alone = _site(site.location, home, of_part)
         if alone.verdict not in (Verdict.REDUNDANT, Verdict.CONDITIONAL) or not alone.by_default:
             continue
@@ -150,13 +152,15 @@ def _seen_both_ways(uses: list[Use]) -> bool:
 
 def _is_one(part: Part, uses: list[Use]) -> bool:
     """Whether a part has the same entries wherever one model may use it: `view(-1, 3, n)` says not which `n`."""
-    details = {(use.run.definition, same.detail) for use in uses for same, _ in use.parts if same == part}
+    details = {(use.run.definition, same.detail) for use in uses for same, _, _ in use.parts if same == part}
     return len(details) == len({definition for definition, _ in details})
 
 
-def _fates_of(part: Part, use: Use) -> tuple[Fate, ...]:
+def _use_of(part: Part, use: Use) -> Use:
     """What becomes of a part of a bias: where it is not cancelled, or not taken apart, what becomes of the whole."""
-    return dict(use.parts).get(part, use.fates)
+    found = next(((fates, rests_on) for same, fates, rests_on in use.parts if same == part), None)
+    fates, rests_on = found if found is not None else (use.fates, use.rests_on)
+    return replace(use, fates=fates, rests_on=rests_on, absorbed=())
 
 
 def _site(place: Location, home: str | None, uses: list[Use]) -> Site:
@@ -165,8 +169,9 @@ def _site(place: Location, home: str | None, uses: list[Use]) -> Site:
     live = [use for use in applied if use.layer.bias is not False] or applied  # a bias that is not there reads nothing
     alone = [use for use in live if not _is_elsewhere(use, home)]
     contexts = _telling_contexts([use for use in live if _is_elsewhere(use, home)])
-    judgement = _judge(alone, contexts)
-    if judgement.verdict in (Verdict.NEEDED, Verdict.UNKNOWN) and _is_absorbed([*alone, *contexts]):
+    grounds = _grounds(place, uses)
+    judgement = _judge(alone, contexts, grounds)
+    if judgement.verdict in (Verdict.NEEDED, Verdict.UNKNOWN) and _is_absorbed([*alone, *contexts], grounds):
         alone, contexts = (
             [replace(use, fates=use.absorbed or use.fates) for use in group] for group in (alone, contexts)
         )
@@ -191,6 +196,24 @@ def _site(place: Location, home: str | None, uses: list[Use]) -> Site:
         unshifted=bool(applied) and all(use.unshifted for use in applied),
         by_hand=tuple(dict.fromkeys(place for use in uses for place in use.by_hand)),
     )
+
+
+_AllGrounds: TypeAlias = "Mapping[str, Grounds]"
+"""By the definition of the entry."""
+
+
+def _grounds(place: Location, uses: Sequence[Use]) -> _AllGrounds:
+    by_run: dict[str, list[Use]] = {}
+    for use in uses:
+        by_run.setdefault(use.run.definition, []).append(use)
+    return {
+        definition: Grounds(
+            group[0].run,
+            place,
+            ((use.path, use.rests_on, use.cancelled or use.layer.bias is False) for use in group),
+        )
+        for definition, group in by_run.items()
+    }
 
 
 def _has_an_effect(use: Use) -> bool:
@@ -234,14 +257,16 @@ def _spokesman(usual: list[Use], every: list[Use]) -> Use | None:
     return every[0] if every else None
 
 
-def _judge(alone: list[Use], contexts: list[Use]) -> _Judgement:
+def _judge(alone: list[Use], contexts: list[Use], grounds: _AllGrounds) -> _Judgement:
     uses = [*alone, *contexts]
     if not uses:
         return _Judgement(Verdict.UNUSED, "it is not applied on any path that was followed")
     if all(use.cancelled for use in uses):
-        return _all_cancelled(alone, contexts)
-    conditional = _conditional(alone, contexts)
+        return _all_cancelled(alone, contexts, grounds)
+    conditional = _conditional(alone, contexts, grounds)
     if contexts and all(use.cancelled for use in contexts) and _explains_nothing(alone):
+        if not _are_seen(contexts, grounds):
+            return conditional or _Judgement(Verdict.UNKNOWN, NOT_ALL_FOLLOWED)
         if conditional is None or conditional.by_rounds:  # "`depths` gives 0 rounds" says less
             return _Judgement(Verdict.IN_EVERY_USE, f"in every use found: {_names(contexts)}")
         return conditional
@@ -249,24 +274,31 @@ def _judge(alone: list[Use], contexts: list[Use]) -> _Judgement:
     return conditional or _fallback(uses if not contexts or not _explains_nothing(alone) else contexts)
 
 
-def _all_cancelled(alone: list[Use], contexts: list[Use]) -> _Judgement:
-    if not alone:
-        names = _names(contexts)
-        return _Judgement(Verdict.IN_EVERY_USE, f"in every use found: {names}")
-    open_questions = _open_questions(alone)
-    if open_questions:
-        origin = _weakest(answer.question.origin for answer in open_questions)
-        texts = list(dict.fromkeys(_phrase(answer) for answer in open_questions))
-        if origin in ("data", "result", "mode") or len(texts) > MAX_OPEN:
-            return _Judgement(Verdict.CONDITIONAL, "on every path that was followed", origin)
-        return _Judgement(Verdict.CONDITIONAL, " and ".join(texts), origin)
-    return _Judgement(Verdict.REDUNDANT)
+def _all_cancelled(alone: list[Use], contexts: list[Use], grounds: _AllGrounds) -> _Judgement:
+    if alone and _are_covered(alone, grounds):
+        return _Judgement(Verdict.REDUNDANT)
+    if not alone and _are_seen(contexts, grounds):
+        return _Judgement(Verdict.IN_EVERY_USE, f"in every use found: {_names(contexts)}")
+    return _conditional(alone, contexts, grounds) or _Judgement(Verdict.UNKNOWN, NOT_ALL_FOLLOWED)
 
 
-def _is_absorbed(uses: list[Use]) -> bool:
+NOT_ALL_FOLLOWED = "not all ways through the code could be followed"
+
+
+def _are_covered(uses: Iterable[Use], grounds: _AllGrounds) -> bool:
+    """Whether what was followed speaks for all answers, in each entry."""
+    return all(grounds[definition].is_covered for definition in {use.run.definition for use in uses})
+
+
+def _are_seen(contexts: Sequence[Use], grounds: _AllGrounds) -> bool:
+    """Whether the uses found can be spoken of; of a bias that none of them has nothing but an explanation follows."""
+    return all(use.layer.bias is False for use in contexts) or _are_covered(contexts, grounds)
+
+
+def _is_absorbed(uses: list[Use], grounds: _AllGrounds) -> bool:
     """Whether later biases take it over on every path, and no path of which this was not seen exists."""
     everywhere = all(use.cancelled or use.absorbed for use in uses) and any(use.absorbed for use in uses)
-    return everywhere and not _open_questions(uses)
+    return everywhere and _are_covered(uses, grounds)
 
 
 def _absorbers(uses: list[Use]) -> str:
@@ -275,31 +307,21 @@ def _absorbers(uses: list[Use]) -> str:
     return " and ".join(labels[:3]) + (" and more" if len(labels) > 3 else "")
 
 
-def _open_questions(uses: Iterable[Use]) -> list[Answer]:
-    """Answers of these paths whose other side was never followed."""
-    found: dict[str, Answer] = {}
-    for use in uses:
-        for answer in use.path.answers:
-            if answer.question.key in use.run.unexplored:
-                found.setdefault(answer.question.key, answer)
-    return list(found.values())
-
-
 def _explains_nothing(alone: list[Use]) -> bool:
     """Whether the class or helper, seen by itself, only hands the shift out or depends on what its caller passes."""
     endings = {fate.ending for use in alone for fate in use.fates}
     return Ending.READ not in endings
 
 
-def _conditional(alone: list[Use], contexts: list[Use]) -> _Judgement | None:
-    """A set of answers that separates the cancelled paths from all others."""
+def _conditional(alone: list[Use], contexts: list[Use], grounds: _AllGrounds) -> _Judgement | None:
+    """The answers with which it is cancelled, whatever the others are."""
     for group in (alone, contexts if _explains_nothing(alone) else []):
-        found = _separating_each_root(group)
+        found = _regions(group, grounds)
         if found is None:
             continue
         answers, cancelled = found
         origin = _weakest(answer.question.origin for own in answers for answer in own)
-        if origin in ("data", "result", "mode"):
+        if origin in _NOBODY_DECIDES:
             return None
         condition = _in_words(answers)
         by_default = any(_is_default(use) for use in cancelled) or any(use.cancelled for use in contexts)
@@ -343,82 +365,28 @@ def _says_little(condition: str) -> bool:
     return condition.rpartition("== ")[2].lstrip("-")[:1].isdigit()
 
 
-def _separating_each_root(uses: list[Use]) -> tuple[list[tuple[Answer, ...]], list[Use]] | None:
-    """As `_separating`, where several entries use the layer: questions of one are not asked in another."""
+def _regions(uses: list[Use], grounds: _AllGrounds) -> tuple[list[tuple[Answer, ...]], list[Use]] | None:
+    """For the cancelled paths of each entry the answers that are enough for it, and the cancelled uses."""
     answers: list[tuple[Answer, ...]] = []
     cancelled: list[Use] = []
     for definition in dict.fromkeys(use.run.definition for use in uses):
-        group = [use for use in uses if use.run.definition == definition]
-        if all(use.cancelled for use in group):
-            cancelled += group
-            continue
-        found = _separating(group)
-        if found is None:
+        ground = grounds[definition]
+        good = [use for use in uses if use.run.definition == definition and ground.is_cancelled_on(use.path)]
+        regions = [(use.path, region) for use in good if (region := ground.region(use.path)) is not None]
+        if not regions:
             return None
-        answers += found[0]
-        cancelled += found[1]
-    return (answers, cancelled) if answers else None
+        found = list(dict.fromkeys(answers_of(path, region) for path, region in regions))
+        told = [own for own in found if not any(answer.question.origin in _NOBODY_DECIDES for answer in own)] or found
+        names = {answer.text.partition(" == ")[0] for own in told for answer in own if " == " in answer.text}
+        given = {test.argument for own in told if len(own) == 1 and _is_any_value(test := own[0].test)}
+        told = [own for own in told if not (len(own) == 1 and _default_of(own[0]) in given)] or told
+        answers += [tuple(_as_equation(answer, names) for answer in own) for own in told if own]
+        cancelled += good
+    return (list(dict.fromkeys(answers)), cancelled) if answers else None
 
 
-def _separating(uses: list[Use]) -> tuple[list[tuple[Answer, ...]], list[Use]] | None:
-    """For each cancelled use the answers that tell it from all others, and the cancelled uses."""
-    good = [use for use in uses if use.cancelled]
-    bad = [use for use in uses if not use.cancelled]
-    if not good or not bad:
-        return None
-    # Not the mode: a bias that eval mode alone reads is needed. "norm is None" comes before "the default".
-    answered = (answer for use in good for answer in use.path.answers if answer.question.origin != "mode")
-    asked = sorted(answered, key=_is_about_default)
-    questions = list(dict.fromkeys(answer.question.key for answer in asked))
-    chosen_by_good = _distinct_choices(good)
-    chosen_by_bad = _distinct_choices(bad)
-    few = (keys for size in (1, 2) for keys in combinations(questions, size))
-    every = chain(few, _many(asked, chosen_by_good, chosen_by_bad))
-    separating = [keys for keys in every if not _conflicts(keys, chosen_by_good, chosen_by_bad)]
-    circumstances = {a.question.key for a in asked if a.question.origin in ("data", "result")}
-    separating.sort(key=lambda keys: not circumstances.isdisjoint(keys))
-    for silence in (False, True):  # a path on which nothing of it was asked does not make the condition wrong
-        for keys in separating:
-            answers = [_answers(use, keys) for use in good]
-            if all(answers) or _silent_by_default(good, answers) or (silence and any(answers)):
-                names = {a.text.partition(" == ")[0] for own in answers for a in own if " == " in a.text}
-                spoken = [own or _default_as_equation(use, names) for use, own in zip(good, answers, strict=True)]
-                return [own for own in dict.fromkeys(spoken) if own], good
-    return None
-
-
-_Chosen: TypeAlias = Sequence[Mapping[str, str]]
-"""What some paths answer, by question."""
-
-MAX_QUESTIONS = 6
-"""A condition with more parts than this explains nothing to anybody."""
-
-
-def _conflicts(keys: Sequence[str], good: _Chosen, bad: _Chosen) -> int:
-    """How many bad paths answer some questions as a good one does."""
-    wanted = {tuple(map(chosen.get, keys)) for chosen in good}
-    return sum(tuple(map(chosen.get, keys)) in wanted for chosen in bad)
-
-
-def _many(asked: Sequence[Answer], good: _Chosen, bad: _Chosen) -> Iterator[tuple[str, ...]]:
-    """A set of more than two questions, chosen one by one so that each leaves the fewest conflicts."""
-    told = (answer for answer in asked if answer.question.origin not in ("data", "result", "mode"))
-    open_ = dict.fromkeys(answer.question.key for answer in told)
-    keys: tuple[str, ...] = ()
-    left = len(bad)
-    while left and len(keys) < MAX_QUESTIONS:
-        scores = {key: _conflicts((*keys, key), good, bad) for key in open_ if key not in keys}
-        best = min(scores, key=lambda key: scores[key], default=None)
-        if best is None or scores[best] >= left:
-            return
-        keys, left = (*keys, best), scores[best]
-    yield tuple(key for key in keys if _conflicts([other for other in keys if other != key], good, bad))
-
-
-def _distinct_choices(uses: list[Use]) -> list[dict[str, str]]:
-    """What the paths of some uses answer, by question; each path once."""
-    paths = {id(use.path): use.path for use in uses}
-    return [{answer.question.key: answer.choice for answer in path.answers} for path in paths.values()]
+_NOBODY_DECIDES = ("data", "result", "mode")
+"""Origins of questions that neither who builds the model nor who calls it answers."""
 
 
 def _as_tests(answers: Sequence[tuple[Answer, ...]]) -> tuple[tuple[Test, ...], ...]:
@@ -427,39 +395,23 @@ def _as_tests(answers: Sequence[tuple[Answer, ...]]) -> tuple[tuple[Test, ...], 
     return tuple(dict.fromkeys(tests)) if list(map(len, tests)) == list(map(len, answers)) else ()
 
 
-def _answers(use: Use, keys: Sequence[str]) -> tuple[Answer, ...]:
-    return tuple(answer for key in keys for answer in use.path.answers if answer.question.key == key)
+def _is_any_value(test: Test | None) -> TypeGuard[Test]:
+    """Whether a test only asks that an argument be there: a class by default is."""
+    return test is not None and (test.relation == "true" or (test.relation, test.values) == ("is not", (None,)))
 
 
-def _silent_by_default(uses: list[Use], answers: list[tuple[Answer, ...]]) -> bool:
-    """Whether the uses that were not asked have a default which answers: `norm=BatchNorm2d` is never None."""
-    silent = [use for use, own in zip(uses, answers, strict=True) if not own]
-    asked = [use for use, own in zip(uses, answers, strict=True) if own]
-    subjects = {subject for own in answers for answer in own for subject in _subjects(answer)}
-    if asked and subjects and all(subjects <= _defaulted(use) for use in silent):
-        return True
-    has_default = all(any(_is_about_default(answer) for answer in use.path.answers) for use in silent)
-    return bool(asked) and has_default and all(map(_is_default, silent)) and not any(map(_is_default, asked))
+def _default_of(answer: Answer) -> str:
+    """The parameter that has its default, if that is no constant."""
+    is_default = _is_about_default(answer) and answer.choice == "default" and answer.test is None
+    return answer.question.text.partition("=")[0] if is_default and not answer.question.is_about_number else ""
 
 
-def _subjects(answer: Answer) -> set[tuple[str, str]]:
-    """The argument that an answer is about, with its function."""
-    return {(answer.test.function, answer.test.argument)} if answer.test is not None else set()
-
-
-def _defaulted(use: Use) -> set[tuple[str, str]]:
-    """The arguments that have their defaults on a path."""
-    answers = (a for a in use.path.answers if _is_about_default(a) and a.choice == "default")
-    return {subject for answer in answers for subject in _subjects(answer)}
-
-
-def _default_as_equation(use: Use, names: set[str]) -> tuple[Answer, ...]:
+def _as_equation(answer: Answer, names: set[str]) -> Answer:
     """The default of a parameter as "norm == 'bn'", to stand beside other values of it."""
-    for answer in use.path.answers:
-        name, _, default = answer.question.text.partition("=")
-        if _is_about_default(answer) and name in names:
-            return (Answer(answer.question, answer.choice, f"{name} == {default}", answer.test),)
-    return ()
+    name, _, default = answer.question.text.partition("=")
+    if _is_about_default(answer) and answer.choice == "default" and name in names:
+        return Answer(answer.question, answer.choice, f"{name} == {default}", answer.test)
+    return answer
 
 
 def _telling(answers: tuple[Answer, ...]) -> list[str]:

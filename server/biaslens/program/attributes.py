@@ -229,12 +229,15 @@ def sizes_of_rank(run: Run, tensor: Tensor, rank: int) -> list[Value]:
     """The sizes of `a, b, c = x.shape`, which tells the rank."""
     shape = run.shape(tensor.var)
     if (shape.rank is not None and shape.rank != rank) or shape.at_least > rank:
+        run.influence.value |= run.history([tensor])
         raise PathEnds
     run.refine(tensor.var, Shape(rank, (None,) * rank, -1, rank))
     return [run.size_of(tensor, axis - rank) for axis in range(rank)]
 
 
 def _of_instance(run: Run, scope: Scope, owner: Instance, name: str, node: ast.AST) -> Value:
+    if owner.influences:
+        run.influence.value |= owner.influences.get(name, 0) | owner.influences.get("", 0)
     if name in owner.attributes:
         return owner.attributes[name]
     if name in owner.modules:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 
 from biaslens.program import (
     declared,
@@ -16,6 +17,7 @@ from biaslens.program import (
     tensors,
 )
 from biaslens.program.conditions import settle, show
+from biaslens.program.influence import Influence, Skipped
 from biaslens.program.iteration import OPEN_KEY, items_of
 from biaslens.program.run import MAX_DEPTH, BudgetExceeded, PathEnds, Run
 from biaslens.program.values import (
@@ -42,35 +44,63 @@ def evaluate_call(run: Run, scope: Scope, node: ast.Call) -> Value:
     """The value of a call expression."""
     if isinstance(node.func, ast.Name) and node.func.id == "super" and "super" not in scope.variables:
         return _super(run, scope, node)
+    influence = run.influence
+    before, influence.value = influence.value, 0
     callee = expressions.evaluate(run, scope, node.func)
-    return settle(run, call(run, scope, callee, arguments_of(run, scope, node), node))
+    about_callee = influence.value
+    arguments = arguments_of(run, scope, node)
+    if about_callee:
+        influence.skipped.append(Skipped(frozenset((node,)), about_callee | influence.control))
+    result = settle(run, call(run, scope, callee, arguments, node))
+    if isinstance(result, Tensor) and influence.value:
+        influence.value &= about_callee  # what it is rests on the steps that made it, which say so themselves
+    influence.value |= before
+    return result
 
 
 def arguments_of(run: Run, scope: Scope, node: ast.Call) -> Arguments:
-    """The evaluated arguments of a call."""
+    """The evaluated arguments of a call.
+
+    Effect: what is being evaluated rests on all that they rest on.
+    """
+    influence = run.influence
+    callee = whole = influence.value
+    influences: dict[int | str, Influence] = {}
     positional: list[Value] = []
     keywords: dict[str, Value] = {}
     is_open = False
     for argument in node.args:
+        influence.value = 0
         if not isinstance(argument, ast.Starred):
-            positional.append(expressions.evaluate(run, scope, argument))
-            continue
-        value = settle(run, expressions.evaluate(run, scope, argument.value))
-        if isinstance(value, Unknown):
-            is_open = True
+            value = expressions.evaluate(run, scope, argument)
+            influences[len(positional)] = influence.value
+            positional.append(value)
         else:
-            positional += items_of(run, scope, value, argument.value)
+            value = settle(run, expressions.evaluate(run, scope, argument.value))
+            if isinstance(value, Unknown):
+                is_open = True
+            else:
+                items = items_of(run, scope, value, argument.value)
+                influences.update(dict.fromkeys(range(len(positional), len(positional) + len(items)), influence.value))
+                positional += items
+        whole |= influence.value
     for keyword in node.keywords:
+        influence.value = 0
         value = expressions.evaluate(run, scope, keyword.value)
         if keyword.arg is not None:
             keywords[keyword.arg] = value
+            influences[keyword.arg] = influence.value
         elif isinstance(value, dict):
-            keywords.update({key: item for key, item in value.items() if isinstance(key, str)})
+            given = {key: item for key, item in value.items() if isinstance(key, str)}
+            keywords.update(given)
+            influences.update(dict.fromkeys(given, influence.value))
             is_open = is_open or OPEN_KEY in value
             keywords.pop(OPEN_KEY, None)
         else:
             is_open = True
-    return Arguments(tuple(positional), keywords, is_open)
+        whole |= influence.value
+    influence.value = whole
+    return Arguments(tuple(positional), keywords, is_open, callee, influences if whole != callee else None)
 
 
 def call(run: Run, scope: Scope, callee: Value, arguments: Arguments, node: ast.AST) -> Value:
@@ -127,6 +157,9 @@ def call_function(run: Run, function: FunctionValue, arguments: Arguments, node:
     """Runs a function of the source."""
     if run.depth >= MAX_DEPTH:
         raise BudgetExceeded
+    influence = run.influence
+    outer, given = influence.control, influence.value
+    callee = arguments.callee if arguments.influences is not None or given == arguments.callee else given
     variables = bind_parameters(run, function, arguments, node, caller)
     parent = function.scope
     if parent.receiver is CLASS_BODY and parent.owner is function.owner:
@@ -142,20 +175,56 @@ def call_function(run: Run, function: FunctionValue, arguments: Arguments, node:
         receiver,
         arguments=dict(variables),
         function=function.qualified,
+        influences=_influences(function, variables, arguments, given) if given else {},
     )
     run.used.add(function.qualified)
+    influence.control = outer | callee
+    influence.calls.append(node)
     run.depth += 1
     try:
-        if isinstance(function.node, ast.Lambda):
-            return expressions.evaluate(run, scope, function.node.body)
-        if run.world.is_generator(scope.module, function.node):
-            scope.yielded = []
-        signal = statements.execute_all(run, scope, function.node.body)
-        if scope.yielded is not None:
-            return scope.yielded
-        return signal.value if isinstance(signal, statements.Returned) else None
+        result, about = _result(run, scope, function)
     finally:
         run.depth -= 1
+        influence.calls.pop()
+    influence.value = about & ~outer
+    influence.control = outer
+    return result
+
+
+def _result(run: Run, scope: Scope, function: FunctionValue) -> tuple[Value, Influence]:
+    """What a function's body gives, and on which answers it rests that it is this."""
+    if isinstance(function.node, ast.Lambda):
+        run.influence.value = 0
+        return expressions.evaluate(run, scope, function.node.body), run.influence.here
+    if run.world.is_generator(scope.module, function.node):
+        scope.yielded = []
+    signal = statements.execute_all(run, scope, function.node.body)
+    if scope.yielded is not None:
+        return scope.yielded, run.influence.control
+    if isinstance(signal, statements.Returned):
+        return signal.value, signal.influence
+    return None, run.influence.control
+
+
+def _influences(
+    function: FunctionValue, variables: Mapping[str, Value], arguments: Arguments, given: Influence
+) -> dict[str, Influence]:
+    """On which answers the arguments of a function rest. given: on which all of them rest together."""
+    if arguments.influences is None:
+        return dict.fromkeys(variables, given)
+    listed = function.node.args
+    names = [parameter.arg for parameter in (*listed.posonlyargs, *listed.args)]
+    found: dict[str, Influence] = {}
+    for key, influence in arguments.influences.items():
+        if isinstance(key, int):
+            name = names[key] if key < len(names) else listed.vararg.arg if listed.vararg is not None else ""
+        else:
+            name = key if key in variables else listed.kwarg.arg if listed.kwarg is not None else ""
+        if influence:
+            found[name] = found.get(name, 0) | influence
+    if arguments.open:  # what is not named may be in there
+        found = {name: found.get(name, 0) | given for name in variables}
+    return found
 
 
 def bind_parameters(

@@ -1,4 +1,7 @@
-"""Which runs to make: the default one, then one answer changed at a time, then pairs, within a budget.
+"""Which runs to make: the default one, then one answer changed at a time, then those that leave nothing out.
+
+A bias is redundant whatever the options are only where every combination of the answers was followed on which it rests
+what becomes of it (`evidence.py`). These are few: most questions of a model are about something else.
 
 One line of source may ask the same of many objects: twelve blocks that are built in a loop ask twelve times whether
 their input has three axes. Such questions are answered in another way all at once, since no reader tells them apart.
@@ -6,19 +9,20 @@ their input has three axes. Such questions are answered in another way all at on
 
 from __future__ import annotations
 
-import re
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
 from biaslens.algebra.outcome import Cancels, Carries, Reads
-from biaslens.program.ir import Equation, Var
+from biaslens.program.evidence import Evidence, kind_of
+from biaslens.program.influence import Reached
+from biaslens.program.ir import Equation, Path, Var
 from biaslens.program.run import MAX_IN_VAIN, BudgetExceeded, PathEnds, Run
 from biaslens.text import Location
 
 MAX_PAIRS = 24
-"""How many pairs of changed answers are combined, at most, where the default run has all of their biases."""
+"""How many pairs of changed answers are combined, at most, that have biases which the default run lacks."""
 
 MAX_ALONE = 8
 """So many numbers are changed by themselves where all of them together change something."""
@@ -30,41 +34,69 @@ tensors or texts."""
 
 @dataclass(frozen=True, slots=True)
 class Explored:
-    """The runs of one entry that are paths, the default one first.
+    """What came of one entry.
 
-    unexplored: keys of questions of which some answer was never followed. exceeded: a run was too long. spent: with
-    more steps there might have been more runs.
+    paths: the default one first. evidence: what its runs say of each constructor call. used: names of the classes and
+    functions that they used. exceeded: a run was too long. spent: with more steps there might have been more runs.
     """
 
-    runs: tuple[Run, ...]
-    unexplored: frozenset[str]
+    paths: tuple[Path, ...]
+    evidence: Evidence
+    used: frozenset[str]
     exceeded: bool
     spent: bool
 
 
-def explore(
-    start: Callable[[Mapping[str, str]], Run], is_worth_it: Callable[[Run], bool], max_runs: int, max_steps: int
-) -> Explored:
-    """Makes runs until every question was answered in every way, alone and in pairs, or the budget is spent.
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What can be explored.
 
-    start: makes one run with some answers forced. is_worth_it: whether a default run leaves anything to find out.
-    max_steps: for all runs together.
-    An answer that changes nothing of what is computed is not combined with others. An entry that makes no layer is soon
-    left.
+    start: makes one run with some answers forced. tell: the path of a run, and how far shifts get on it. bits: as
+    `Influences` has them. has_own_layers: whether a run leaves anything to find out besides how others are used.
+    path: of its file. is_own: whether a constructor call is in the entry's own text. settled: those of which other entries tell enough.
     """
-    search = _Search(start, max_runs, max_steps)
+
+    start: Callable[[Mapping[str, str]], Run]
+    tell: Callable[[Run], tuple[Path, Mapping[int, Reached]]]
+    bits: Mapping[str, int]
+    has_own_layers: Callable[[Run], bool]
+    path: str
+    is_own: Callable[[Location], bool]
+    settled: Collection[Location]
+
+
+def explore(entry: Entry, max_runs: int, max_steps: int) -> Explored:
+    """Makes runs until every bias that is cancelled somewhere was followed with all answers that matter to it, or the
+    budget is spent.
+
+    max_runs, max_steps: for all runs together. An entry that makes no layer is soon left.
+    """
+    search = _Search(entry, max_runs, max_steps)
     base = _base(search)
-    if base is None or not is_worth_it(base):
-        return search.result()
+    if base is not None and entry.has_own_layers(base):
+        opening = _change_one(search, base)
+        _leave_nothing_out(search, entry)
+        for left, right in opening:
+            search.follow({**left.answers, **right.answers})
+    if base is not None:
+        _leave_nothing_out(search, entry)
+    return search.result()
+
+
+def _change_one(search: _Search, base: Run) -> list[tuple[_Trial, _Trial]]:
+    """Effect: follows every answer that changes something, alone and with those behind it.
+
+    Gives pairs of them to be followed as well: what other answers do to biases that the default run does not have shows
+    in these only.
+    """
     plain = _computation(base)
     telling: list[_Telling] = []
     waiting = _Waiting(base)
-    waiting.add(base, defaults=_may_spare_a_bias(base))
+    waiting.add(base, search.telling(base), defaults=_may_spare_a_bias(base))
     for about_circumstances in (False, True):
-        known = len(telling)
         for trial in waiting.taken(about_circumstances):
             if search.is_over:
-                return search.result()
+                return []
             if trial.behind is not base and not search.is_new(trial):
                 continue
             found = search.follow(trial.answers)
@@ -77,10 +109,27 @@ def explore(
                     waiting.add_each(trial)
                     continue
                 telling.append(_Telling(trial, _sites(found) <= _sites(base)))
-            waiting.add(found, defaults=False)
-        for left, right in _pairs(telling, known):
-            search.follow({**left.answers, **right.answers})
-    return search.result()
+            waiting.add(found, search.telling(found), defaults=False)
+    return _pairs(telling)
+
+
+def _leave_nothing_out(search: _Search, entry: Entry) -> None:
+    """Effect: follows answers with which a bias was not followed yet, though it is cancelled somewhere. In other
+    definitions of the file only biases matter that are there."""
+    tried: set[frozenset[tuple[str, str]]] = set()
+    done = set(entry.settled)
+    while not search.is_over:
+        place = next(search.evidence.open_sites(done), None)
+        if place is None:
+            return
+        is_about_a_bias = entry.is_own(place) or (place.path == entry.path and search.evidence.has_a_bias(place))
+        missing = search.evidence.missing(place) if is_about_a_bias else None
+        answers = frozenset((missing or {}).items())
+        if missing is None or answers in tried:
+            done.add(place)
+        else:
+            tried.add(answers)
+            search.follow(missing)
 
 
 def _base(search: _Search) -> Run | None:
@@ -143,19 +192,14 @@ class _Telling:
     closed: bool
 
 
-def _pairs(telling: Sequence[_Telling], known: int) -> list[tuple[_Trial, _Trial]]:
-    """Two trials each that change different answers, without those among the first few, which are known.
-
-    First those with biases that the default run does not have: what other answers do to these shows here only.
-    """
-    opening: list[tuple[_Trial, _Trial]] = []
-    others: list[tuple[_Trial, _Trial]] = []
-    for (_, left), (index, right) in combinations(enumerate(telling), 2):
-        if index >= known and left.trial.changed.keys().isdisjoint(right.trial.changed):
-            (others if left.closed and right.closed else opening).append((left.trial, right.trial))
-    for pairs in (opening, others):
-        pairs.sort(key=lambda pair: sum(trial.only_sizes for trial in pair))
-    return [*opening, *others[:MAX_PAIRS]]
+def _pairs(telling: Sequence[_Telling]) -> list[tuple[_Trial, _Trial]]:
+    """Two trials each that change different answers, of which one has biases that the default run does not have."""
+    found = [
+        (left.trial, right.trial)
+        for left, right in combinations(telling, 2)
+        if not (left.closed and right.closed) and left.trial.changed.keys().isdisjoint(right.trial.changed)
+    ]
+    return sorted(found, key=lambda pair: sum(trial.only_sizes for trial in pair))[:MAX_PAIRS]
 
 
 def _sites(run: Run) -> set[Location]:
@@ -172,9 +216,10 @@ class _Waiting:
         self._base = base
         self._queues: tuple[deque[_Trial], ...] = (deque(), deque())
 
-    def add(self, run: Run, *, defaults: bool) -> None:
-        """Effect: puts everything into line that differs from this run's answers in one respect more."""
-        for trial in _trials(run, defaults=defaults):
+    def add(self, run: Run, telling: Collection[str], *, defaults: bool) -> None:
+        """Effect: puts everything into line that differs from this run's answers in one respect more, as far as that may
+        change something. telling: the questions that matter."""
+        for trial in _trials(run, telling, defaults=defaults):
             if run is self._base or not self._base.answers.keys() >= trial.changed.keys():
                 self._queue_of(trial).append(trial)
 
@@ -197,14 +242,15 @@ class _Waiting:
         return self._queues[any(_is_circumstance(trial.behind, key) for key in own)]
 
 
-def _trials(run: Run, *, defaults: bool) -> Iterator[_Trial]:
+def _trials(run: Run, telling: Collection[str], *, defaults: bool) -> Iterator[_Trial]:
     """What differs from a run's answers in one respect: all questions that are alike, or, last, numbers by default.
 
     defaults: whether such numbers matter.
     """
-    sizes = {key: option for key, option in _flips(run) if _is_plain_default(run, key)}
+    flips = [(key, option) for key, option in _flips(run) if key in telling]
+    sizes = {key: option for key, option in flips if run.answers[key].question.is_about_number}
     alike: dict[Hashable, dict[str, str]] = {}
-    for key, option in _flips(run):
+    for key, option in flips:
         if key not in sizes:
             alike.setdefault((*_kind(run, key), option), {})[key] = option
     yield from (_Trial(run, changed) for changed in alike.values())
@@ -214,11 +260,7 @@ def _trials(run: Run, *, defaults: bool) -> Iterator[_Trial]:
 
 def _kind(run: Run, key: str) -> tuple[Hashable, ...]:
     """Equal for questions that no reader tells apart: asked in the same place, about the same parameters."""
-    return run.answers[key].question.location, run.choices[key], frozenset(_PARAMETER.findall(key))
-
-
-_PARAMETER = re.compile(r"\('(?:constructor|forward|default)', '[^']*', '[^']*'\)")
-"""A parameter of an entry in the key of a question."""
+    return kind_of(run.answers[key].question), run.choices[key]
 
 
 def _is_circumstance(run: Run, key: str) -> bool:
@@ -228,16 +270,17 @@ def _is_circumstance(run: Run, key: str) -> bool:
 class _Search:
     """The runs made so far, and what they asked."""
 
-    def __init__(self, start: Callable[[Mapping[str, str]], Run], max_runs: int, max_steps: int) -> None:
-        self._start = start
+    def __init__(self, entry: Entry, max_runs: int, max_steps: int) -> None:
+        self.evidence = Evidence(entry.bits)
+        self._entry = entry
         self._runs_left = max_runs
         self._max_steps = max_steps
         self._steps = 0
         self._makes_layers = self._is_fruitless = False
-        self._paths: list[Run] = []
+        self._paths: dict[Run, Path] = {}
+        self._telling: dict[Run, frozenset[str]] = {}
         self._exceeded = False
         self._followed: set[tuple[Location, str]] = set()
-        self._choices: dict[str, tuple[Location, tuple[str, ...]]] = {}
 
     def follow(self, forced: Mapping[str, str]) -> Run | None:
         """One run, or None without budget. Also a run that is no path tells its questions."""
@@ -245,18 +288,21 @@ class _Search:
             return None
         self._runs_left -= 1
         try:
-            run, ended = _attempt(self._start, forced)
+            run, ended = _attempt(self._entry.start, forced)
         except BudgetExceeded:
             self._exceeded = True
             return None
         self._steps += run.steps
         self._makes_layers = self._makes_layers or bool(run.layers)
         self._is_fruitless = self._is_fruitless or run.fruitless
-        for key, answer in run.answers.items():
+        for answer in run.answers.values():
             self._followed.add((answer.question.location, answer.choice))
-            self._choices[key] = (answer.question.location, run.choices[key])
-        if not ended:
-            self._paths.append(run)
+        if ended:
+            self.evidence.add_ended(run)
+        else:
+            self._paths[run], reached = self._entry.tell(run)
+            self.evidence.add(run, reached)
+            self._telling[run] = self.evidence.telling(run, reached)
         return run
 
     @property
@@ -274,7 +320,11 @@ class _Search:
 
     def is_path(self, run: Run) -> bool:
         """Whether a run did not end in an exception of the program."""
-        return any(run is path for path in self._paths)
+        return run in self._paths
+
+    def telling(self, run: Run) -> Collection[str]:
+        """The questions of a run whose answers matter; of a run that ended, all of them."""
+        return self._telling.get(run, frozenset(run.answers))
 
     @property
     def is_in_vain(self) -> bool:
@@ -287,14 +337,10 @@ class _Search:
         return bool(self._paths)
 
     def result(self) -> Explored:
-        """What came of it. A branch counts as followed when any run took it, whatever led there."""
-        missing = {
-            key
-            for key, (place, options) in self._choices.items()
-            if any((place, option) not in self._followed for option in options)
-        }
+        """What came of it."""
         spent = self._exceeded or self._steps >= self._max_steps
-        return Explored(tuple(self._paths), frozenset(missing), self._exceeded, spent)
+        used = frozenset(name for run in self._paths for name in run.used)
+        return Explored(tuple(self._paths.values()), self.evidence, used, self._exceeded, spent)
 
 
 def _computation(run: Run) -> Hashable:
@@ -359,9 +405,3 @@ def _flips(run: Run) -> Iterator[tuple[str, str]]:
     for key, options in run.choices.items():
         if key not in run.forced:
             yield from ((key, option) for option in options if option != run.answers[key].choice)
-
-
-def _is_plain_default(run: Run, key: str) -> bool:
-    """Whether a question is about a default that is a number: a size, seldom a switch."""
-    question = run.answers[key].question
-    return question.is_about_default and question.text.rpartition("=")[2].lstrip("-")[:1].isdigit()

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from biaslens.program import attributes, calls, comprehensions, mappings, names, tensors
+from biaslens.program import attributes, branching, calls, comprehensions, mappings, names, tensors
 from biaslens.program.conditions import (
     assume,
     compare,
@@ -17,10 +17,11 @@ from biaslens.program.conditions import (
     show,
     truth,
 )
+from biaslens.program.influence import Influence
 from biaslens.program.iteration import MAX_ITEMS, items_of
 from biaslens.program.run import Run
 from biaslens.program.sizing import MAX_TEXT, bounded, calculate, constant, is_number
-from biaslens.program.values import FunctionValue, Scope, ShapeOf, Tensor, Unknown, Value
+from biaslens.program.values import FunctionValue, Instance, Scope, ShapeOf, Tensor, Unknown, Value
 
 SYMBOLS: Mapping[type[ast.operator], str] = {
     ast.Add: "+",
@@ -45,7 +46,24 @@ def evaluate(run: Run, scope: Scope, node: ast.expr) -> Value:
     handler = _HANDLERS.get(type(node))
     if handler is None:
         return opaque(run, scope, node)
-    return handler(run, scope, node)
+    value = handler(run, scope, node)
+    match value:
+        case list() | dict() | set():
+            run.influence.looked_into(value)
+        case Instance(influences=influences) if influences:
+            run.influence.value |= influences.get("", 0)
+        case _:
+            pass
+    return value
+
+
+def test(run: Run, scope: Scope, node: ast.expr) -> tuple[bool, Influence]:
+    """Whether a condition is true on this path, and on which answers that rests."""
+    influence = run.influence
+    before, influence.value = influence.value, 0
+    answer = is_true(run, scope, node)
+    rests_on, influence.value = influence.value, before
+    return answer, rests_on
 
 
 def is_true(run: Run, scope: Scope, node: ast.expr) -> bool:
@@ -105,6 +123,9 @@ def _compound(run: Run, scope: Scope, symbol: str, parts: list[ast.expr], node: 
         value = condition(run, scope, part)
         answer = truth(run, value)
         if answer is (symbol == "or"):
+            rest = parts[parts.index(part) + 1 :]
+            if rest and run.influence.value:
+                branching.forgo(run, scope, run.world.arm(rest), run.influence.here)
             return answer
         if answer is None:
             open_parts.append(settle(run, value))
@@ -160,12 +181,19 @@ def _unary(run: Run, scope: Scope, node: ast.UnaryOp) -> Value:
 def _boolean(run: Run, scope: Scope, node: ast.BoolOp) -> Value:
     """`a or b` as a value: one of the operands."""
     stop = isinstance(node.op, ast.Or)
+    outer = run.influence.control
     value: Value = None
-    for part in node.values[:-1]:
+    for index, part in enumerate(node.values[:-1], 1):
         value = evaluate(run, scope, part)
         if holds(run, scope, value, part) is stop:
+            if run.influence.value:
+                branching.forgo(run, scope, run.world.arm(node.values[index:]), run.influence.here)
+            run.influence.control = outer
             return settle(run, value)
-    return evaluate(run, scope, node.values[-1])
+        run.influence.control = outer | run.influence.value
+    value = evaluate(run, scope, node.values[-1])
+    run.influence.control = outer
+    return value
 
 
 def _compare(run: Run, scope: Scope, node: ast.Compare) -> Value:
@@ -192,7 +220,11 @@ def _compare(run: Run, scope: Scope, node: ast.Compare) -> Value:
 
 
 def _conditional(run: Run, scope: Scope, node: ast.IfExp) -> Value:
-    return evaluate(run, scope, node.body if is_true(run, scope, node.test) else node.orelse)
+    answer, influence = test(run, scope, node.test)
+    taken, untaken = (node.body, node.orelse) if answer else (node.orelse, node.body)
+    value = branching.under(run, scope, influence, lambda: evaluate(run, scope, taken), [untaken])
+    run.influence.value |= influence
+    return value
 
 
 def _list(run: Run, scope: Scope, node: ast.List) -> Value:
@@ -279,6 +311,7 @@ def _walrus(run: Run, scope: Scope, node: ast.NamedExpr) -> Value:
 def _yield(run: Run, scope: Scope, node: ast.Yield) -> Value:
     value = evaluate(run, scope, node.value) if node.value else None
     if scope.yielded is not None and len(scope.yielded) < MAX_ITEMS:
+        run.influence.changed(scope.yielded)
         scope.yielded.append(value)
     return None
 
@@ -286,6 +319,7 @@ def _yield(run: Run, scope: Scope, node: ast.Yield) -> Value:
 def _yield_from(run: Run, scope: Scope, node: ast.YieldFrom) -> Value:
     values = items_of(run, scope, evaluate(run, scope, node.value), node.value)
     if scope.yielded is not None:
+        run.influence.changed(scope.yielded)
         scope.yielded += values
     return None
 

@@ -33,6 +33,7 @@ def construct(run: Run, scope: Scope, cls: ClassValue, arguments: Arguments, nod
     run.used.add(cls.qualified)
     instance = Instance(cls, location=scope.module.location(node), table={} if mappings.is_table(cls) else None)
     builds_parts = classes.torch_base(cls) is not None and find_layer(cls) is None
+    given = run.influence.value if arguments.influences is None else arguments.callee
     run.constructing += builds_parts
     try:
         _initialise_instance(run, scope, instance, cls, arguments, node)
@@ -41,6 +42,7 @@ def construct(run: Run, scope: Scope, cls: ClassValue, arguments: Arguments, nod
     if instance.layer is not None and instance.layer.handed_on:
         _find_argument(instance.layer, cls, arguments, node)
     distrust(run, instance)
+    run.influence.value = given
     return instance
 
 
@@ -76,7 +78,9 @@ def _initialise_instance(
 def construct_external(run: Run, scope: Scope, cls: External, arguments: Arguments, node: ast.AST) -> Instance:
     """A layer or container of torch."""
     instance = Instance(cls, location=scope.module.location(node))
+    given = run.influence.value if arguments.influences is None else arguments.callee
     initialise(run, scope, instance, cls, arguments, node)
+    run.influence.value = given
     return instance
 
 
@@ -198,6 +202,8 @@ def _layer(
         place=place,
         handed_on=handed_on,
         inside_another=run.constructing > 0,
+        influence=run.influence.here,
+        calls=(*run.influence.calls, node),
     )
     if argument is not None:
         state.text = scope.module.excerpt(argument)

@@ -78,6 +78,7 @@ class Layer:
     declared: the dotted name of the user's own class, where it is one that they declare to be like `entry`; else "".
     unseen: whether such a class takes `argument` was not looked at.
     tampered: why the layer's own shift cannot be trusted ("its bias is assigned"), or "".
+    influence: on which answers of its path it rests that the layer is made, and how, as `Equation.influence`.
     """
 
     number: int
@@ -97,6 +98,7 @@ class Layer:
     stores_mean: bool = False
     declared: str = ""
     unseen: bool = False
+    influence: int = 0
 
     @property
     def class_name(self) -> str:
@@ -114,6 +116,7 @@ class Equation:
     location: the call in the source; settings: its other arguments, as text. operation: the name by which the catalogue
     knows what it does, that of its class for a layer; the label where it does not know.
     callee: the dotted name of the class or function that could not be followed here, where it has one to import it by.
+    influence: on which answers of its path the step rests, as bits in the order of `Run.questions`.
     """
 
     results: tuple[Var, ...]
@@ -128,6 +131,7 @@ class Equation:
     listed: bool = False
     operation: str = ""
     callee: str = ""
+    influence: int = 0
 
     def __hash__(self) -> int:
         """Of what mostly tells two equations apart: to hash all of one takes long, and many are hashed."""
@@ -160,9 +164,32 @@ class Question:
         return self.key.startswith("('default'")
 
     @property
+    def is_about_number(self) -> bool:
+        """Whether it asks if a parameter has its default, and that is a number: a size, seldom a switch."""
+        return self.is_about_default and self.text.rpartition("=")[2].lstrip("-")[:1].isdigit()
+
+    @property
+    def is_about_value(self) -> bool:
+        """The same for any default of which nothing is known where it is not taken: not a bool, and not None."""
+        return self.is_about_default and self.text.rpartition("=")[2] not in ("None", "True", "False")
+
+    @property
     def is_about_rounds(self) -> bool:
         """Whether it asks how often a loop goes round."""
         return self.key.startswith("('rounds'")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is known of a question on all paths of an entry.
+
+    choices: the answers that it has. kind: the same for questions that no reader tells apart: asked in one place of the
+    source, about the same parameters. is_about_rounds: as `Question.is_about_rounds`.
+    """
+
+    choices: tuple[str, ...]
+    kind: str
+    is_about_rounds: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +209,9 @@ class Answer:
 class Path:
     """One straight-line run from an entry.
 
-    layers by number; shapes by variable; outputs: the tensors that the entry returns.
+    layers by number; shapes by variable; outputs: the tensors that the entry returns. forks: branches that it does not
+    take and that would have used tensors: how many equations stand before each, the tensors, and on which answers its
+    test rests. returning: on which answers it rests that the outputs are these.
     """
 
     answers: tuple[Answer, ...]
@@ -190,6 +219,8 @@ class Path:
     equations: tuple[Equation, ...]
     shapes: tuple[Shape, ...]
     outputs: tuple[Var, ...]
+    forks: tuple[tuple[int, tuple[Var, ...], int], ...] = ()
+    returning: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,16 +228,19 @@ class Run:
     """Everything that was followed from one entry.
 
     name: of the class, function or variable. location: of its definition.
-    paths: the default one first. unexplored: questions of which one side was never followed, by lack of budget.
-    constructed: names (path and qualified name) of the classes and functions that the run used; an entry that others
-        use is also judged in those contexts.
+    paths: the default one first. questions: all that its paths answer, by their keys, in the order of the bits of an
+    influence. gaps: by constructor call, the answers with which it makes no layer, or
+        which no path of the program gives: (question, choice) each.
+    used: names (path and qualified name) of the classes and functions that the run used; an entry that others use is
+        also judged in those contexts.
     """
 
     name: str
     location: Location
     definition: str
     paths: tuple[Path, ...]
-    unexplored: frozenset[str] = frozenset()
+    questions: tuple[tuple[str, Asked], ...] = ()
+    gaps: tuple[tuple[Location, tuple[frozenset[tuple[str, str]], ...]], ...] = ()
     used: frozenset[str] = frozenset()
 
 

@@ -73,9 +73,11 @@ def _get(run: Run, scope: Scope, owner: Instance, key: Value, default: Value, no
         key = attributes.choose(run, scope, list(keys), key, node)
         if key is MISSING:
             return default
+    outer = run.influence.control
     try:
         return attributes.get_item(run, scope, owner, key, node)
     except PathEnds:
+        run.influence.control = outer
         return default
 
 

@@ -37,9 +37,15 @@ MODULE_DICT = "torch.nn.ModuleDict"
 
 def apply(run: Run, scope: Scope, instance: Instance, arguments: Arguments, node: ast.AST) -> Value:
     """What calling an object gives: `__call__`, its forward, or what torch's layer does."""
+    influence = run.influence
+    outer = influence.control
+    influence.control |= arguments.callee if arguments.influences is not None else influence.value
     if instance.escaped:
-        return _apply_escaped(run, scope, instance, arguments, node)
-    return _apply_followed(run, scope, instance, arguments, node)
+        value = _apply_escaped(run, scope, instance, arguments, node)
+    else:
+        value = _apply_followed(run, scope, instance, arguments, node)
+    influence.control = outer
+    return value
 
 
 def _apply_escaped(run: Run, scope: Scope, instance: Instance, arguments: Arguments, node: ast.AST) -> Value:
@@ -70,6 +76,8 @@ def apply_forward(run: Run, scope: Scope, instance: Instance, arguments: Argumen
 def attribute(run: Run, scope: Scope, owner: Instance, name: str, node: ast.AST) -> Value:
     """An attribute that every module or layer of torch has, or MISSING."""
     layer = owner.layer
+    if layer is not None:
+        run.influence.value |= layer.influence
     if (
         layer is not None
         and layer.entry.label.startswith(COMPOUND)
@@ -145,7 +153,7 @@ _PER_AXIS = frozenset({"kernel_size", "stride", "padding", "dilation", "output_p
 
 def set_attribute(run: Run, owner: Instance, name: str, value: Value) -> None:
     """Effect: `owner.name = value`; modules are registered, and a layer's own settings change."""
-    run.touch(owner)
+    run.touch(owner, name)
     layer = owner.layer
     if layer is not None and layer.entry.shift is not None and name == layer.entry.shift.attribute:
         tampered(owner, f"its `{name}` is assigned")
@@ -185,7 +193,7 @@ def set_tensor_attribute(run: Run, owner: Tensor, name: str, value: Value) -> No
 
 def delete_attribute(run: Run, owner: Instance, name: str) -> None:
     """Effect: `del owner.name`."""
-    run.touch(owner)
+    run.touch(owner, name)
     if owner.layer and owner.layer.entry.shift and name == owner.layer.entry.shift.attribute:
         tampered(owner, f"its `{name}` is removed")
     owner.modules.pop(name, None)
@@ -226,6 +234,7 @@ def sliced(run: Run, owner: Instance, kind: str, index: slice) -> Value:
 
 def fill(run: Run, scope: Scope, instance: Instance, kind: str, arguments: Arguments, node: ast.AST) -> None:
     """Effect: what the constructor of a container puts into it."""
+    run.touch(instance)
     if arguments.open:
         instance.escaped = "it is built from arguments that could not be followed"
     if kind == SEQUENTIAL:
@@ -322,6 +331,7 @@ def apply_torch(run: Run, scope: Scope, instance: Instance, arguments: Arguments
         for child in list(instance.modules.values()):
             value = calls.call(run, scope, child, arguments, node)
             arguments = Arguments((value,))
+            run.influence.value = 0
         return value if instance.modules else (arguments.positional[0] if arguments.positional else None)
     return calls.call_unknown(run, scope, label_of(instance), arguments.behind(instance), node, instance)
 
@@ -375,6 +385,7 @@ def _training(run: Run, scope: Scope, owner: Instance, node: ast.AST) -> bool:
     chosen = run.decide(("training",), "self.training", "mode", scope.module.location(node), choices)
     if chosen == "eval":
         run.mode = Mode.EVAL
+        run.influence.always |= run.influence.value
     return chosen == "train"
 
 

@@ -65,6 +65,8 @@ def lookup(run: Run, scope: Scope, name: str) -> Value:
         current = scope.outer_names[name]
     while current is not None and (current.parent is not None or name in scope.outer_names):
         if name in current.variables:
+            if name in current.influences:
+                run.influence.value |= current.influences[name]
             return _resolved(run, current.variables[name])
         current = current.parent
     value = global_name(run, scope.module, name)
@@ -105,12 +107,15 @@ def definition(run: Run, external: External) -> Value:
 def _followed(run: Run, module: Module, name: str) -> Value:
     key = module.path, name
     if key in run.taken_over:
-        return run.taken_over[key]
+        value, influence = run.taken_over[key]
+        run.influence.value |= influence
+        return value
     run.read(*key)
     if run.shared is not None:
-        value = run.shared.global_name(run, module, name)
+        value, influence = run.shared.global_name(run, module, name)
+        run.influence.value |= influence
         if value is not shared.LOCAL:
-            run.taken_over[key] = value
+            run.taken_over[key] = value, influence
             return value
     state = run.globals.get(module.path)
     if state is None:
@@ -125,6 +130,7 @@ def _followed(run: Run, module: Module, name: str) -> Value:
         else:
             run.reuse(module, index)
     if name in state.variables:
+        run.influence.value |= state.influences.get(name, 0)
         return _resolved(run, state.variables[name])
     if name == "__name__":
         return module.name
@@ -205,7 +211,13 @@ def bind(run: Run, scope: Scope, name: str, value: Value) -> None:
     target = scope.outer_names.get(name)
     if target is not None:
         run.touch(target.variables)
-    (target or scope).variables[name] = value
+    binding = target or scope
+    binding.variables[name] = value
+    influence = run.influence.value | run.influence.control
+    if influence:
+        binding.influences[name] = influence
+    elif binding.influences:
+        binding.influences.pop(name, None)
 
 
 def _resolved(run: Run, value: Value) -> Value:

@@ -13,7 +13,9 @@ from biaslens.algebra.outcome import Effect, unknown
 from biaslens.algebra.sizes import Size
 from biaslens.catalogue.entry import Mode, Result, Step
 from biaslens.options import Options
+from biaslens.program.arms import Arm, arm_of
 from biaslens.program.declared import declarations
+from biaslens.program.influence import Influence, Influences, Learned
 from biaslens.program.ir import Answer, Equation, Question, Test, Var
 from biaslens.program.values import (
     ClassValue,
@@ -102,6 +104,7 @@ class World:
         self._looked_at: set[str] = set()
         self._generators: dict[ast.AST, bool] = {}
         self._texts: dict[ast.AST, str] = {}
+        self._arms: dict[ast.AST, Arm] = {}
         self._effects: dict[Effects, Effects] = {}
         self.star_providers: dict[tuple[str, str], tuple[Value, frozenset[str]]] = {}
         self.module_runs: dict[frozenset[tuple[str, str]], ModuleRun] = {}
@@ -113,7 +116,7 @@ class World:
         """
         world = World(files or self.files, self.options, self.pause, self._parse)
         world._modules, world._generators = self._modules, self._generators
-        world._texts, world._effects = self._texts, self._effects
+        world._texts, world._effects, world._arms = self._texts, self._effects, self._arms
         return world
 
     @property
@@ -126,6 +129,12 @@ class World:
         if node not in self._texts:
             self._texts[node] = ast.unparse(node)
         return self._texts[node]
+
+    def arm(self, nodes: Sequence[ast.AST]) -> Arm:
+        """What some statements, or an expression, may do; kept by the first of them."""
+        if nodes[0] not in self._arms:
+            self._arms[nodes[0]] = arm_of(nodes)
+        return self._arms[nodes[0]]
 
     def once(self, effects: Effects) -> Effects:
         """The same effects as an object that is held once: of a hundred thousand equations a few hundred differ."""
@@ -164,6 +173,7 @@ class ModuleState:
 
     variables: dict[str, Value] = field(default_factory=dict)
     executed: set[int] = field(default_factory=set)
+    influences: dict[str, Influence] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -178,7 +188,8 @@ class Run:
     replaced: names outside the sources that the program assigns anew, such as `nn.BatchNorm2d = nn.Identity`.
     fruitless: a function came to its end without a layer.
     blamed: keys of the tests that led to where the program raised, innermost first.
-    taken_over: globals that were found in the shared run.
+    influence: on which answers it rests what is computed. known: what answers have fixed of unknown values.
+    taken_over: globals that were found in the shared run, and on which answers they rest.
     reads: the globals that were looked up, by file and name; ("", of a file, for all of its text; "*" for what its star
     imports are). rests_on: circumstances of globals that were evaluated before.
     """
@@ -190,7 +201,7 @@ class Run:
     mode: Mode = Mode.TRAIN
     answers: dict[str, Answer] = field(default_factory=dict)
     choices: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    known: dict[Hashable, Value] = field(default_factory=dict)
+    influence: Influences = field(default_factory=Influences)
     globals: dict[str, ModuleState] = field(default_factory=dict)
     equations: list[Equation] = field(default_factory=list)
     layers: list[LayerState] = field(default_factory=list)
@@ -203,7 +214,7 @@ class Run:
     replaced: set[str] = field(default_factory=set)
     fruitless: bool = False
     blamed: tuple[str, ...] = ()
-    taken_over: dict[tuple[str, str], Value] = field(default_factory=dict)
+    taken_over: dict[tuple[str, str], tuple[Value, Influence]] = field(default_factory=dict)
     reads: set[tuple[str, str]] = field(default_factory=set)
     rests_on: set[Circumstances] = field(default_factory=set)
     constructing: int = 0
@@ -211,6 +222,7 @@ class Run:
     depth: int = 0
 
     def __post_init__(self) -> None:
+        self.known: dict[Hashable, Value] = Learned(self.influence)
         self._look_at = 0
         self._ranks: dict[int, tuple[int | None, int]] = {}
         self._tensors: dict[Hashable, Tensor] = {}
@@ -226,8 +238,13 @@ class Run:
         """Effect: runs a statement of module level."""
         from biaslens.program import statements
 
-        state = self.globals[module.path]
-        statements.execute(self, Scope(module, state.variables), module.statements[index])
+        state, influence = self.globals[module.path], self.influence
+        before = influence.value, influence.control
+        influence.control = 0
+        statements.execute(
+            self, Scope(module, state.variables, influences=state.influences), module.statements[index]
+        )
+        influence.value, influence.control = before
 
     def read(self, path: str, name: str) -> None:
         """Effect: notes that this rests on a global, as `reads` has it."""
@@ -239,11 +256,13 @@ class Run:
     def aside(self, evaluate: Callable[[], Value], otherwise: Value) -> Value:
         """What a decorator makes of a value. One that fails, or takes long, is taken to give back what it gets."""
         limit, depth = self.max_steps, self.depth
+        before = self.influence.control
         self.max_steps = min(limit, self.steps + MAX_ASIDE)
         self._look_at = self.steps
         try:
             return evaluate()
         except (PathEnds, BudgetExceeded):
+            self.influence.control = before
             return otherwise
         finally:
             self.max_steps, self.depth = limit, depth
@@ -252,8 +271,21 @@ class Run:
         """Whether the program assigns a name outside the sources anew."""
         return name in self.replaced or (self.shared is not None and name in self.shared.replaced)
 
-    def touch(self, value: Value) -> None:
-        """Effect: keeps what is in an object that is about to change, since other runs may share it."""
+    def touch(self, value: Value, attribute: str = "") -> None:
+        """Effect: keeps what is in an object that is about to change, since other runs may share it.
+
+        attribute: the only one that changes, or "".
+        """
+        here = self.influence.value | self.influence.control
+        match value:
+            case list() | dict() | set() if here:
+                self.influence.changed(value)
+            case Instance():
+                before = 0 if attribute else value.influences.get("", 0)
+                if here or attribute in value.influences:
+                    value.influences[attribute] = before | here
+            case _:
+                pass
         if self.shared is not None and id(value) not in self._before:
             self._before[id(value)] = (value, contents(value))
 
@@ -275,6 +307,7 @@ class Run:
         if self.steps > self.max_steps:
             raise BudgetExceeded
         if self.steps > MAX_IN_VAIN and not self.layers and self.shared is not None:
+            self.fruitless = True
             raise PathEnds
         self.world.pause()
         self._look_at = min(self.steps + STEPS_BETWEEN_PAUSES, self.max_steps)
@@ -295,6 +328,7 @@ class Run:
         choices: (choice, the condition in words), the default one first. tests: the same as code, by choice.
         """
         name = repr(key)
+        self.influence.asked(name)
         if name in self.answers:
             return self.answers[name].choice
         words = dict(choices)
@@ -308,8 +342,12 @@ class Run:
 
     def given(self, key: Hashable) -> str | None:
         """The answer that a question got before in this run."""
-        answer = self.answers.get(repr(key))
-        return answer.choice if answer else None
+        name = repr(key)
+        answer = self.answers.get(name)
+        if answer is None:
+            return None
+        self.influence.asked(name)
+        return answer.choice
 
     def count(self, key: Hashable) -> int:
         """How often this was asked for before: numbers the values that one place of the source makes."""
@@ -343,6 +381,7 @@ class Run:
             shape = Shape(None, shape.sizes, token, shape.at_least)
         self.shapes.append(shape)
         self.facts.append(facts or Facts())
+        self.influence.history.append(0)
         return len(self.shapes) - 1
 
     def shape(self, var: Var) -> Shape:
@@ -420,6 +459,8 @@ class Run:
             self.refine(operands[index].var, learned)
         shared = operands[0].storage if step.view and operands else None
         results = [self.new_tensor(r.shape, Facts(r.stochastic, r.blocked), shared) for r in step.results]
+        influence = self.influence.here | self.influence.always | (layer.influence if layer else 0)
+        self._note_history(results, operands, influence)
         self.equations.append(
             Equation(
                 results=tuple(result.var for result in results),
@@ -432,6 +473,7 @@ class Run:
                 operation=operation or label,
                 settings=settings,
                 callee=callee,
+                influence=influence,
             )
         )
         if step.in_place is not None and results:
@@ -461,9 +503,22 @@ class Run:
                 layer=layer.number,
                 starts=True,
                 operation=layer.entry.label,
+                influence=self.influence.here | layer.influence,
             )
         )
         return tensor
+
+    def history(self, tensors: Sequence[Tensor]) -> Influence:
+        """On which answers all steps rest that led to some tensors."""
+        found = 0
+        for tensor in tensors:
+            found |= self.influence.history[tensor.var]
+        return found
+
+    def _note_history(self, results: Sequence[Tensor], operands: Sequence[Tensor], influence: Influence) -> None:
+        influence |= self.history(operands)
+        for result in results:
+            self.influence.history[result.var] = influence
 
     def overwrite(self, target: Tensor, label: str, location: Location) -> None:
         """Effect: the tensor gets new values of the same shape; views of it are too hard to follow."""
@@ -501,7 +556,12 @@ def contents(value: Value) -> Value:
         case ClassValue(namespace=namespace):
             return namespace.copy()
         case Instance():
-            return replace(value, attributes=value.attributes.copy(), modules=value.modules.copy())
+            return replace(
+                value,
+                attributes=value.attributes.copy(),
+                modules=value.modules.copy(),
+                influences=value.influences.copy(),
+            )
         case _:
             return None
 
@@ -519,6 +579,7 @@ def refill(value: Value, before: Value) -> None:
             namespace.update(before)
         case Instance():
             value.attributes, value.modules = before.attributes, before.modules
+            value.influences = before.influences
             value.escaped, value.label, value.labelled = before.escaped, before.label, before.labelled
         case _:
             pass

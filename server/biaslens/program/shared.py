@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from biaslens.program import names
+from biaslens.program.influence import Influence, Influences, Learned
 from biaslens.program.ir import Answer, Test
 from biaslens.program.run import NO_TESTS, BudgetExceeded, PathEnds, Run, World
 from biaslens.program.values import Unknown, Value
@@ -53,23 +54,29 @@ class ModuleRun(Run):
         self._open: list[Circumstances] = []
         self._statements: dict[tuple[str, int], Circumstances] = {}
         self._found: dict[tuple[str, str], tuple[Value, Circumstances]] = {}
-        self.known = _Recorder(self._open)
+        self.known = _Recorder(self.influence, self._open)
 
-    def global_name(self, run: Run, module: Module, name: str) -> Value:
-        """A global for a run of an entry; LOCAL where the run has to evaluate it by itself."""
+    def global_name(self, run: Run, module: Module, name: str) -> tuple[Value, Influence]:
+        """A global for a run of an entry, and on which answers of that run it rests; LOCAL where the run has to evaluate
+        it by itself."""
         found = self._found.get((module.path, name))
         if found is None:
             found = self._found[module.path, name] = self._look_up(module, name)
         value, about = found
         run.rests_on.add(about)
         if about.local:
-            return LOCAL
+            return LOCAL, 0
+        influence = 0
         for key, answer in about.questions.items():
+            influence |= run.influence.bit(key)
             if key not in run.answers:
                 run.answers[key], run.choices[key] = answer, self.choices[key]
+        before = run.influence.value
+        run.influence.value |= influence
         for key, learned in about.learned.items():
             run.known.setdefault(key, learned)
-        return value
+        run.influence.value = before
+        return value, influence
 
     def execute(self, module: Module, index: int) -> None:
         """Effect: runs a statement of module level, and notes what that rests on."""
@@ -185,11 +192,11 @@ def module_run(world: World, forced: Mapping[str, str], questions: Collection[st
     return found
 
 
-class _Recorder(dict[Hashable, Value]):
+class _Recorder(Learned):
     """What answers have fixed; tells what is being evaluated about each."""
 
-    def __init__(self, open_: list[Circumstances]) -> None:
-        super().__init__()
+    def __init__(self, influences: Influences, open_: list[Circumstances]) -> None:
+        super().__init__(influences)
         self._open = open_
 
     def __setitem__(self, key: Hashable, value: Value) -> None:

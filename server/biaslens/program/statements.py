@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from biaslens.program import attributes, calls, classes, expressions, modules, names, tensors
+from biaslens.program import attributes, branching, calls, classes, expressions, modules, names, tensors
 from biaslens.program.conditions import compare, holds, question_of, settle, truth
+from biaslens.program.influence import Influence
 from biaslens.program.iteration import items_of, unpack
 from biaslens.program.run import ModuleState, PathEnds, Run
 from biaslens.program.values import (
@@ -31,9 +32,10 @@ MAX_WHILE_ROUNDS = 64
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """A function is left with a value."""
+    """A function is left with a value. influence: on which answers it rests that it is this one."""
 
     value: Value
+    influence: Influence = 0
 
 
 class Leaves:
@@ -49,6 +51,7 @@ Signal = Returned | Leaves | None
 def execute(run: Run, scope: Scope, node: ast.stmt) -> Signal:
     """Effect: runs one statement. Gives a signal where control leaves the block."""
     run.step()
+    run.influence.value = 0
     handler = _HANDLERS.get(type(node))
     return handler(run, scope, node) if handler else None
 
@@ -154,34 +157,56 @@ def _augmented(run: Run, scope: Scope, node: ast.AugAssign) -> Signal:
 
 
 def _return(run: Run, scope: Scope, node: ast.Return) -> Signal:
-    return Returned(expressions.evaluate(run, scope, node.value) if node.value else None)
+    value = expressions.evaluate(run, scope, node.value) if node.value else None
+    return Returned(value, run.influence.here)
 
 
 def _if(run: Run, scope: Scope, node: ast.If) -> Signal:
     value = expressions.condition(run, scope, node.test)
     is_true = holds(run, scope, value, node.test, fails=isinstance(node.body[-1], ast.Raise))
+    taken, untaken = (node.body, node.orelse) if is_true else (node.orelse, node.body)
     try:
-        return execute_all(run, scope, node.body if is_true else node.orelse)
+        return branching.under(run, scope, run.influence.value, lambda: execute_all(run, scope, taken), untaken)
     except PathEnds as end:
         end.tests.append(question_of(run, value))
         raise
 
 
 def _for(run: Run, scope: Scope, node: ast.For) -> Signal:
-    for item in items_of(run, scope, expressions.evaluate(run, scope, node.iter), node.iter):
+    influence = run.influence
+    outer = influence.control
+    items = items_of(run, scope, expressions.evaluate(run, scope, node.iter), node.iter)
+    source = influence.value
+    influence.control |= source
+    signal: Signal = None
+    for item in items:
+        influence.value = source
         assign(run, scope, node.target, item)
         signal = execute_all(run, scope, node.body)
-        if signal is BREAK:
-            return None
-        if isinstance(signal, Returned):
-            return signal
+        if signal is BREAK or isinstance(signal, Returned):
+            break
+    _leave_loop(run, scope, node, outer)
+    if signal is BREAK or isinstance(signal, Returned):
+        return None if signal is BREAK else signal
     return execute_all(run, scope, node.orelse)
+
+
+def _leave_loop(run: Run, scope: Scope, node: ast.For | ast.AsyncFor | ast.While, outer: Influence) -> None:
+    """Effect: with other answers a loop would have gone round more often. outer: on what it rests that it is reached."""
+    influence = run.influence
+    if influence.control & ~outer:
+        arm = run.world.arm(node.body)
+        branching.forgo(run, scope, arm, influence.control)
+        if not arm.returns:
+            influence.control = outer
 
 
 def _while(run: Run, scope: Scope, node: ast.While) -> Signal:
     """A condition that the source leaves open is asked once per round, and false by default from the second on."""
+    outer = run.influence.control
     for round_number in range(MAX_WHILE_ROUNDS):
-        value = expressions.evaluate(run, scope, node.test)
+        run.influence.value = 0
+        value = expressions.condition(run, scope, node.test)
         answer = truth(run, value)
         if answer is None:
             location = scope.module.location(node)
@@ -190,13 +215,14 @@ def _while(run: Run, scope: Scope, node: ast.While) -> Signal:
             key = ("while", location.path, location.span.start, round_number)
             origin = value.origin if isinstance(value, Unknown) else "data"
             answer = run.decide(key, text, origin, location, choices if round_number == 0 else choices[::-1]) == "yes"
+        run.influence.control |= run.influence.value
         if not answer:
+            _leave_loop(run, scope, node, outer)
             return execute_all(run, scope, node.orelse)
         signal = execute_all(run, scope, node.body)
-        if signal is BREAK:
-            return None
-        if isinstance(signal, Returned):
-            return signal
+        if signal is BREAK or isinstance(signal, Returned):
+            _leave_loop(run, scope, node, outer)
+            return None if signal is BREAK else signal
     return None
 
 
@@ -346,10 +372,10 @@ def _delete(run: Run, scope: Scope, node: ast.Delete) -> Signal:
 
 def _match(run: Run, scope: Scope, node: ast.Match) -> Signal:
     subject = expressions.evaluate(run, scope, node.subject)
-    for case in node.cases:
-        if _matches(run, scope, subject, case, node.subject):
-            return execute_all(run, scope, case.body)
-    return None
+    taken = next((case for case in node.cases if _matches(run, scope, subject, case, node.subject)), None)
+    untaken = [case for case in node.cases if case is not taken]
+    body = taken.body if taken is not None else ()
+    return branching.under(run, scope, run.influence.value, lambda: execute_all(run, scope, body), untaken)
 
 
 def _matches(run: Run, scope: Scope, subject: Value, case: ast.match_case, node: ast.expr) -> bool:

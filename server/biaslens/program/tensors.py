@@ -382,6 +382,7 @@ def _step(
     except Impossible:
         if not may_refuse:
             return None
+        run.influence.value |= run.history(operands)
         raise PathEnds from None
     except Exception:  # a row met arguments that it does not understand: code that we cannot follow
         return None

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
 
 from biaslens.catalogue.lookup import find
-from biaslens.program import calls, classes, instances, module_methods, modules, names, statements, tensors
+from biaslens.program import calls, classes, decisions, instances, module_methods, modules, names, statements, tensors
 from biaslens.program.conditions import condition, key_of, settle, truth
 from biaslens.program.decisions import explore, guarded
+from biaslens.program.influence import Influence, Influences, Reached
 from biaslens.program.ir import Layer, Passed, Path, Program
 from biaslens.program.ir import Run as Followed
 from biaslens.program.iteration import CONTAINERS
@@ -33,28 +36,32 @@ from biaslens.program.values import (
     Wrapped,
 )
 from biaslens.syntax.parse import Module
-from biaslens.text import Problem
+from biaslens.text import Location, Problem
 
 T = TypeVar("T")
 Definition: TypeAlias = "ast.ClassDef | ast.FunctionDef | ast.Assign"
 Known: TypeAlias = "Mapping[Definition, Entry]"
 NOTHING_KNOWN: Known = MappingProxyType({})
+Reaching: TypeAlias = Callable[[str, Path], Mapping[int, Reached]]
 
 
-def trace(module: Module, world: World, known: Known = NOTHING_KNOWN) -> Traced:
+def trace(module: Module, world: World, reached: Reaching, known: Known = NOTHING_KNOWN) -> Traced:
     """All entries of a module: its classes, the functions that return modules, and its module-level containers.
 
-    known: entries that were traced before, by their definitions.
+    reached: tells how far shifts get on a path of an entry with some name. known: entries that were traced before, by
+    their definitions.
     """
     entries: list[Entry] = []
+    settled: set[Location] = set()
     steps_for_uses = world.options.max_steps
     for node in _definitions(module):
         is_class = isinstance(node, ast.ClassDef)
         budget = world.options.max_steps if is_class else steps_for_uses
         entry = known.get(node)
         if entry is None or not entry.holds_for(budget):
-            entry = _traced(module, node, world, budget)
+            entry = _traced(module, node, world, reached, budget, settled)
         entries.append(entry)
+        settled |= entry.settled
         if not is_class:
             steps_for_uses -= entry.steps
     return Traced(module, tuple(entries))
@@ -66,6 +73,8 @@ class Entry:
 
     run: None where no path has a layer. problem: why it was not followed. steps: what it took of a budget. spent: the
     budget, where it may not have been enough. reads: the globals that it rests on, by file, as `Run.reads` has them.
+    settled: the constructor calls in its own text whose biases are cancelled there with some answers: with which ones
+    does not depend on other entries.
     """
 
     node: Definition
@@ -74,6 +83,7 @@ class Entry:
     steps: int
     spent: int | None
     reads: Mapping[str, frozenset[str]]
+    settled: frozenset[Location]
 
     def holds_for(self, budget: int) -> bool:
         """Whether the same would come of another budget."""
@@ -122,32 +132,51 @@ def _may_build_layers(node: ast.FunctionDef) -> bool:
     return returns and any(isinstance(inner, ast.Call) for inner in ast.walk(node))
 
 
-def _traced(module: Module, node: Definition, world: World, budget: int) -> Entry:
-    entry = _Entry(module, node, world, budget)
-    run = _follow(entry)
+def _traced(
+    module: Module, node: Definition, world: World, reached: Reaching, budget: int, settled: Collection[Location]
+) -> Entry:
+    entry = _Entry(module, node, world, reached, budget)
+    run = _follow(entry, settled)
     problem = None
     if run is None and entry.exceeded and isinstance(node, ast.ClassDef):
         text = f"`{entry.name}` is too large to follow; its layers are left alone."
         problem = Problem("budget", text, module.path, module.span(node))
-    return Entry(node, run, problem, entry.steps, budget if entry.spent else None, entry.reads())
+    spent = budget if entry.spent else None
+    return Entry(node, run, problem, entry.steps, spent, entry.reads(), frozenset(entry.settled))
 
 
-def _follow(entry: _Entry) -> Followed | None:
+def _follow(entry: _Entry, settled: Collection[Location]) -> Followed | None:
     """All paths of one entry, None where none has a layer. Classes have a budget each; the functions and variables of a
     file share one, since most of them only use its classes."""
     try:
-        explored = explore(entry.run, entry.has_own_layers, entry.world.options.max_runs, entry.max_steps)
+        explored = explore(
+            decisions.Entry(entry.run, entry.tell, entry.bits, entry.has_own_layers, entry.module.path, entry.is_own, settled),
+            entry.world.options.max_runs,
+            entry.max_steps,
+        )
     except RecursionError:
         entry.exceeded = entry.spent = True
         return None
     entry.exceeded, entry.spent = explored.exceeded, explored.spent
-    paths = _paths(explored.runs, entry.outputs)
-    if not any(path.layers for path in paths):
+    if not any(path.layers for path in explored.paths):
         return None
-    used = frozenset(name for run in explored.runs for name in run.used)
-    location = entry.module.location(entry.node)
-    definition = f"{location.path}:{location.span.start}:{entry.name}"
-    return Followed(entry.name, location, definition, paths, explored.unexplored, used)
+    location, evidence = entry.module.location(entry.node), explored.evidence
+    entry.settled.update(place for place in evidence.open_sites(()) if _contains(location, place))
+    return Followed(
+        entry.name,
+        location,
+        f"{location.path}:{location.span.start}:{entry.name}",
+        explored.paths,
+        evidence.questions,
+        tuple(evidence.gaps()),
+        explored.used,
+    )
+
+
+def _contains(outer: Location, inner: Location) -> bool:
+    return (
+        outer.path == inner.path and outer.span.start <= inner.span.start and inner.span.end <= outer.span.end
+    )
 
 
 def _name(node: Definition) -> str:
@@ -161,10 +190,11 @@ def _name(node: Definition) -> str:
 class _Entry:
     """One entry, which can be run with different answers. Keeps what each run returns."""
 
-    def __init__(self, module: Module, node: Definition, world: World, max_steps: int) -> None:
+    def __init__(self, module: Module, node: Definition, world: World, reached: Reaching, max_steps: int) -> None:
         self.module = module
         self.node = node
         self.name = _name(node)
+        self._location = module.location(node)
         self.world = world
         self.max_steps = max_steps
         self.steps = 0
@@ -172,12 +202,17 @@ class _Entry:
         self.spent = False
         self._reads: set[tuple[str, str]] = set()
         self._rests_on: set[Circumstances] = set()
-        self.outputs: dict[int, tuple[int, ...]] = {}
+        self._reached = reached
+        self._outputs: dict[Run, tuple[int, ...]] = {}
+        self._known: dict[Any, Any] = {}
+        self.bits: dict[str, int] = {}
+        self.settled: set[Location] = set()
 
     def run(self, forced: Mapping[str, str]) -> Run:
         """One run with some answers forced."""
         shared = module_run(self.world, forced, {key for about in self._rests_on for key in about.questions})
-        run = Run(self.world, dict(forced), self.max_steps - self.steps, shared)
+        influence = Influences(self.bits)
+        run = Run(self.world, dict(forced), self.max_steps - self.steps, shared, influence=influence)
         try:
             return guarded(run, lambda: self._body(run))
         finally:
@@ -186,12 +221,21 @@ class _Entry:
             self._reads |= run.reads
             self._rests_on |= run.rests_on
 
+    def tell(self, run: Run) -> tuple[Path, Mapping[int, Reached]]:
+        """The path of a run, and how far the shifts of its layers get."""
+        path = _path(run, self._outputs.pop(run), self._known)
+        return path, self._reached(self.name, path)
+
     def reads(self) -> dict[str, frozenset[str]]:
         """The globals that all runs so far rest on, by file."""
         found: dict[str, set[str]] = {}
         for path, name in self._reads.union(*(about.reads for about in self._rests_on)):
             found.setdefault(path, set()).add(name)
         return {path: frozenset(names) for path, names in found.items()}
+
+    def is_own(self, place: Location) -> bool:
+        """Whether a place is in the entry's own text."""
+        return _contains(self._location, place)
 
     def has_own_layers(self, run: Run) -> bool:
         """Whether a run makes affine layers outside of other classes; otherwise the entry is only a use of those."""
@@ -206,7 +250,7 @@ class _Entry:
                 outputs = _run_function(run, scope, self.node)
             case _:
                 outputs = _run_variable(run, scope, self.name, self.node)
-        self.outputs[id(run)] = tuple(tensor.var for tensor in tensors.inside([outputs]))
+        self._outputs[run] = tuple(tensor.var for tensor in tensors.inside([outputs]))
 
 
 def _run_class(run: Run, scope: Scope, node: ast.ClassDef) -> Value:
@@ -250,16 +294,22 @@ def _use(run: Run, scope: Scope, instance: Instance, node: ast.AST) -> Value:
     found = classes.find(instance.cls, "__call__") or classes.find(instance.cls, "forward")
     replaced = instance.attributes.get("forward")
     if replaced is not None:
+        run.influence.value = instance.influences.get("forward", 0)
         outputs.append(calls.call(run, scope, replaced, _unknown_input(), node))
     elif found is not None and isinstance(found[1], FunctionValue):
         arguments = root_arguments(run, scope, found[1], "forward", instance)
         outputs.append(calls.call_function(run, found[1], arguments, node, scope))
     elif instance.layer is not None or _is_sequential(instance.cls):
+        run.influence.value = 0
         outputs.append(modules.apply(run, scope, instance, _unknown_input(), node))
+    run.influence.returning |= run.influence.value
     for method in _public_methods(instance):
         arguments = root_arguments(run, scope, method, "forward", instance)
+        outer = run.influence.control
         with suppress(PathEnds):  # a method that raises is no use; the others are
             outputs.append(calls.call_function(run, method, arguments, node, scope))
+        run.influence.returning |= run.influence.value
+        run.influence.control = outer
     return outputs
 
 
@@ -320,6 +370,7 @@ def _use_all(run: Run, scope: Scope, value: Value, node: ast.AST) -> Value:
         case list() | tuple() if value and all(isinstance(item, Instance) for item in value):
             return [_use_all(run, scope, item, node) for item in value]
         case _:
+            run.influence.returning |= run.influence.value
             return value
 
 
@@ -339,19 +390,26 @@ def root_arguments(
 ) -> Arguments:
     """The arguments with which an entry is called: unknown ones; where there is a default, that one first."""
     parameters = function.node.args
+    influences: dict[int | str, Influence] = {}
     positional: list[Value] = [] if receiver is None else [receiver]
+    keywords: dict[str, Value] = {}
     named = [*parameters.posonlyargs, *parameters.args][len(positional) :]
-    for parameter in named:
-        positional.append(_root_argument(run, scope, function, parameter, origin))
-    keywords = {
-        parameter.arg: _root_argument(run, scope, function, parameter, origin) for parameter in parameters.kwonlyargs
-    }
+    for parameter in (*named, *parameters.kwonlyargs):
+        run.influence.value = 0
+        value = _root_argument(run, scope, function, parameter, origin)
+        if len(positional) < len(named) + (receiver is not None):
+            influences[len(positional)] = run.influence.value
+            positional.append(value)
+        else:
+            influences[parameter.arg] = run.influence.value
+            keywords[parameter.arg] = value
+    run.influence.value = reduce(or_, influences.values(), 0)
     is_open = parameters.kwarg is not None
     if parameters.vararg is not None and not keywords:
         positional.append(
             Unknown((origin, function.qualified, parameters.vararg.arg), parameters.vararg.arg, origin=origin)
         )
-    return Arguments(tuple(positional), keywords, is_open)
+    return Arguments(tuple(positional), keywords, is_open, influences=influences)
 
 
 def _root_argument(run: Run, scope: Scope, function: FunctionValue, parameter: ast.arg, origin: str) -> Value:
@@ -396,22 +454,21 @@ def _is_number(annotation: ast.expr | None) -> bool:
     return isinstance(annotation, ast.Name) and annotation.id in ("int", "float", "bool")
 
 
-def _paths(runs: Sequence[Run], outputs: Mapping[int, tuple[int, ...]]) -> tuple[Path, ...]:
-    """The paths of some runs of one entry. What is the same on many of them, which is nearly all, is held once."""
-    known: dict[Any, Any] = {}
+def _path(run: Run, outputs: tuple[int, ...], known: dict[Any, Any]) -> Path:
+    """The path of a run. known: what other paths of the entry hold; what is the same, which is nearly all, is held
+    once."""
 
     def once(values: Iterable[T]) -> tuple[T, ...]:
         return tuple(known.setdefault(value, value) for value in values)
 
-    return tuple(
-        Path(
-            once(run.answers.values()),
-            once(_layers(run)),
-            once(run.equations),
-            once(run.shapes_by_variable()),
-            outputs[id(run)],
-        )
-        for run in runs
+    return Path(
+        once(run.answers.values()),
+        once(_layers(run)),
+        once(run.equations),
+        once(run.shapes_by_variable()),
+        outputs,
+        tuple(run.influence.forks),
+        run.influence.returning,
     )
 
 
@@ -442,6 +499,7 @@ def _frozen(run: Run, state: LayerState, passed: tuple[Passed, ...]) -> Layer:
         stores_mean=settle(run, state.arguments.get("track_running_stats", False)) is not False,
         declared=state.own,
         unseen=state.unseen,
+        influence=state.influence,
     )
 
 

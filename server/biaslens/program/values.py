@@ -7,12 +7,13 @@ else is one of the classes here. What the source does not tell is an `Unknown` w
 from __future__ import annotations
 
 import ast
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from biaslens.algebra.sizes import Size
 from biaslens.catalogue.entry import Entry
+from biaslens.program.influence import Influence
 from biaslens.syntax.parse import Module
 from biaslens.text import Location
 
@@ -117,6 +118,7 @@ class Scope:
 
     module: whose globals lie behind it. arguments: those with which a function was called; function: its full name.
     owner: the class whose method runs (for `super()`); receiver: its `self`.
+    influences: on which answers it rests what a variable is; see `influence.py`.
     """
 
     module: Module
@@ -128,19 +130,29 @@ class Scope:
     arguments: dict[str, Value] = field(default_factory=dict)
     function: str = ""
     yielded: list[Value] | None = None
+    influences: dict[str, Influence] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """The arguments of one call. open: more may come out of a `*` or `**` that we cannot see into."""
+    """The arguments of one call. open: more may come out of a `*` or `**` that we cannot see into.
+
+    callee: on which answers it rests what is called. influences: the same of each argument, by position or name; None
+    where only that of all together is known.
+    """
 
     positional: tuple[Value, ...] = ()
     keywords: dict[str, Value] = field(default_factory=dict)
     open: bool = False
+    callee: Influence = 0
+    influences: Mapping[int | str, Influence] | None = None
 
     def behind(self, *first: Value) -> Arguments:
         """The same with more positional arguments in front."""
-        return Arguments((*first, *self.positional), self.keywords, self.open)
+        moved = self.influences
+        if moved:
+            moved = {key + len(first) if isinstance(key, int) else key: its for key, its in moved.items()}
+        return Arguments((*first, *self.positional), self.keywords, self.open, self.callee, moved)
 
 
 @dataclass(eq=False, slots=True)
@@ -211,6 +223,7 @@ class LayerState:
     argument, place, handed_on: how the call at `site` can say it, as in `ir.Layer`.
     call: the arguments of the function that makes it; function: its full name.
     inside_another: a class that the entry uses makes it.
+    influence: on which answers it rests that the layer is made, and how. calls: the calls inside of which it was made.
     own: the name of a class that the user declares to be like the row; unseen: its own signature was not looked at.
     """
 
@@ -232,6 +245,8 @@ class LayerState:
     inside_another: bool = False
     own: str = ""
     unseen: bool = False
+    influence: Influence = 0
+    calls: tuple[ast.AST, ...] = ()
 
     @property
     def class_name(self) -> str:
@@ -247,6 +262,7 @@ class Instance:
     label: how the model calls it; `labelled` once that is final: held by an attribute, not by a variable or a list.
     table: what is in it, where the class derives from `dict`.
     escaped: why it may have been changed by code that we cannot follow, or "".
+    influences: on which answers it rests what an attribute is; under "" what its submodules are, and all of it.
     """
 
     cls: Value
@@ -258,3 +274,4 @@ class Instance:
     label: str = ""
     labelled: bool = False
     table: dict[Any, Value] | None = None
+    influences: dict[str, Influence] = field(default_factory=dict)

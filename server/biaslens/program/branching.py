@@ -1,0 +1,129 @@
+"""Branches: code that runs under a test, and what rests on the test since other code did not run."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from biaslens.program import classes, tensors
+from biaslens.program.arms import Arm
+from biaslens.program.influence import Fork, Influence, Skipped
+from biaslens.program.run import Run
+from biaslens.program.values import FunctionValue, Instance, Scope, Tensor, Value
+
+T = TypeVar("T")
+
+MAX_METHODS = 3
+"""Methods that call methods are looked into so deep."""
+
+CHANGING = frozenset(
+    ["add_module", "append", "apply", "clear", "eval", "extend", "insert", "pop", "register_module", "train", "update"]
+) | frozenset(["register_buffer", "register_forward_hook", "register_forward_pre_hook", "register_parameter"])
+"""Methods of torch's modules after which a module is another one."""
+
+
+def under(run: Run, scope: Scope, test: Influence, body: Callable[[], T], untaken: Sequence[ast.AST]) -> T:
+    """Runs the branch of a test that is taken.
+
+    test: on what the test rests. untaken: the code of the other branches. Where one of these only raises, it is no path
+    of the model, and the rest of the program does not rest on the test.
+    """
+    if not test:
+        return body()
+    influence = run.influence
+    outer = influence.control
+    arm = run.world.arm(untaken) if untaken else None
+    if arm is not None and arm.raises and not influence.trying:
+        return body()
+    influence.control |= test
+    leaves = False
+    if arm is not None:
+        forgo(run, scope, arm, influence.control)
+        leaves = arm.leaves
+    result = body()
+    if not leaves:
+        influence.control = outer
+    return result
+
+
+def forgo(run: Run, scope: Scope, arm: Arm, influence: Influence) -> None:
+    """Effect: notes what rests on a test since some code did not run. influence: of the test, and of all around it."""
+    if not influence:
+        return
+    if arm.calls:
+        run.influence.skipped.append(Skipped(arm.calls, influence))
+    for name in arm.binds:
+        scope.influences[name] = scope.influences.get(name, 0) | influence
+    found = [value for name in arm.names if (value := _variable(scope, name)) is not None]
+    for name in arm.changes:
+        _changed(run, _variable(scope, name), influence)
+    for owner, name in arm.changes_at:
+        _changed(run, _attribute(_variable(scope, owner), name), influence)
+    for owner, name in arm.sets:
+        instance = _variable(scope, owner)
+        if isinstance(instance, Instance):
+            instance.influences[name] = instance.influences.get(name, 0) | influence
+    found += [_attribute(_variable(scope, owner), name) for owner, name in arm.reads]
+    called = [(receiver, name) for owner, name in arm.methods if (receiver := _variable(scope, owner)) is not None]
+    _forgo_methods(run, called, influence, found)
+    variables = tuple(dict.fromkeys(tensor.var for tensor in tensors.inside(found)))
+    if variables:
+        run.influence.forks.append(Fork(len(run.equations), variables, influence))
+
+
+def _forgo_methods(
+    run: Run, called: Iterable[tuple[Value, str]], influence: Influence, found: list[Value], depth: int = MAX_METHODS
+) -> None:
+    """Effect: the same for methods that would have been called; adds what they read to `found`."""
+    for receiver, name in called:
+        method = classes.find(receiver.cls, name) if isinstance(receiver, Instance) else None
+        if not isinstance(receiver, Instance) or method is None:
+            if not isinstance(receiver, Instance) or name in CHANGING:
+                _changed(run, receiver, influence)
+            continue
+        if not isinstance(method[1], FunctionValue) or not depth:
+            _changed(run, receiver, influence)
+            continue
+        body = method[1].node.body
+        arm = run.world.arm(body if isinstance(body, list) else [body])
+        listed = method[1].node.args
+        own = next((parameter.arg for parameter in (*listed.posonlyargs, *listed.args)), "")
+        run.influence.skipped.append(Skipped(arm.calls, influence))
+        for owner, attribute in arm.sets:
+            if owner == own:
+                receiver.influences[attribute] = receiver.influences.get(attribute, 0) | influence
+        for owner, attribute in arm.changes_at:
+            if owner == own:
+                _changed(run, _attribute(receiver, attribute), influence)
+        found += [_attribute(receiver, attribute) for owner, attribute in arm.reads if owner == own]
+        inner = [(receiver, other) for owner, other in arm.methods if owner == own and other != name]
+        _forgo_methods(run, inner, influence, found, depth - 1)
+
+
+def _variable(scope: Scope, name: str) -> Value:
+    """A variable of the function that runs, or of what is around it; nothing is evaluated."""
+    current: Scope | None = scope
+    while current is not None:
+        if name in current.variables:
+            return current.variables[name]
+        current = current.parent
+    return None
+
+
+def _attribute(owner: Value, name: str) -> Value:
+    if not isinstance(owner, Instance):
+        return None
+    return owner.attributes.get(name, owner.modules.get(name))
+
+
+def _changed(run: Run, value: Value, influence: Influence) -> None:
+    match value:
+        case list() | dict() | set():
+            run.influence.changed(value, influence)
+        case Instance():
+            value.influences[""] = value.influences.get("", 0) | influence
+        case Tensor():
+            pass  # it is read as well
+        case _:
+            pass

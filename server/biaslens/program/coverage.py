@@ -1,0 +1,128 @@
+"""Whether what was followed speaks for all answers: sets of answers that leave no combination out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TypeAlias
+
+from biaslens.program.influence import Influence, members
+from biaslens.program.ir import Answer, Asked
+
+Cube: TypeAlias = "frozenset[tuple[str, str]]"
+"""Some answers, as (question, choice): all combinations of answers that contain them."""
+
+EVERYTHING: Cube = frozenset()
+
+MAX_SPLITS = 4_000
+"""Where so many distinctions do not tell whether everything is covered, it counts as not covered."""
+
+
+def cube(answers: Mapping[str, Answer], influence: Influence, questions: Sequence[str]) -> Cube:
+    """Those answers of a path on which something rests. questions: by the bits of the influence."""
+    return frozenset(
+        (key, answers[key].choice) for bit in members(influence) if (key := questions[bit]) in answers
+    )
+
+
+def without_numbers(rests_on: Cube, answers: Mapping[str, Answer]) -> Cube:
+    """A cube of a path without numbers that are left open: what holds of an unknown number holds of its default too."""
+    return frozenset(
+        (key, choice) for key, choice in rests_on if choice == "default" or not answers[key].question.is_about_number
+    )
+
+
+def without_unknowns(rests_on: Cube, answers: Mapping[str, Answer]) -> Cube:
+    """The same with everything that was followed as an unknown value, not only numbers: it may be any value."""
+    return frozenset(
+        (key, choice) for key, choice in rests_on if choice == "default" or not answers[key].question.is_about_value
+    )
+
+
+Questions: TypeAlias = Mapping[str, Asked]
+"""By their keys."""
+
+
+def uncovered(cubes: Collection[Cube], questions: Questions, within: Cube = EVERYTHING) -> dict[str, str] | None:
+    """Answers that no cube contains, None where they contain all.
+
+    within: only combinations with these answers matter.
+    Questions that no reader tells apart are answered alike, as twelve blocks are that are built in a loop. How often
+    loops go round is not combined: of each loop every number of rounds has to be followed somewhere.
+    """
+    if EVERYTHING in cubes:
+        return None
+    fixed = dict(within)
+    left = {rest for one in cubes if (rest := _rest(one, fixed)) is not None}
+    kinds = {kind for one in left if (kind := _by_kind(one, questions)) is not None}
+    found = _Splitting({asked.kind: asked.choices for asked in questions.values()}).outside(kinds)
+    if found is not None:
+        alike = {key: found[asked.kind] for key, asked in questions.items() if asked.kind in found}
+        return {**alike, **fixed}
+    rounds = _rounds_left_out(left, questions)
+    return None if rounds is None else {**fixed, **rounds}
+
+
+def _by_kind(one: Cube, questions: Questions) -> Cube | None:
+    """A cube in terms of kinds of questions; None where it answers questions of one kind in several ways."""
+    found: dict[str, str] = {}
+    for key, choice in one:
+        asked = questions[key]
+        if not asked.is_about_rounds and found.setdefault(asked.kind, choice) != choice:
+            return None
+    return frozenset(found.items())
+
+
+def _rounds_left_out(cubes: Collection[Cube], questions: Questions) -> dict[str, str] | None:
+    """Answers of a cube with another number of rounds of a loop, or of loops that are alike, that no cube speaks of."""
+    told: dict[str, dict[str, Cube]] = {}
+    for one in sorted(cubes, key=sorted):
+        for key, choice in one:
+            if questions[key].is_about_rounds:
+                told.setdefault(questions[key].kind, {}).setdefault(choice, one)
+    for kind, spoken in sorted(told.items()):
+        example = next(iter(spoken.values()))
+        loops = [key for key, _ in example if questions[key].kind == kind]
+        for choice in questions[loops[0]].choices:
+            if choice not in spoken:
+                return {**dict(example), **dict.fromkeys(loops, choice)}
+    return None
+
+
+def compatible(one: Cube, other: Cube) -> bool:
+    """Whether some combination of answers is in both."""
+    return _rest(one, dict(other)) is not None
+
+
+def _rest(one: Iterable[tuple[str, str]], fixed: Mapping[str, str]) -> Cube | None:
+    """What a cube still asks for where some answers are fixed; None where these are other ones."""
+    if any(fixed.get(key, choice) != choice for key, choice in one):
+        return None
+    return frozenset((key, choice) for key, choice in one if key not in fixed)
+
+
+class _Splitting:
+    """Splits all combinations by one question after the other, until a cube contains all that is left, or none does."""
+
+    def __init__(self, choices: Mapping[str, Sequence[str]]) -> None:
+        self._choices = choices
+        self._splits = 0
+
+    def outside(self, cubes: Collection[Cube]) -> dict[str, str] | None:
+        """An answer to each of some kinds of questions that is in no cube; None where every combination is in one."""
+        if EVERYTHING in cubes:
+            return None
+        if not cubes:
+            return {}
+        self._splits += 1
+        if self._splits > MAX_SPLITS:
+            return {}
+        asked = Counter(key for one in cubes for key, _ in one)
+        question = min(asked, key=lambda key: (-asked[key], key))
+        known = {choice for one in cubes for key, choice in one if key == question}
+        for choice in dict.fromkeys((*self._choices.get(question, ()), *sorted(known))):
+            rest = (_rest(one, {question: choice}) for one in cubes)
+            found = self.outside({one for one in rest if one is not None})
+            if found is not None:
+                return {question: choice, **found}
+        return None
