@@ -9,14 +9,18 @@ from biaslens.program import (
     expressions,
     externals,
     instances,
+    mappings,
     module_methods,
     modules,
     natives,
     statements,
+    stretches,
+    tables,
     tensors,
 )
 from biaslens.program.conditions import settle, show
-from biaslens.program.iteration import OPEN_KEY, items_of
+from biaslens.program.iteration import items_of
+from biaslens.program.names import MISSING
 from biaslens.program.run import MAX_DEPTH, BudgetExceeded, PathEnds, Run
 from biaslens.program.values import (
     CLASS_BODY,
@@ -30,7 +34,9 @@ from biaslens.program.values import (
     Partial,
     Scope,
     ShapeOf,
+    Stretch,
     Super,
+    Table,
     Tensor,
     Unknown,
     Value,
@@ -50,27 +56,37 @@ def arguments_of(run: Run, scope: Scope, node: ast.Call) -> Arguments:
     """The evaluated arguments of a call."""
     positional: list[Value] = []
     keywords: dict[str, Value] = {}
-    is_open = False
+    rest = Table()
+    hidden = False
     for argument in node.args:
         if not isinstance(argument, ast.Starred):
             positional.append(expressions.evaluate(run, scope, argument))
+            stretches.changed(run, positional, "append", ())
             continue
         value = settle(run, expressions.evaluate(run, scope, argument.value))
         if isinstance(value, Unknown):
-            is_open = True
+            hidden = True
         else:
-            positional += items_of(run, scope, value, argument.value)
+            items, before = items_of(run, scope, value, argument.value), len(positional)
+            positional += items
+            stretches.extended(run, positional, before, items, len(items))
     for keyword in node.keywords:
-        value = expressions.evaluate(run, scope, keyword.value)
+        value = settle(run, expressions.evaluate(run, scope, keyword.value))
+        source = Table(rest=value) if isinstance(value, Unknown) else mappings.entries(value)
         if keyword.arg is not None:
             keywords[keyword.arg] = value
-        elif isinstance(value, dict):
-            keywords.update({key: item for key, item in value.items() if isinstance(key, str)})
-            is_open = is_open or OPEN_KEY in value
-            keywords.pop(OPEN_KEY, None)
+        elif source is None:
+            hidden = True
         else:
-            is_open = True
-    return Arguments(tuple(positional), keywords, is_open)
+            hidden = hidden or any(not isinstance(key, str) for key in source)
+            keywords.update({key: item for key, item in source.items() if isinstance(key, str)})
+            if isinstance(source, Table):
+                tables.merge(run, rest, Table(rest=source.rest, absent=source.absent | source.keys()))
+    spread = stretches.of(run, positional)
+    if hidden or rest.rest is None:
+        return Arguments(tuple(positional), keywords, hidden or rest.rest is not None, spread=spread)
+    own = Table(rest=rest.rest, absent=rest.absent | keywords.keys())
+    return Arguments(tuple(positional), keywords, True, own, spread)
 
 
 def call(run: Run, scope: Scope, callee: Value, arguments: Arguments, node: ast.AST) -> Value:
@@ -96,7 +112,10 @@ def call(run: Run, scope: Scope, callee: Value, arguments: Arguments, node: ast.
             return modules.apply(run, scope, callee, arguments, node)
         case Partial():
             merged = Arguments(
-                (*callee.positional, *arguments.positional), {**callee.keywords, **arguments.keywords}, arguments.open
+                (*callee.positional, *arguments.positional),
+                {**callee.keywords, **arguments.keywords},
+                arguments.open,
+                None if callee.keywords else arguments.rest,
             )
             return call(run, scope, callee.function, merged, node)
         case _:
@@ -168,6 +187,8 @@ def bind_parameters(
     rest = arguments.positional[len(names) :]
     if parameters.vararg:
         variables[parameters.vararg.arg] = tuple(rest)
+        if arguments.spread is not None and rest:
+            stretches.note(run, variables[parameters.vararg.arg], Stretch(arguments.spread.count, 0, 0))
     elif rest:
         raise PathEnds
     keyword_names = {*names, *(parameter.arg for parameter in parameters.kwonlyargs)}
@@ -178,7 +199,9 @@ def bind_parameters(
                 raise PathEnds
             variables[name] = value
     if parameters.kwarg:
-        variables[parameters.kwarg.arg] = {**extra, OPEN_KEY: True} if arguments.open else extra
+        variables[parameters.kwarg.arg] = _other_keywords(
+            run, parameters.kwarg.arg, arguments, extra, keyword_names, node, caller
+        )
     elif extra:
         raise PathEnds
     for name in (*names, *(parameter.arg for parameter in parameters.kwonlyargs)):
@@ -223,7 +246,25 @@ def call_unknown(
     return Unknown((*key, number), f"{name}(...)", origin=origin, dotted=dotted if makes else "")
 
 
+def _other_keywords(
+    run: Run, name: str, arguments: Arguments, given: dict[str, Value], taken: set[str], node: ast.AST, caller: Scope
+) -> Table:
+    """What a function's `**name` holds.
+
+    given: those that are known. taken: names of its own parameters.
+    """
+    if arguments.rest is not None:
+        return Table(given, arguments.rest.rest, taken | arguments.rest.absent)
+    if not arguments.open:
+        return Table(given)
+    location = caller.module.location(node)
+    key = ("open", location.path, location.span.start, name, run.count(("open", name)))
+    return Table(given, Unknown(key, name), taken)
+
+
 def _missing(run: Run, function: FunctionValue, name: str, arguments: Arguments, node: ast.AST, caller: Scope) -> Value:
+    if arguments.rest is not None:
+        return tables.get(run, arguments.rest, name, function.defaults.get(name, MISSING))
     if arguments.open:
         location = caller.module.location(node)
         value = Unknown(("open", location.path, location.span.start, name, run.count(("open", name))), name)

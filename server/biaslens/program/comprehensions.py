@@ -5,17 +5,17 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from biaslens.program import expressions, statements
+from biaslens.program import expressions, statements, stretches
 from biaslens.program.iteration import items_of
 from biaslens.program.run import Run
-from biaslens.program.values import Scope, Value
+from biaslens.program.values import Scope, Stretch, Table, Unknown, Value
 
 
 def list_of(run: Run, scope: Scope, node: ast.ListComp | ast.GeneratorExp) -> list[Value]:
     """A list; a generator is followed as the list of its items."""
     result: list[Value] = []
-    _loop(run, scope, node.generators, lambda inner: result.append(expressions.evaluate(run, inner, node.elt)))
-    return result
+    found = _loop(run, scope, node.generators, lambda inner: result.append(expressions.evaluate(run, inner, node.elt)))
+    return stretches.noted(run, result, _stretch(run, result, node.generators, found))
 
 
 def set_of(run: Run, scope: Scope, node: ast.SetComp) -> Value:
@@ -36,23 +36,41 @@ def dict_of(run: Run, scope: Scope, node: ast.DictComp) -> Value:
         key = expressions.evaluate(run, inner, node.key)
         pairs.append((key, expressions.evaluate(run, inner, node.value)))
 
-    _loop(run, scope, node.generators, add)
+    found = _loop(run, scope, node.generators, add)
     try:
-        return dict(pairs)
+        result = Table(dict(pairs))
     except TypeError:
         return expressions.opaque(run, scope, node)
+    if any(found):
+        stretches.note(run, result, _stretch(run, result, node.generators, found))
+    return result
+
+
+def _stretch(
+    run: Run, result: Value, generators: list[ast.comprehension], found: list[Stretch | None]
+) -> Stretch | None:
+    """How what was made is stretched, by how all was that was gone over."""
+    if not any(found):
+        return None
+    if len(generators) == 1 and not generators[0].ifs:
+        return found[0]
+    return Stretch(Unknown(("length", "made", run.ordinal(result)), "the length of a list", True), 0, 0)
 
 
 def _loop(
     run: Run, scope: Scope, generators: list[ast.comprehension], body: Callable[[Scope], None], depth: int = 0
-) -> None:
+) -> list[Stretch | None]:
+    """Effect: runs the body for each item. Gives how each list is stretched that was gone over."""
     inner = Scope(scope.module, {}, scope, scope.owner, scope.receiver, dict(scope.outer_names))
     generator = generators[depth]
-    for item in items_of(run, scope, expressions.evaluate(run, scope, generator.iter), generator.iter):
+    items = items_of(run, scope, expressions.evaluate(run, scope, generator.iter), generator.iter)
+    found = [stretches.of(run, items)]
+    for item in items:
         run.step()
         statements.assign(run, inner, generator.target, item)
         if all(expressions.is_true(run, inner, condition) for condition in generator.ifs):
             if depth + 1 < len(generators):
-                _loop(run, inner, generators, body, depth + 1)
+                found += _loop(run, inner, generators, body, depth + 1)
             else:
                 body(inner)
+    return found

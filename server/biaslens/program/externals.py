@@ -27,6 +27,7 @@ from biaslens.program.values import (
     Instance,
     Partial,
     Scope,
+    Table,
     Tensor,
     Unknown,
     Value,
@@ -142,6 +143,8 @@ def copied(run: Run, value: Value, memo: dict[int, Value]) -> Value:
             return [copied(run, item, memo) for item in value]
         case tuple():
             return tuple(copied(run, item, memo) for item in value)
+        case Table():
+            return Table({key: copied(run, item, memo) for key, item in value.items()}, value.rest, value.absent)
         case dict():
             return {key: copied(run, item, memo) for key, item in value.items()}
         case _:
@@ -167,7 +170,7 @@ def _call_first(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> 
         return opaque(run, scope, node)
     own = ("use_reentrant", "preserve_rng_state", "context_fn", "determinism_check", "debug")
     keywords = {name: value for name, value in arguments.keywords.items() if name not in own}
-    inner = Arguments(arguments.positional[1:], keywords, arguments.open)
+    inner = Arguments(arguments.positional[1:], keywords, arguments.open, arguments.rest)
     return calls.call(run, scope, arguments.positional[0], inner, node)
 
 
@@ -192,7 +195,7 @@ def _super_like(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> 
         receiver = arguments.positional[0]
         base = classes.torch_base(receiver.cls)
         if base is not None:
-            rest = Arguments(arguments.positional[1:], arguments.keywords, arguments.open)
+            rest = Arguments(arguments.positional[1:], arguments.keywords, arguments.open, arguments.rest)
             instances.initialise(run, scope, receiver, base, rest, node)
     return None
 

@@ -13,6 +13,7 @@ from biaslens.algebra.outcome import Effect, unknown
 from biaslens.algebra.sizes import Size
 from biaslens.catalogue.entry import Mode, Result, Step
 from biaslens.options import Options
+from biaslens.program.counters import Loop, counters_of
 from biaslens.program.declared import declarations
 from biaslens.program.ir import Answer, Equation, Question, Test, Var
 from biaslens.program.values import (
@@ -23,6 +24,8 @@ from biaslens.program.values import (
     LayerState,
     Scope,
     Storage,
+    Stretch,
+    Table,
     Tensor,
     Unknown,
     Value,
@@ -102,6 +105,7 @@ class World:
         self._looked_at: set[str] = set()
         self._generators: dict[ast.AST, bool] = {}
         self._texts: dict[ast.AST, str] = {}
+        self._counters: dict[ast.AST, Mapping[str, int | None]] = {}
         self._effects: dict[Effects, Effects] = {}
         self.star_providers: dict[tuple[str, str], tuple[Value, frozenset[str]]] = {}
         self.module_runs: dict[frozenset[tuple[str, str]], ModuleRun] = {}
@@ -113,7 +117,7 @@ class World:
         """
         world = World(files or self.files, self.options, self.pause, self._parse)
         world._modules, world._generators = self._modules, self._generators
-        world._texts, world._effects = self._texts, self._effects
+        world._texts, world._effects, world._counters = self._texts, self._effects, self._counters
         return world
 
     @property
@@ -130,6 +134,12 @@ class World:
     def once(self, effects: Effects) -> Effects:
         """The same effects as an object that is held once: of a hundred thousand equations a few hundred differ."""
         return self._effects.setdefault(effects, effects)
+
+    def counters(self, loop: Loop) -> Mapping[str, int | None]:
+        """What a loop counts, as `counters_of` has it."""
+        if loop not in self._counters:
+            self._counters[loop] = counters_of(loop)
+        return self._counters[loop]
 
     def is_generator(self, module: Module, node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
         """Whether a function of a module yields."""
@@ -178,6 +188,10 @@ class Run:
     replaced: names outside the sources that the program assigns anew, such as `nn.BatchNorm2d = nn.Identity`.
     fruitless: a function came to its end without a layer.
     blamed: keys of the tests that led to where the program raised, innermost first.
+    lowest: of unknown numbers, by their names in sizes, what they are at least. between: the counts of loops, by the
+    names of the indices of rounds that are neither the first nor the last.
+    spelled: names that loops make up, by the keys of what they are told from; unspelled: what these names stand for.
+    stretches: lists and containers that are longer than the items that they hold, by identity, with themselves.
     taken_over: globals that were found in the shared run.
     reads: the globals that were looked up, by file and name; ("", of a file, for all of its text; "*" for what its star
     imports are). rests_on: circumstances of globals that were evaluated before.
@@ -197,6 +211,11 @@ class Run:
     shapes: list[Shape] = field(default_factory=list)
     facts: list[Facts] = field(default_factory=list)
     presumed: dict[Hashable, Value] = field(default_factory=dict)
+    lowest: dict[Hashable, int] = field(default_factory=dict)
+    between: dict[Hashable, Size] = field(default_factory=dict)
+    spelled: dict[Hashable, str] = field(default_factory=dict)
+    unspelled: dict[str, Unknown] = field(default_factory=dict)
+    stretches: dict[int, tuple[Value, Stretch]] = field(default_factory=dict)
     resolving: set[Imported] = field(default_factory=set)
     names: dict[Var, str] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
@@ -496,7 +515,7 @@ class Run:
 def contents(value: Value) -> Value:
     """What a changeable object holds now."""
     match value:
-        case list() | dict() | set():
+        case list() | dict() | set():  # tables keep how open they are
             return value.copy()
         case ClassValue(namespace=namespace):
             return namespace.copy()
@@ -514,6 +533,8 @@ def refill(value: Value, before: Value) -> None:
         case dict() | set():
             value.clear()
             value.update(before)
+            if isinstance(value, Table):
+                value.rest, value.absent = before.rest, before.absent
         case ClassValue(namespace=namespace):
             namespace.clear()
             namespace.update(before)

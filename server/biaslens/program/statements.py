@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from biaslens.program import attributes, calls, classes, expressions, modules, names, tensors
+from biaslens.program import attributes, calls, classes, expressions, modules, names, stretches, tensors
+from biaslens.program.carried import Carried
 from biaslens.program.conditions import compare, holds, question_of, settle, truth
 from biaslens.program.iteration import items_of, unpack
 from biaslens.program.run import ModuleState, PathEnds, Run
@@ -145,7 +146,11 @@ def _augmented(run: Run, scope: Scope, node: ast.AugAssign) -> Signal:
             assign(run, scope, node.target, current)
     elif isinstance(current, list) and symbol == "+":
         run.touch(current)
-        current += items_of(run, scope, value, node.value)
+        added, before = items_of(run, scope, value, node.value), len(current)
+        current += added
+        stretches.extended(run, current, before, added, len(added))
+    elif isinstance(current, dict) and symbol == "|":
+        calls.call_method(run, scope, current, "update", Arguments((value,)), node)
     elif isinstance(current, Instance) and symbol == "+":
         calls.call_method(run, scope, current, "extend", Arguments((value,)), node)
     else:
@@ -168,13 +173,22 @@ def _if(run: Run, scope: Scope, node: ast.If) -> Signal:
 
 
 def _for(run: Run, scope: Scope, node: ast.For) -> Signal:
-    for item in items_of(run, scope, expressions.evaluate(run, scope, node.iter), node.iter):
+    items = items_of(run, scope, expressions.evaluate(run, scope, node.iter), node.iter)
+    stretch = stretches.of(run, items)
+    handed_on = Carried(run, scope, node) if stretch is not None else None
+    for place, item in enumerate(items):
+        if handed_on is not None and stretch is not None and place:
+            handed_on.next_round(stretches.index_at(run, stretch, place, len(items)))
         assign(run, scope, node.target, item)
         signal = execute_all(run, scope, node.body)
         if signal is BREAK:
+            if handed_on is not None:
+                handed_on.end(None)
             return None
         if isinstance(signal, Returned):
             return signal
+    if handed_on is not None and stretch is not None:
+        handed_on.end(stretch.count)
     return execute_all(run, scope, node.orelse)
 
 

@@ -28,6 +28,7 @@ from biaslens.program.values import (
     Instance,
     LayerState,
     Scope,
+    Table,
     Unknown,
     Value,
     Wrapped,
@@ -346,12 +347,17 @@ def root_arguments(
     keywords = {
         parameter.arg: _root_argument(run, scope, function, parameter, origin) for parameter in parameters.kwonlyargs
     }
-    is_open = parameters.kwarg is not None
+    rest: Table | None = None
+    if parameters.kwarg is not None:
+        name = parameters.kwarg.arg
+        others = Unknown((origin, function.qualified, name), name, origin=origin)
+        run.presumed["length", others.key] = 0
+        rest = Table(rest=others, absent=keywords)
     if parameters.vararg is not None and not keywords:
         positional.append(
             Unknown((origin, function.qualified, parameters.vararg.arg), parameters.vararg.arg, origin=origin)
         )
-    return Arguments(tuple(positional), keywords, is_open)
+    return Arguments(tuple(positional), keywords, rest is not None, rest)
 
 
 def _root_argument(run: Run, scope: Scope, function: FunctionValue, parameter: ast.arg, origin: str) -> Value:

@@ -7,7 +7,7 @@ else is one of the classes here. What the source does not tell is an `Unknown` w
 from __future__ import annotations
 
 import ast
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -130,17 +130,57 @@ class Scope:
     yielded: list[Value] | None = None
 
 
+class Table(dict[Any, Value]):
+    """A dict that may hold more than the source tells: `**kwargs`, `dict(unknown)`.
+
+    rest: the unknown mapping that the other entries come from, or None: then there are no others.
+    absent: keys that are not in it, whatever is in the rest.
+    """
+
+    __slots__ = ("absent", "rest")
+
+    def __init__(
+        self, entries: Mapping[Any, Value] | None = None, rest: Unknown | None = None, absent: Iterable[Hashable] = ()
+    ) -> None:
+        super().__init__(entries or {})
+        self.rest = rest
+        self.absent = frozenset(absent)
+
+    def copy(self) -> Table:
+        """A shallow copy, as open as this is."""
+        return Table(self, self.rest, self.absent)
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """How a list goes on that holds one item for all in its middle.
+
+    count: its length. front, back: how many items at its ends are what they are; those between stand for any number.
+    """
+
+    count: Value
+    front: int
+    back: int
+
+
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """The arguments of one call. open: more may come out of a `*` or `**` that we cannot see into."""
+    """The arguments of one call.
+
+    open: more may come out of a `*` or `**` that we cannot see into.
+    rest: the open dict behind `**`, where all that may come comes from it.
+    spread: how the positional ones are stretched, where they come from a list of unknown length.
+    """
 
     positional: tuple[Value, ...] = ()
     keywords: dict[str, Value] = field(default_factory=dict)
     open: bool = False
+    rest: Table | None = None
+    spread: Stretch | None = None
 
     def behind(self, *first: Value) -> Arguments:
         """The same with more positional arguments in front."""
-        return Arguments((*first, *self.positional), self.keywords, self.open)
+        return Arguments((*first, *self.positional), self.keywords, self.open, self.rest, self.spread)
 
 
 @dataclass(eq=False, slots=True)
@@ -257,4 +297,4 @@ class Instance:
     escaped: str = ""
     label: str = ""
     labelled: bool = False
-    table: dict[Any, Value] | None = None
+    table: Table | None = None
