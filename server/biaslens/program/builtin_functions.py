@@ -158,7 +158,10 @@ def _reversed(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Va
 def _sorted(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
     items = _list(run, scope, arguments, node)
     if arguments.keywords or not all(isinstance(item, (int, float, str)) for item in items):
-        return opaque(run, scope, node)
+        modules.escape(run, items, "its place in a sorted list could not be told")
+        stretch = stretches.of(run, items)
+        shuffled = [opaque(run, scope, node) for _ in items]
+        return stretches.noted(run, shuffled, Stretch(stretch.count if stretch is not None else len(items), 0, 0))
     try:
         return sorted(items)
     except TypeError:

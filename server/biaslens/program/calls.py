@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 
 from biaslens.program import (
     declared,
@@ -57,6 +58,7 @@ def arguments_of(run: Run, scope: Scope, node: ast.Call) -> Arguments:
     positional: list[Value] = []
     keywords: dict[str, Value] = {}
     rest = Table()
+    others: Unknown | None = None
     hidden = False
     for argument in node.args:
         if not isinstance(argument, ast.Starred):
@@ -65,7 +67,7 @@ def arguments_of(run: Run, scope: Scope, node: ast.Call) -> Arguments:
             continue
         value = settle(run, expressions.evaluate(run, scope, argument.value))
         if isinstance(value, Unknown):
-            hidden = True
+            hidden, others = True, value if argument is node.args[-1] else None
         else:
             items, before = items_of(run, scope, value, argument.value), len(positional)
             positional += items
@@ -84,9 +86,9 @@ def arguments_of(run: Run, scope: Scope, node: ast.Call) -> Arguments:
                 tables.merge(run, rest, Table(rest=source.rest, absent=source.absent | source.keys()))
     spread = stretches.of(run, positional)
     if hidden or rest.rest is None:
-        return Arguments(tuple(positional), keywords, hidden or rest.rest is not None, spread=spread)
+        return Arguments(tuple(positional), keywords, hidden or rest.rest is not None, None, others, spread)
     own = Table(rest=rest.rest, absent=rest.absent | keywords.keys())
-    return Arguments(tuple(positional), keywords, True, own, spread)
+    return Arguments(tuple(positional), keywords, True, own, others, spread)
 
 
 def call(run: Run, scope: Scope, callee: Value, arguments: Arguments, node: ast.AST) -> Value:
@@ -116,6 +118,7 @@ def call(run: Run, scope: Scope, callee: Value, arguments: Arguments, node: ast.
                 {**callee.keywords, **arguments.keywords},
                 arguments.open,
                 None if callee.keywords else arguments.rest,
+                arguments.others,
             )
             return call(run, scope, callee.function, merged, node)
         case _:
@@ -186,9 +189,7 @@ def bind_parameters(
     variables: dict[str, Value] = dict(zip(names, arguments.positional, strict=False))
     rest = arguments.positional[len(names) :]
     if parameters.vararg:
-        variables[parameters.vararg.arg] = tuple(rest)
-        if arguments.spread is not None and rest:
-            stretches.note(run, variables[parameters.vararg.arg], Stretch(arguments.spread.count, 0, 0))
+        variables[parameters.vararg.arg] = _other_positional(run, arguments, rest, node, caller)
     elif rest:
         raise PathEnds
     keyword_names = {*names, *(parameter.arg for parameter in parameters.kwonlyargs)}
@@ -244,6 +245,18 @@ def call_unknown(
     makes = not inside and not any(isinstance(value, Instance) for value in values)  # else it wraps, or computes
     origin = "result" if given or inside else "data"
     return Unknown((*key, number), f"{name}(...)", origin=origin, dotted=dotted if makes else "")
+
+
+def _other_positional(run: Run, arguments: Arguments, given: Sequence[Value], node: ast.AST, caller: Scope) -> Value:
+    """What a function's `*name` holds. given: those that are known."""
+    if arguments.others is not None and not given:
+        return arguments.others
+    items = list(given)
+    if arguments.others is not None:
+        return stretches.as_tuple(run, stretches.joined(run, [items, items_of(run, caller, arguments.others, node)]))
+    if arguments.spread is not None and given:
+        stretches.note(run, items, Stretch(arguments.spread.count, 0, 0))
+    return stretches.as_tuple(run, items)
 
 
 def _other_keywords(

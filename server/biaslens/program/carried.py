@@ -6,16 +6,17 @@ to which every round adds has an unknown length.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
-from biaslens.program import stretches
-from biaslens.program.counters import Loop
+from biaslens.program import calls, expressions, stretches
+from biaslens.program.counters import Loop, bound_names
 from biaslens.program.iteration import is_container
 from biaslens.program.run import Run
 from biaslens.program.sizing import calculate
-from biaslens.program.values import Instance, Scope, Stretch, Unknown, Value
+from biaslens.program.values import Arguments, Instance, Scope, Stretch, Unknown, Value
 
 
 class Carried:
@@ -69,8 +70,7 @@ class Carried:
             if not _is_number(now) or now == first:
                 continue
             if step is not None and index is not None and _is_number(first):
-                moved = calculate("*", index, step) if step != 1 else index
-                value = replace(calculate("+", moved, first), origin="data")
+                value = _moved(first, index, step)
             else:
                 place = self._scope.module.location(self._node)
                 key = ("number", "carried", place.path, place.span.start, name)
@@ -79,6 +79,31 @@ class Carried:
 
     def _sizes(self) -> dict[str, int]:
         return {name: _length(held) for name, held in _lists(self._scope)}
+
+
+def leave_off(run: Run, scope: Scope, node: Loop) -> None:
+    """Effect: a loop is followed no further: all that it uses may have been changed or read in the rounds to come."""
+    used = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)} & scope.variables.keys()
+    values = [scope.variables[name] for name in sorted(used)]
+    calls.call_unknown(run, scope, LONG_LOOP, Arguments(tuple(values)), node)
+    for name in bound_names(node):
+        if not isinstance(_value_of(scope, name), Instance):
+            _set(run, scope, name, expressions.opaque(run, scope, node, text=name))
+    if scope.yielded is not None:
+        total = Unknown(("length", "yielded", run.ordinal(scope.yielded)), "the number of items", True)
+        stretches.note(run, scope.yielded, Stretch(total, len(scope.yielded), 0))
+
+
+LONG_LOOP = "a loop that goes on for too long"
+"""What it is called where something hangs on it."""
+
+
+def _moved(first: Value, index: Value, step: int) -> Value:
+    """What a counter is before a round."""
+    if isinstance(index, int) and isinstance(first, (int, float)):
+        return first + index * step
+    moved = calculate("*", index, step) if step != 1 or isinstance(index, int) else index
+    return replace(calculate("+", moved, first), origin="data")
 
 
 def _lists(scope: Scope) -> Iterator[tuple[str, Value]]:
@@ -106,11 +131,11 @@ def _value_of(scope: Scope, name: str) -> Value:
 
 def _set(run: Run, scope: Scope, name: str, value: Value) -> None:
     owner, _, attribute = name.rpartition(".")
-    if owner:
-        run.touch(scope.variables[owner])
-        scope.variables[owner].attributes[attribute] = value
-    else:
+    if not owner:
         scope.variables[name] = value
+    elif isinstance(held := scope.variables.get(owner), Instance):
+        run.touch(held)
+        held.attributes[attribute] = value
 
 
 def _is_number(value: Value) -> bool:

@@ -22,6 +22,11 @@ def counters_of(loop: Loop) -> Mapping[str, int | None]:
     return {name: steps.get(name) if times.count(name) == 1 else None for name in sorted(found - moving)}
 
 
+def bound_names(loop: Loop) -> list[str]:
+    """All names that the body binds."""
+    return list(dict.fromkeys(name for name, _ in _bindings(loop)))
+
+
 def _bindings(loop: Loop) -> Iterator[tuple[str, ast.expr | None]]:
     """Every name that the body binds, with the expression that it gets; None for `+=`, where it counts itself."""
     for node in _inside(loop):

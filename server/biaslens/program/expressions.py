@@ -17,7 +17,7 @@ from biaslens.program.conditions import (
     show,
     truth,
 )
-from biaslens.program.iteration import MAX_ITEMS, items_of
+from biaslens.program.iteration import items_of
 from biaslens.program.run import Run
 from biaslens.program.sizing import MAX_TEXT, bounded, calculate, constant, is_number
 from biaslens.program.values import FunctionValue, Scope, ShapeOf, Table, Tensor, Unknown, Value
@@ -291,15 +291,18 @@ def _walrus(run: Run, scope: Scope, node: ast.NamedExpr) -> Value:
 
 def _yield(run: Run, scope: Scope, node: ast.Yield) -> Value:
     value = evaluate(run, scope, node.value) if node.value else None
-    if scope.yielded is not None and len(scope.yielded) < MAX_ITEMS:
+    if scope.yielded is not None:
         scope.yielded.append(value)
+        stretches.changed(run, scope.yielded, "append", ())
     return None
 
 
 def _yield_from(run: Run, scope: Scope, node: ast.YieldFrom) -> Value:
     values = items_of(run, scope, evaluate(run, scope, node.value), node.value)
     if scope.yielded is not None:
+        before = len(scope.yielded)
         scope.yielded += values
+        stretches.extended(run, scope.yielded, before, values, len(values))
     return None
 
 

@@ -9,16 +9,20 @@ import ast
 import re
 from collections.abc import Callable
 from itertools import islice
+from typing import Any
 
 from biaslens.algebra.sizes import unknown
-from biaslens.program import bounds, stretches
+from biaslens.program import bounds, modules, stretches
 from biaslens.program.conditions import compare, count_of, key_of, settle, show, truth
 from biaslens.program.run import PathEnds, Run
 from biaslens.program.sizing import MAX_TEXT, as_size, bounded
 from biaslens.program.values import WHOLE, External, Instance, Scope, ShapeOf, Stretch, Table, Tensor, Unknown, Value
 
-MAX_ITEMS = 4096
-"""Longer loops are not followed to the end: no model has so many layers."""
+MAX_ITEMS = 2000
+"""Of a longer loop, one round stands for all those in the middle: no model has so many layers."""
+
+EXACT = 16
+"""How many rounds of a longer loop are followed at its beginning."""
 
 
 def items_of(run: Run, scope: Scope, value: Value, node: ast.AST) -> list[Value]:
@@ -28,9 +32,10 @@ def items_of(run: Run, scope: Scope, value: Value, node: ast.AST) -> list[Value]
         case Table() if value.rest is not None:
             return stretches.joined(run, [list(value), _other_keys(run, scope, value, value.rest, node)])
         case list() | tuple() | range() | str() | bytes() | dict() | set():
-            items = list(islice(value, MAX_ITEMS))
-            run.step(len(items))
-            return stretches.noted(run, items, stretches.of(run, value))
+            run.step(min(len(value), MAX_ITEMS))
+            if len(value) > MAX_ITEMS:
+                return _long(run, scope, value, node)
+            return stretches.noted(run, list(value), stretches.of(run, value))
         case Instance():
             return _children(run, scope, value, node)
         case ShapeOf():
@@ -81,7 +86,8 @@ def spread(run: Run, scope: Scope, count: Value, node: ast.AST, make: Callable[[
     """The items of something with a count, each made from its index."""
     count = settle(run, count)
     if isinstance(count, int):
-        return [make(index) for index in range(max(0, min(count, MAX_ITEMS)))]
+        indices = items_of(run, scope, range(count), node)
+        return stretches.noted(run, [make(index) for index in indices], stretches.of(run, indices))
     if not isinstance(count, Unknown):
         return []
     several = _goes_round(run, scope, count, node)
@@ -191,6 +197,18 @@ def _unknown_items(run: Run, scope: Scope, value: Unknown, node: ast.AST) -> lis
     return spread(run, scope, size, node, lambda index: item_of(run, value, size, index))
 
 
+def _long(run: Run, scope: Scope, value: Any, node: ast.AST) -> list[Value]:
+    """The first items, an unknown one for all those in the middle, and the last."""
+    from biaslens.program.expressions import opaque
+
+    items = [*islice(value, EXACT)]
+    number = isinstance(value, range)
+    items.append(stretches.middle_of(run, len(value)) if number else opaque(run, scope, node))
+    modules.escape(run, [] if number else [value], "it is in a list that is too long to be followed")
+    last = value[-1] if isinstance(value, (list, tuple, range, str, bytes)) else opaque(run, scope, node)
+    return stretches.noted(run, [*items, last], Stretch(len(value), EXACT, 1))
+
+
 def _other_keys(run: Run, scope: Scope, table: Table, rest: Unknown, node: ast.AST) -> list[Value]:
     """The keys of an open dict that are not known."""
     empty = Table(rest=rest, absent=table.absent | table.keys())
@@ -199,7 +217,7 @@ def _other_keys(run: Run, scope: Scope, table: Table, rest: Unknown, node: ast.A
         run.presumed.setdefault(size.key, 0)
 
     def key(index: Value) -> Value:
-        return Unknown(bounded(("key", rest.key, key_of(run, index))), f"a key of {rest.text}", origin=rest.origin)
+        return Unknown(bounded(("key", rest.key, key_of(run, index))), f"a key of {rest.text}")
 
     return spread(run, scope, size, node, key)
 

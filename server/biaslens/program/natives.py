@@ -9,7 +9,7 @@ from typing import Any
 from biaslens.program import attributes, calls, modules, stretches, tables
 from biaslens.program.conditions import key_of, settle
 from biaslens.program.expressions import opaque
-from biaslens.program.iteration import MAX_ITEMS, item, items_of
+from biaslens.program.iteration import item, items_of
 from biaslens.program.names import MISSING
 from biaslens.program.run import PathEnds, Run
 from biaslens.program.sizing import MAX_TEXT, bounded
@@ -74,7 +74,7 @@ def method(run: Run, scope: Scope, receiver: Any, name: str, arguments: Argument
     """`receiver.name(...)` for a value of Python's own."""
     match receiver, name:
         case list(), "extend":
-            if arguments.positional and len(receiver) < MAX_ITEMS:
+            if arguments.positional:
                 run.touch(receiver)
                 added, before = items_of(run, scope, arguments.positional[0], node), len(receiver)
                 receiver.extend(added)
@@ -190,8 +190,6 @@ def _plain(run: Run, scope: Scope, receiver: Any, name: str, arguments: Argument
 
 
 def _changed(run: Run, scope: Scope, receiver: Any, name: str, arguments: Arguments, node: ast.AST) -> Value:
-    if len(receiver) > MAX_ITEMS:
-        raise PathEnds
     run.touch(receiver)
     try:
         result = getattr(receiver, name)(*arguments.positional, **arguments.keywords)

@@ -16,6 +16,7 @@ from biaslens.options import Options
 from biaslens.program.counters import Loop, counters_of
 from biaslens.program.declared import declarations
 from biaslens.program.ir import Answer, Equation, Question, Test, Var
+from biaslens.program.sizing import is_of_round
 from biaslens.program.values import (
     ClassValue,
     Facts,
@@ -63,6 +64,10 @@ class PathEnds(Exception):
     def __init__(self) -> None:
         super().__init__()
         self.tests: list[str] = []
+
+
+class Covered(PathEnds):
+    """This run goes on as another one does: it is no path of its own, and nothing is raised."""
 
 
 class BudgetExceeded(Exception):
@@ -294,7 +299,7 @@ class Run:
         if self.steps > self.max_steps:
             raise BudgetExceeded
         if self.steps > MAX_IN_VAIN and not self.layers and self.shared is not None:
-            raise PathEnds
+            raise BudgetExceeded
         self.world.pause()
         self._look_at = min(self.steps + STEPS_BETWEEN_PAUSES, self.max_steps)
 
@@ -316,6 +321,8 @@ class Run:
         name = repr(key)
         if name in self.answers:
             return self.answers[name].choice
+        if self.between and is_of_round(key):  # not whoever builds the model decides: one of many rounds does
+            origin, tests = "data", NO_TESTS
         words = dict(choices)
         choice = self.forced.get(name, choices[0][0])
         if choice not in words:

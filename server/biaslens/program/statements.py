@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from biaslens.program import attributes, calls, classes, expressions, modules, names, stretches, tensors
-from biaslens.program.carried import Carried
+from biaslens.program.carried import Carried, leave_off
 from biaslens.program.conditions import compare, holds, question_of, settle, truth
 from biaslens.program.iteration import items_of, unpack
-from biaslens.program.run import ModuleState, PathEnds, Run
+from biaslens.program.run import Covered, ModuleState, PathEnds, Run
 from biaslens.program.values import (
     CLASS_BODY,
     Arguments,
@@ -25,9 +26,13 @@ from biaslens.program.values import (
     Value,
     Wrapped,
 )
+from biaslens.text import Location
 
-MAX_WHILE_ROUNDS = 64
-"""A `while` loop that goes on longer is left; what it would have done is not known."""
+MAX_OPEN_ROUNDS = 3
+"""So many rounds are followed of a `while` loop of which the source does not tell when it ends."""
+
+MAX_LOOP_STEPS = 15_000
+"""A `while` loop that takes longer is left; what it would have done is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,25 +198,44 @@ def _for(run: Run, scope: Scope, node: ast.For) -> Signal:
 
 
 def _while(run: Run, scope: Scope, node: ast.While) -> Signal:
-    """A condition that the source leaves open is asked once per round, and false by default from the second on."""
-    for round_number in range(MAX_WHILE_ROUNDS):
-        value = expressions.evaluate(run, scope, node.test)
+    """A condition that the source leaves open is asked once per round, and false by default from the second on. The
+    second round then stands for all that may come."""
+    handed_on, is_open, start = Carried(run, scope, node), False, run.steps
+    place = scope.module.location(node)
+    key = ("while", place.path, place.span.start, run.count(("while", place)))
+    for round_number in count():
+        if is_open and round_number:
+            handed_on.next_round(None)
+        value, asked = expressions.evaluate(run, scope, node.test), len(run.answers)
         answer = truth(run, value)
         if answer is None:
-            location = scope.module.location(node)
-            text = run.world.text(node.test)
-            choices = [("yes", f"{text} holds"), ("no", f"{text} ends")]
-            key = ("while", location.path, location.span.start, round_number)
-            origin = value.origin if isinstance(value, Unknown) else "data"
-            answer = run.decide(key, text, origin, location, choices if round_number == 0 else choices[::-1]) == "yes"
+            is_open = True
+            answer = round_number < MAX_OPEN_ROUNDS and _goes_on(run, node, value, (*key, round_number), place)
         if not answer:
+            handed_on.end(None)
             return execute_all(run, scope, node.orelse)
+        if is_open and round_number >= MAX_OPEN_ROUNDS:  # what leaves it later is what left it in a round before
+            raise Covered
+        if run.steps - start > MAX_LOOP_STEPS:
+            leave_off(run, scope, node)
+            return None
         signal = execute_all(run, scope, node.body)
         if signal is BREAK:
+            handed_on.end(None)
             return None
         if isinstance(signal, Returned):
             return signal
+        is_open = is_open or (isinstance(node.test, ast.Constant) and len(run.answers) > asked)
     return None
+
+
+def _goes_on(run: Run, node: ast.While, value: Value, key: tuple[Any, ...], place: Location) -> bool:
+    """Whether a loop goes on where the source leaves it open; only its first round is one that a model has or not."""
+    text = run.world.text(node.test)
+    choices = [("yes", f"{text} holds"), ("no", f"{text} ends")]
+    is_first = key[-1] == 0
+    origin = value.origin if isinstance(value, Unknown) and is_first else "data"
+    return run.decide(key, text, origin, place, choices if is_first else choices[::-1]) == "yes"
 
 
 def _with(run: Run, scope: Scope, node: ast.With | ast.AsyncWith) -> Signal:
@@ -242,8 +266,8 @@ def _try(run: Run, scope: Scope, node: Any) -> Signal:
         signal = execute_all(run, scope, node.body)
         if signal is None:
             signal = execute_all(run, scope, node.orelse)
-    except PathEnds:
-        if not node.handlers:
+    except PathEnds as end:
+        if isinstance(end, Covered) or not node.handlers:
             raise
         handler = node.handlers[0]
         if handler.name:

@@ -43,9 +43,9 @@ def of(run: Run, value: Value) -> Stretch | None:
     return found[1] if found is not None else None
 
 
-def middle_of(run: Run, count: Unknown, number: int = 0) -> Unknown:
+def middle_of(run: Run, count: Value, number: int = 0) -> Unknown:
     """The index of a round between the first and the last: the same one in all loops with the same count."""
-    key = ("number", "middle", bounded(count.key), number)
+    key = ("number", "middle", bounded(key_of(run, count)), number)
     size = as_size(count)
     if size is not None:
         run.between.setdefault(key, size)
@@ -84,8 +84,6 @@ def index_at(run: Run, stretch: Stretch, position: int, length: int) -> Value:
         return position
     if length - position <= stretch.back:
         return from_end(stretch.count, length - position)
-    if not isinstance(stretch.count, Unknown):
-        return position
     return middle_of(run, stretch.count, position - stretch.front)
 
 
@@ -181,8 +179,7 @@ def _place(run: Run, stretch: Stretch | None, index: Value, length: int) -> int 
     behind = (size - count).value if size is not None and count is not None else None
     if behind is not None and behind < 0:
         return _place(run, stretch, behind, length)
-    middle = middle_of(run, stretch.count) if isinstance(stretch.count, Unknown) else None
-    if middle is not None and isinstance(index, Unknown) and index.key == middle.key:
+    if isinstance(index, Unknown) and index.key == middle_of(run, stretch.count).key:
         inner = length - stretch.front - stretch.back
         return stretch.front if stretch.front == 1 and inner == 1 else -1 if inner == 0 else range(length)
     return range(length)

@@ -353,11 +353,11 @@ def root_arguments(
         others = Unknown((origin, function.qualified, name), name, origin=origin)
         run.presumed["length", others.key] = 0
         rest = Table(rest=others, absent=keywords)
-    if parameters.vararg is not None and not keywords:
-        positional.append(
-            Unknown((origin, function.qualified, parameters.vararg.arg), parameters.vararg.arg, origin=origin)
-        )
-    return Arguments(tuple(positional), keywords, rest is not None, rest)
+    others: Unknown | None = None
+    if parameters.vararg is not None:
+        name = parameters.vararg.arg
+        others = Unknown((origin, function.qualified, name), name, origin=origin)
+    return Arguments(tuple(positional), keywords, rest is not None, rest, others)
 
 
 def _root_argument(run: Run, scope: Scope, function: FunctionValue, parameter: ast.arg, origin: str) -> Value:

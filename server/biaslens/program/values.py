@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from biaslens.algebra.sizes import Size
@@ -169,6 +169,7 @@ class Arguments:
 
     open: more may come out of a `*` or `**` that we cannot see into.
     rest: the open dict behind `**`, where all that may come comes from it.
+    others: the unknown sequence behind `*`, where the last positional ones come from it.
     spread: how the positional ones are stretched, where they come from a list of unknown length.
     """
 
@@ -176,11 +177,12 @@ class Arguments:
     keywords: dict[str, Value] = field(default_factory=dict)
     open: bool = False
     rest: Table | None = None
+    others: Unknown | None = None
     spread: Stretch | None = None
 
     def behind(self, *first: Value) -> Arguments:
         """The same with more positional arguments in front."""
-        return Arguments((*first, *self.positional), self.keywords, self.open, self.rest, self.spread)
+        return replace(self, positional=(*first, *self.positional))
 
 
 @dataclass(eq=False, slots=True)
