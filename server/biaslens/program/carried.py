@@ -83,15 +83,21 @@ class Carried:
 
 def leave_off(run: Run, scope: Scope, node: Loop) -> None:
     """Effect: a loop is followed no further: all that it uses may have been changed or read in the rounds to come."""
+    run.left.add(scope.module.location(node))
     used = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)} & scope.variables.keys()
     values = [scope.variables[name] for name in sorted(used)]
     calls.call_unknown(run, scope, LONG_LOOP, Arguments(tuple(values)), node)
     for name in bound_names(node):
         if not isinstance(_value_of(scope, name), Instance):
             _set(run, scope, name, expressions.opaque(run, scope, node, text=name))
+    yielded_more(run, scope)
+
+
+def yielded_more(run: Run, scope: Scope) -> None:
+    """Effect: a generator gives more than was followed of it."""
     if scope.yielded is not None:
         total = Unknown(("length", "yielded", run.ordinal(scope.yielded)), "the number of items", True)
-        stretches.note(run, scope.yielded, Stretch(total, len(scope.yielded), 0))
+        stretches.note(run, scope.yielded, Stretch(total, 1, 0))
 
 
 LONG_LOOP = "a loop that goes on for too long"

@@ -22,6 +22,11 @@ def counters_of(loop: Loop) -> Mapping[str, int | None]:
     return {name: steps.get(name) if times.count(name) == 1 else None for name in sorted(found - moving)}
 
 
+def leaves(loop: Loop) -> bool:
+    """Whether a body may leave its loop by `break`."""
+    return any(isinstance(node, ast.Break) for node in _inside(loop))
+
+
 def bound_names(loop: Loop) -> list[str]:
     """All names that the body binds."""
     return list(dict.fromkeys(name for name, _ in _bindings(loop)))

@@ -193,6 +193,7 @@ class Run:
     replaced: names outside the sources that the program assigns anew, such as `nn.BatchNorm2d = nn.Identity`.
     fruitless: a function came to its end without a layer.
     blamed: keys of the tests that led to where the program raised, innermost first.
+    left: loops that were followed no further.
     lowest: of unknown numbers, by their names in sizes, what they are at least. between: the counts of loops, by the
     names of the indices of rounds that are neither the first nor the last.
     spelled: names that loops make up, by the keys of what they are told from; unspelled: what these names stand for.
@@ -216,6 +217,7 @@ class Run:
     shapes: list[Shape] = field(default_factory=list)
     facts: list[Facts] = field(default_factory=list)
     presumed: dict[Hashable, Value] = field(default_factory=dict)
+    left: set[Location] = field(default_factory=set)
     lowest: dict[Hashable, int] = field(default_factory=dict)
     between: dict[Hashable, Size] = field(default_factory=dict)
     spelled: dict[Hashable, str] = field(default_factory=dict)

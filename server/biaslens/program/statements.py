@@ -9,8 +9,9 @@ from itertools import count
 from typing import Any
 
 from biaslens.program import attributes, calls, classes, expressions, modules, names, stretches, tensors
-from biaslens.program.carried import Carried, leave_off
+from biaslens.program.carried import Carried, leave_off, yielded_more
 from biaslens.program.conditions import compare, holds, question_of, settle, truth
+from biaslens.program.counters import leaves
 from biaslens.program.iteration import items_of, unpack
 from biaslens.program.run import Covered, ModuleState, PathEnds, Run
 from biaslens.program.values import (
@@ -200,7 +201,8 @@ def _for(run: Run, scope: Scope, node: ast.For) -> Signal:
 def _while(run: Run, scope: Scope, node: ast.While) -> Signal:
     """A condition that the source leaves open is asked once per round, and false by default from the second on. The
     second round then stands for all that may come."""
-    handed_on, is_open, start = Carried(run, scope, node), False, run.steps
+    is_endless = isinstance(node.test, ast.Constant) and scope.yielded is not None
+    handed_on, is_open, start = Carried(run, scope, node), is_endless, run.steps
     place = scope.module.location(node)
     key = ("while", place.path, place.span.start, run.count(("while", place)))
     for round_number in count():
@@ -214,8 +216,13 @@ def _while(run: Run, scope: Scope, node: ast.While) -> Signal:
         if not answer:
             handed_on.end(None)
             return execute_all(run, scope, node.orelse)
-        if is_open and round_number >= MAX_OPEN_ROUNDS:  # what leaves it later is what left it in a round before
-            raise Covered
+        if is_open and round_number >= MAX_OPEN_ROUNDS:
+            if is_endless:
+                yielded_more(run, scope)
+            elif not leaves(node):  # what returns later is what returned in a round before
+                raise Covered
+            handed_on.end(None)
+            return None
         if run.steps - start > MAX_LOOP_STEPS:
             leave_off(run, scope, node)
             return None

@@ -34,7 +34,7 @@ from biaslens.program.values import (
     Wrapped,
 )
 from biaslens.syntax.parse import Module
-from biaslens.text import Problem
+from biaslens.text import Location, Problem
 
 T = TypeVar("T")
 Definition: TypeAlias = "ast.ClassDef | ast.FunctionDef | ast.Assign"
@@ -130,6 +130,10 @@ def _traced(module: Module, node: Definition, world: World, budget: int) -> Entr
     if run is None and entry.exceeded and isinstance(node, ast.ClassDef):
         text = f"`{entry.name}` is too large to follow; its layers are left alone."
         problem = Problem("budget", text, module.path, module.span(node))
+    elif entry.left:
+        place = min(entry.left)
+        text = f"A loop that `{entry.name}` runs goes on for too long; what hangs on it is unknown."
+        problem = Problem("budget", text, module.path, place.span if place.path == module.path else module.span(node))
     return Entry(node, run, problem, entry.steps, budget if entry.spent else None, entry.reads())
 
 
@@ -171,6 +175,7 @@ class _Entry:
         self.steps = 0
         self.exceeded = False
         self.spent = False
+        self.left: set[Location] = set()
         self._reads: set[tuple[str, str]] = set()
         self._rests_on: set[Circumstances] = set()
         self.outputs: dict[int, tuple[int, ...]] = {}
@@ -185,6 +190,7 @@ class _Entry:
             run.restore()
             self.steps += run.steps
             self._reads |= run.reads
+            self.left |= run.left
             self._rests_on |= run.rests_on
 
     def reads(self) -> dict[str, frozenset[str]]:
