@@ -231,9 +231,7 @@ def _parts(
     return found
 
 
-def _cancellations(
-    name: str, path: Path, number: int, without: frozenset[Var]
-) -> tuple[Sequence[Fate], Influence]:
+def _cancellations(name: str, path: Path, number: int, without: frozenset[Var]) -> tuple[Sequence[Fate], Influence]:
     """How a part of one shift ends on a path where it is cancelled wherever it goes, and on which answers that rests;
     nothing where it is not.
 

@@ -84,5 +84,3 @@ def _general(path: Path, rests_on: Cube) -> Cube:
 def answers_of(path: Path, region: Cube) -> tuple[Answer, ...]:
     """The answers of a path that are in a region."""
     return tuple(answer for answer in path.answers if (answer.question.key, answer.choice) in region)
-
-

@@ -224,7 +224,7 @@ class Problem:
     """Something that went wrong, as data for the user: what, where, and what to do.
 
     kind: "syntax" (part of the file was skipped), "unreadable" (nothing could be checked), "budget" (a class was
-    too large to follow), "configuration", or "internal" (a bug of ours).
+    too large, or a loop too long, to follow), "configuration", or "internal" (a bug of ours).
     """
 
     kind: str

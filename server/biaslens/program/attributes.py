@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from biaslens.algebra.axes import Shape
-from biaslens.program import calls, classes, declared, expressions, modules, names, tensors
+from biaslens.program import calls, classes, declared, expressions, modules, names, stretches, tables, tensors
+from biaslens.program.conditions import has as has_key
 from biaslens.program.conditions import key_of, settle, show
 from biaslens.program.iteration import container_kind, item
 from biaslens.program.questions import test_of_choice
@@ -25,6 +26,7 @@ from biaslens.program.values import (
     Scope,
     ShapeOf,
     Super,
+    Table,
     Tensor,
     Unknown,
     Value,
@@ -145,7 +147,9 @@ def get_item(run: Run, scope: Scope, owner: Value, index: Value, node: ast.AST) 
             return _instance_item(run, scope, owner, index, node)
         case Unknown():
             return _unknown_item(run, owner, index)
-        case list() | tuple() | str() | dict() | range():
+        case dict():
+            return _table_item(run, scope, owner, index, node)
+        case list() | tuple() | str() | range():
             return _plain_item(run, scope, owner, index, node)
         case ClassValue() | External():
             return owner  # Generic[T], list[int]
@@ -157,13 +161,22 @@ def set_item(run: Run, scope: Scope, owner: Value, index: Value, value: Value, n
     """Effect: `owner[index] = value`."""
     owner, index = settle(run, owner), settle(run, index)
     match owner:
-        case list() | dict():
+        case dict():
             run.touch(owner)
+            if isinstance(index, Unknown) and index not in owner and not stretches.is_of_loop(run, index):
+                _forget(run, owner, node, scope)
             try:
-                if isinstance(index, Unknown):
-                    _forget(run, owner, node, scope)
-                else:
-                    owner[index] = value
+                owner[index] = value
+            except TypeError:
+                raise PathEnds from None
+        case list():
+            run.touch(owner)
+            if isinstance(index, Unknown) or index_is_open(run, owner, index):
+                _forget(run, owner, node, scope)
+                modules.escape(run, [*owner, value], "it is put into a place that could not be told")
+                return
+            try:
+                owner[index] = value
             except (TypeError, IndexError, ValueError):
                 raise PathEnds from None
         case Tensor():
@@ -174,9 +187,17 @@ def set_item(run: Run, scope: Scope, owner: Value, index: Value, value: Value, n
             pass
 
 
+def index_is_open(run: Run, owner: list[Value], index: Value) -> bool:
+    """Whether the source does not tell which item of a list of unknown length an index is about."""
+    stretch = stretches.of(run, owner)
+    return stretch is not None and not (isinstance(index, int) and -stretch.back <= index < stretch.front)
+
+
 def delete_item(run: Run, owner: Value, index: Value) -> None:
     """Effect: `del owner[index]`."""
-    if isinstance(owner, (list, dict)):
+    if isinstance(owner, Table) and has_key(run, owner, index) is not False:
+        tables.remove(run, owner, index)
+    elif isinstance(owner, (list, dict)):
         run.touch(owner)
         try:
             del owner[index]
@@ -331,13 +352,10 @@ def _instance_item(run: Run, scope: Scope, owner: Instance, index: Value, node: 
         return modules.sliced(run, owner, kind, index)
     if isinstance(index, str):
         return _child(owner, index)
-    if isinstance(index, int):
-        children = list(owner.modules.values())
-        if not -len(children) <= index < len(children):
-            raise PathEnds
-        return children[index]
     if isinstance(index, Unknown) and kind == "torch.nn.ModuleDict":
-        return _chosen(run, scope, owner.modules, index, node)
+        return _table_item(run, scope, owner.modules, index, node)
+    if isinstance(index, (int, Unknown)):
+        return stretches.item_at(run, scope, owner, list(owner.modules.values()), index, node)
     return Unknown(("item", run.ordinal(owner), key_of(run, index)), f"{show(owner)}[...]")
 
 
@@ -360,18 +378,33 @@ def _child(owner: Instance, name: str) -> Value:
 def _plain_item(run: Run, scope: Scope, owner: Any, index: Value, node: ast.AST) -> Value:
     if isinstance(index, slice):
         return _sliced(run, owner, index)
+    if isinstance(owner, (list, tuple)) and isinstance(index, (int, Unknown)):
+        return stretches.item_at(run, scope, owner, owner, index, node)
     if isinstance(index, Unknown):
-        if isinstance(owner, dict) and owner:
-            return _chosen(run, scope, owner, index, node)
         return Unknown(("item", run.ordinal(owner), index.key), f"...[{index.text}]")
     try:
         return owner[index]
-    except (KeyError, IndexError):
-        if isinstance(owner, dict) and calls.OPEN_KEY in owner:
-            return Unknown(("item", run.ordinal(owner), key_of(run, index)), f"...[{show(index)}]")
+    except IndexError:
         raise PathEnds from None
     except TypeError:
         return Unknown(("item", run.ordinal(owner), key_of(run, index)), "an item")
+
+
+def _table_item(run: Run, scope: Scope, owner: dict[Any, Value], index: Value, node: ast.AST) -> Value:
+    try:
+        if not isinstance(index, Unknown) or index in owner:
+            return tables.get(run, owner, index)
+    except TypeError:
+        return Unknown(("item", run.ordinal(owner), key_of(run, index)), "an item")
+    rest = owner.rest if isinstance(owner, Table) else None
+    spelled = run.spelled.get(index.key)
+    if spelled in owner:
+        return owner[spelled]
+    if rest is None:
+        return _chosen(run, scope, owner, index, node)
+    entries = [key for key in owner if isinstance(key, (str, int))]
+    key = choose(run, scope, entries, index, node) if 0 < len(entries) <= MAX_CHOICES else MISSING
+    return _unknown_item(run, rest, index) if key is MISSING else owner[key]
 
 
 MAX_CHOICES = 12
@@ -380,7 +413,7 @@ MAX_CHOICES = 12
 
 def _chosen(run: Run, scope: Scope, table: dict[Any, Value], index: Unknown, node: ast.AST) -> Value:
     """A look-up of an unknown key in a known table: one decision, an answer per entry."""
-    entries = [key for key in table if isinstance(key, (str, int)) and key != calls.OPEN_KEY]
+    entries = [key for key in table if isinstance(key, (str, int))]
     if not entries or len(entries) > MAX_CHOICES:
         return Unknown(("item", run.ordinal(table), index.key), f"...[{index.text}]")
     key = choose(run, scope, entries, index, node, may_be_none=False)
@@ -414,12 +447,15 @@ def _unknown_item(run: Run, owner: Unknown, index: Value) -> Value:
 
 
 def _sliced(run: Run, owner: Any, index: slice) -> Value:
-    if any(part is not None and not isinstance(part, int) for part in (index.start, index.stop, index.step)):
+    found = stretches.sliced(run, owner, owner, index)
+    if found is None:
+        modules.escape(run, [owner], "it is in a slice that could not be followed")
         return Unknown(("slice", run.ordinal(owner), run.count("slice")), "a slice")
-    try:
-        return owner[index]
-    except (TypeError, ValueError):
-        raise PathEnds from None
+    places, stretch = found
+    if stretch is None:
+        return owner[places.start : places.stop : places.step] if places.step > 0 else owner[::-1]
+    items = stretches.noted(run, [owner[place] for place in places], stretch)
+    return stretches.as_tuple(run, items) if isinstance(owner, tuple) else items
 
 
 def _forget(run: Run, owner: Any, node: ast.AST, scope: Scope) -> None:

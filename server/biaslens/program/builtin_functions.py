@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-from biaslens.program import attributes, calls, classes, modules
+from biaslens.program import attributes, calls, classes, modules, stretches, tables
 from biaslens.program.conditions import holds, key_of, settle, show, truth
 from biaslens.program.expressions import binary, opaque
-from biaslens.program.iteration import item, items_of, length, rounds
+from biaslens.program.iteration import item_of, items_of, length, spread
 from biaslens.program.run import PathEnds, Run
-from biaslens.program.sizing import MAX_TEXT, bounded, calculate
+from biaslens.program.sizing import MAX_TEXT, bounded
 from biaslens.program.values import (
     Arguments,
     BoundMethod,
@@ -23,6 +24,8 @@ from biaslens.program.values import (
     Partial,
     Scope,
     ShapeOf,
+    Stretch,
+    Table,
     Tensor,
     Unknown,
     Value,
@@ -30,9 +33,6 @@ from biaslens.program.values import (
 
 Handler: TypeAlias = Callable[[Run, Scope, Arguments, ast.AST], Value]
 """What calling a known function gives."""
-
-MAX_RANGE = 100_000
-"""Longer ranges are not followed item by item."""
 
 
 def _len(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
@@ -44,34 +44,60 @@ def _range(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value
     if all(isinstance(value, int) for value in values) and 1 <= len(values) <= 3:
         try:
             result = range(*values)
-        except ValueError:
+            len(result)
+        except (ValueError, OverflowError):
             return opaque(run, scope, node)
-        return result if len(result) <= MAX_RANGE else opaque(run, scope, node)
-    if len(values) == 1 or (len(values) == 2 and values[0] == 0):
-        return range(rounds(run, scope, values[-1], node))
-    if len(values) == 2 and isinstance(values[0], int):
-        count = rounds(run, scope, calculate("-", values[1], values[0]), node)
-        return range(values[0], values[0] + count)
+        return result
+    start, stop, step = values if len(values) == 3 else (*values, 1) if len(values) == 2 else (0, *values, 1)
+    if step == 1:
+        count = binary(run, scope, "-", stop, start, node) if start != 0 else stop
+        return spread(run, scope, count, node, lambda index: _moved(run, scope, start, index, node))
+    if step == -1 and stop == -1:
+        up = spread(run, scope, binary(run, scope, "+", start, 1, node), node, lambda index: index)
+        return stretches.noted(run, up[::-1], stretches.of(run, up))
     return opaque(run, scope, node)
+
+
+def _moved(run: Run, scope: Scope, start: Value, index: Value, node: ast.AST) -> Value:
+    moved = binary(run, scope, "+", index, start, node) if start != 0 else index
+    return replace(moved, origin="data") if isinstance(moved, Unknown) else moved
 
 
 def _enumerate(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
     source, *rest = [*arguments.positional] or [()]
-    start = rest[0] if rest else arguments.keywords.get("start", 0)
+    start = settle(run, rest[0] if rest else arguments.keywords.get("start", 0))
     items = items_of(run, scope, source, node)
-    first = start if isinstance(start, int) else 0
-    return [(index + first, value) for index, value in enumerate(items)]
+    stretch = stretches.of(run, items) or Stretch(len(items), len(items), 0)
+    indices = [stretches.index_at(run, stretch, place, len(items)) for place in range(len(items))]
+    pairs = [(_moved(run, scope, start, index, node), item) for index, item in zip(indices, items, strict=True)]
+    return stretches.noted(run, pairs, stretches.of(run, items))
 
 
 def _zip(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
-    """Unknown iterables are taken to be as long as the shortest known one beside them."""
+    """Those of unknown length are taken to be as long as the shortest known one beside them, or as the first."""
     sources = [settle(run, value) for value in arguments.positional]
     known = {index: items_of(run, scope, source, node) for index, source in enumerate(sources) if not _is_open(source)}
-    if not known:
-        return list(zip(*(items_of(run, scope, source, node) for source in sources), strict=False))
-    count = min(len(items) for items in known.values())
-    columns = [known.get(index) or [item(source, i) for i in range(count)] for index, source in enumerate(sources)]
-    return list(zip(*columns, strict=False))
+    if not known and sources:
+        known[0] = items_of(run, scope, sources[0], node)
+    if not all(known.values()) or not known:
+        return []
+    exact = [items for items in known.values() if stretches.of(run, items) is None]
+    base = min(exact, key=len) if exact else next(iter(known.values()))
+    stretch = stretches.of(run, base)
+    columns = [_column(run, known.get(i), source, base, stretch) for i, source in enumerate(sources)]
+    return stretches.noted(run, list(zip(*columns, strict=True)), stretch)
+
+
+def _column(
+    run: Run, items: list[Value] | None, source: Value, base: list[Value], stretch: Stretch | None
+) -> list[Value]:
+    """One item of a source for each of the base's. items: those of the source, None where that is unknown."""
+    if items is None:
+        shape = stretch or Stretch(len(base), len(base), 0)
+        indices = [stretches.index_at(run, shape, place, len(base)) for place in range(len(base))]
+        return [item_of(run, source, shape.count, index) for index in indices]
+    own = stretches.of(run, items)
+    return [stretches.pick(items, own, place, len(base)) for place in range(len(base))]
 
 
 def _is_open(value: Value) -> bool:
@@ -85,7 +111,7 @@ def _list(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
 def _tuple(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
     if arguments.positional and isinstance(arguments.positional[0], ShapeOf):
         return attributes.shape_tuple(run, arguments.positional[0])
-    return tuple(_list(run, scope, arguments, node))
+    return stretches.as_tuple(run, _list(run, scope, arguments, node))
 
 
 def _set(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
@@ -96,12 +122,14 @@ def _set(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
 
 
 def _dict(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
-    result: dict[Any, Value] = {}
+    result = Table()
     for source in (settle(run, value) for value in arguments.positional):
         if isinstance(source, dict):
-            result.update(source)
+            tables.merge(run, result, source)
+        elif isinstance(source, Instance) and source.table is not None:
+            tables.merge(run, result, source.table)
         elif isinstance(source, Unknown):
-            result[calls.OPEN_KEY] = True
+            tables.merge(run, result, Table(rest=source))
         else:
             for pair in items_of(run, scope, source, node):
                 if isinstance(pair, (tuple, list)) and len(pair) == 2:
@@ -109,20 +137,31 @@ def _dict(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
                         result[pair[0]] = pair[1]
                     except TypeError:
                         return opaque(run, scope, node)
+                else:
+                    tables.opened(run, result, pair)
     result.update(arguments.keywords)
-    if arguments.open:
-        result[calls.OPEN_KEY] = True
+    if arguments.rest is not None:
+        tables.merge(run, result, arguments.rest)
+        result.update(arguments.keywords)  # a name that is given twice is an error
+    elif arguments.open:
+        tables.opened(run, result, None)
     return result
 
 
 def _reversed(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
-    return _list(run, scope, arguments, node)[::-1]
+    items = _list(run, scope, arguments, node)
+    stretch = stretches.of(run, items)
+    turned = Stretch(stretch.count, stretch.back, stretch.front) if stretch is not None else None
+    return stretches.noted(run, items[::-1], turned)
 
 
 def _sorted(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
     items = _list(run, scope, arguments, node)
     if arguments.keywords or not all(isinstance(item, (int, float, str)) for item in items):
-        return opaque(run, scope, node)
+        modules.escape(run, items, "its place in a sorted list could not be told")
+        stretch = stretches.of(run, items)
+        shuffled = [opaque(run, scope, node) for _ in items]
+        return stretches.noted(run, shuffled, Stretch(stretch.count if stretch is not None else len(items), 0, 0))
     try:
         return sorted(items)
     except TypeError:
@@ -219,7 +258,10 @@ def _getattr(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Val
     if len(arguments.positional) < 2:
         return opaque(run, scope, node)
     owner, name = settle(run, arguments.positional[0]), settle(run, arguments.positional[1])
+    if isinstance(name, Unknown):
+        name = run.spelled.get(name.key, name)
     if not isinstance(name, str):
+        modules.escape(run, [owner], "an attribute that we could not tell is read")
         key = bounded(("attribute", key_of(run, owner), key_of(run, name)))
         return Unknown(key, f"getattr({show(owner)}, ...)"[:MAX_TEXT])
     if len(arguments.positional) > 2:
@@ -232,7 +274,7 @@ def _getattr(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Val
 def _setattr(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
     if len(arguments.positional) == 3:
         owner, name, value = arguments.positional
-        name = settle(run, name)
+        name = stretches.spelled(run, settle(run, name))
         if isinstance(name, str):
             attributes.set_attribute(run, scope, owner, name, value)
         elif isinstance(owner, Instance):
@@ -260,7 +302,9 @@ def _type(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
     value = settle(run, arguments.positional[0]) if arguments.positional else None
     if isinstance(value, Instance):
         return value.cls
-    if isinstance(value, (bool, int, float, str, list, tuple, dict, set)):
+    if isinstance(value, dict):
+        return External("builtins.dict")
+    if isinstance(value, (bool, int, float, str, list, tuple, set)):
         return External(f"builtins.{type(value).__name__}")
     return opaque(run, scope, node)
 
@@ -332,7 +376,9 @@ def _map(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
     if len(arguments.positional) != 2:
         return opaque(run, scope, node)
     function, source = arguments.positional
-    return [calls.call(run, scope, function, Arguments((item,)), node) for item in items_of(run, scope, source, node)]
+    items = items_of(run, scope, source, node)
+    results = [calls.call(run, scope, function, Arguments((item,)), node) for item in items]
+    return stretches.noted(run, results, stretches.of(run, items))
 
 
 def _filter(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
@@ -347,7 +393,9 @@ def _filter(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Valu
 def _next(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
     if arguments.positional and isinstance(arguments.positional[0], list) and arguments.positional[0]:
         run.touch(arguments.positional[0])
-        return arguments.positional[0].pop(0)
+        first = arguments.positional[0].pop(0)
+        stretches.changed(run, arguments.positional[0], "pop", (0,))
+        return first
     return opaque(run, scope, node)
 
 

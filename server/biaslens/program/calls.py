@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from biaslens.program import (
     declared,
     expressions,
     externals,
     instances,
+    mappings,
     module_methods,
     modules,
     natives,
     statements,
+    stretches,
+    tables,
     tensors,
 )
 from biaslens.program.conditions import settle, show
 from biaslens.program.influence import Influence, Skipped
-from biaslens.program.iteration import OPEN_KEY, items_of
+from biaslens.program.iteration import items_of
+from biaslens.program.names import MISSING
 from biaslens.program.run import MAX_DEPTH, BudgetExceeded, PathEnds, Run
 from biaslens.program.values import (
     CLASS_BODY,
@@ -32,7 +36,9 @@ from biaslens.program.values import (
     Partial,
     Scope,
     ShapeOf,
+    Stretch,
     Super,
+    Table,
     Tensor,
     Unknown,
     Value,
@@ -68,39 +74,51 @@ def arguments_of(run: Run, scope: Scope, node: ast.Call) -> Arguments:
     influences: dict[int | str, Influence] = {}
     positional: list[Value] = []
     keywords: dict[str, Value] = {}
-    is_open = False
+    rest = Table()
+    others: Unknown | None = None
+    hidden = False
     for argument in node.args:
         influence.value = 0
         if not isinstance(argument, ast.Starred):
             value = expressions.evaluate(run, scope, argument)
             influences[len(positional)] = influence.value
             positional.append(value)
+            stretches.changed(run, positional, "append", ())
         else:
             value = settle(run, expressions.evaluate(run, scope, argument.value))
             if isinstance(value, Unknown):
-                is_open = True
+                hidden, others = True, value if argument is node.args[-1] else None
             else:
-                items = items_of(run, scope, value, argument.value)
-                influences.update(dict.fromkeys(range(len(positional), len(positional) + len(items)), influence.value))
+                items, before = items_of(run, scope, value, argument.value), len(positional)
                 positional += items
+                stretches.extended(run, positional, before, items, len(items))
+                influences.update(dict.fromkeys(range(before, len(positional)), influence.value))
         whole |= influence.value
     for keyword in node.keywords:
         influence.value = 0
-        value = expressions.evaluate(run, scope, keyword.value)
+        value = settle(run, expressions.evaluate(run, scope, keyword.value))
+        source = Table(rest=value) if isinstance(value, Unknown) else mappings.entries(value)
         if keyword.arg is not None:
             keywords[keyword.arg] = value
             influences[keyword.arg] = influence.value
-        elif isinstance(value, dict):
-            given = {key: item for key, item in value.items() if isinstance(key, str)}
+        elif source is None:
+            hidden = True
+        else:
+            hidden = hidden or any(not isinstance(key, str) for key in source)
+            given = {key: item for key, item in source.items() if isinstance(key, str)}
             keywords.update(given)
             influences.update(dict.fromkeys(given, influence.value))
-            is_open = is_open or OPEN_KEY in value
-            keywords.pop(OPEN_KEY, None)
-        else:
-            is_open = True
+            if isinstance(source, Table):
+                tables.merge(run, rest, Table(rest=source.rest, absent=source.absent | source.keys()))
         whole |= influence.value
     influence.value = whole
-    return Arguments(tuple(positional), keywords, is_open, callee, influences if whole != callee else None)
+    about = influences if whole != callee else None
+    spread = stretches.of(run, positional)
+    if hidden or rest.rest is None:
+        is_open = hidden or rest.rest is not None
+        return Arguments(tuple(positional), keywords, is_open, None, others, spread, callee, about)
+    own = Table(rest=rest.rest, absent=rest.absent | keywords.keys())
+    return Arguments(tuple(positional), keywords, True, own, others, spread, callee, about)
 
 
 def call(run: Run, scope: Scope, callee: Value, arguments: Arguments, node: ast.AST) -> Value:
@@ -126,7 +144,11 @@ def call(run: Run, scope: Scope, callee: Value, arguments: Arguments, node: ast.
             return modules.apply(run, scope, callee, arguments, node)
         case Partial():
             merged = Arguments(
-                (*callee.positional, *arguments.positional), {**callee.keywords, **arguments.keywords}, arguments.open
+                (*callee.positional, *arguments.positional),
+                {**callee.keywords, **arguments.keywords},
+                arguments.open,
+                None if callee.keywords else arguments.rest,
+                arguments.others,
             )
             return call(run, scope, callee.function, merged, node)
         case _:
@@ -236,7 +258,7 @@ def bind_parameters(
     variables: dict[str, Value] = dict(zip(names, arguments.positional, strict=False))
     rest = arguments.positional[len(names) :]
     if parameters.vararg:
-        variables[parameters.vararg.arg] = tuple(rest)
+        variables[parameters.vararg.arg] = _other_positional(run, arguments, rest, node, caller)
     elif rest:
         raise PathEnds
     keyword_names = {*names, *(parameter.arg for parameter in parameters.kwonlyargs)}
@@ -247,7 +269,9 @@ def bind_parameters(
                 raise PathEnds
             variables[name] = value
     if parameters.kwarg:
-        variables[parameters.kwarg.arg] = {**extra, OPEN_KEY: True} if arguments.open else extra
+        variables[parameters.kwarg.arg] = _other_keywords(
+            run, parameters.kwarg.arg, arguments, extra, keyword_names, node, caller
+        )
     elif extra:
         raise PathEnds
     for name in (*names, *(parameter.arg for parameter in parameters.kwonlyargs)):
@@ -292,7 +316,37 @@ def call_unknown(
     return Unknown((*key, number), f"{name}(...)", origin=origin, dotted=dotted if makes else "")
 
 
+def _other_positional(run: Run, arguments: Arguments, given: Sequence[Value], node: ast.AST, caller: Scope) -> Value:
+    """What a function's `*name` holds. given: those that are known."""
+    if arguments.others is not None and not given:
+        return arguments.others
+    items = list(given)
+    if arguments.others is not None:
+        return stretches.as_tuple(run, stretches.joined(run, [items, items_of(run, caller, arguments.others, node)]))
+    if arguments.spread is not None and given:
+        stretches.note(run, items, Stretch(arguments.spread.count, 0, 0))
+    return stretches.as_tuple(run, items)
+
+
+def _other_keywords(
+    run: Run, name: str, arguments: Arguments, given: dict[str, Value], taken: set[str], node: ast.AST, caller: Scope
+) -> Table:
+    """What a function's `**name` holds.
+
+    given: those that are known. taken: names of its own parameters.
+    """
+    if arguments.rest is not None:
+        return Table(given, arguments.rest.rest, taken | arguments.rest.absent)
+    if not arguments.open:
+        return Table(given)
+    location = caller.module.location(node)
+    key = ("open", location.path, location.span.start, name, run.count(("open", name)))
+    return Table(given, Unknown(key, name), taken)
+
+
 def _missing(run: Run, function: FunctionValue, name: str, arguments: Arguments, node: ast.AST, caller: Scope) -> Value:
+    if arguments.rest is not None:
+        return tables.get(run, arguments.rest, name, function.defaults.get(name, MISSING))
     if arguments.open:
         location = caller.module.location(node)
         value = Unknown(("open", location.path, location.span.start, name, run.count(("open", name))), name)

@@ -10,10 +10,11 @@ import ast
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-from biaslens.algebra.sizes import Size, number, same_size
+from biaslens.algebra.sizes import Size, number, same_size, unknown
+from biaslens.program import bounds
 from biaslens.program.questions import tests_of
 from biaslens.program.run import Run
-from biaslens.program.sizing import MAX_TEXT, as_size, bounded, is_remainder
+from biaslens.program.sizing import MAX_TEXT, as_size, bounded, calculate, is_remainder
 from biaslens.program.values import (
     BoundMethod,
     ClassValue,
@@ -23,6 +24,7 @@ from biaslens.program.values import (
     ModuleValue,
     Partial,
     Scope,
+    Table,
     Tensor,
     Unknown,
     Value,
@@ -73,7 +75,7 @@ def holds(run: Run, scope: Scope, value: Value, node: ast.expr, *, fails: bool =
     given = run.given(key)
     if given is not None:
         return (given == "yes") is positive
-    origin = value.origin if isinstance(value, Unknown) else "data"
+    origin = _origin_of(value)
     first, second = _words(run, node, positive), _words(run, node, not positive)
     choices = [("yes", first), ("no", second)]
     if positive if fails else _is_false_by_default(run, key):
@@ -108,6 +110,12 @@ def learn(run: Run, key: Hashable, answer: bool) -> None:
             run.known[subject] = External(name, own, path)
         case ("is", subject, ("constant", _, None)):
             run.known[("not none", subject)] = True
+        case ("==", ("length", _) as subject, ("constant", "int", 0)):
+            run.known[("truth", subject)] = True
+        case ("in", _, subject) if answer:
+            run.known[("truth", ("length", subject))] = True
+        case ("<" | "<=" as symbol, subject, ("constant", "int", int(value))) if not answer:
+            bounds.at_least(run, unknown(subject), value + (symbol == "<="))
         case ("and", *parts) if answer:
             for part in parts:
                 _learn_part(run, part, True)
@@ -122,6 +130,10 @@ def truth(run: Run, value: Value) -> bool | None:
     """Whether a value is true, or None where the source leaves it open."""
     value = settle(run, value)
     match value:
+        case Table() if value.rest is not None and not value:
+            return truth(run, count_of(run, value))
+        case list() | tuple() if id(value) in run.stretches:
+            return truth(run, run.stretches[id(value)][1].count)
         case (
             None | bool() | int() | float() | complex() | str() | bytes() | list() | tuple() | dict() | set() | range()
         ):
@@ -129,11 +141,13 @@ def truth(run: Run, value: Value) -> bool | None:
         case Tensor():
             return None
         case Unknown(key=key):
-            return _known_truth(run, key)
+            answer = _known_truth(run, key)
+            size = as_size(value) if answer is None and value.number and (run.lowest or run.between) else None
+            return True if size is not None and bounds.decided(run, "==", size) is False else answer
         case Instance(cls=ClassValue() as cls) if _decides_its_truth(cls):
             return None
         case Instance(table=dict() as table):
-            return bool(table)
+            return truth(run, table)
         case Instance(cls=cls, modules=modules):
             if isinstance(cls, External) and cls.name in (
                 "torch.nn.ModuleList",
@@ -163,11 +177,60 @@ def compare(run: Run, operator: ast.cmpop, left: Value, right: Value) -> Value:
         return answer if positive == symbol else not answer
     if positive in ("==", "is") and _is_constant(left) and not _is_constant(right):
         left, right = right, left
-    key = bounded((positive, key_of(run, left), key_of(run, right)))
+    if positive == "==" and isinstance(left, dict) and isinstance(right, dict) and not (left and right):
+        left, right = count_of(run, left) if not right else count_of(run, right), 0
+    if symbol in _EMPTY and _is_length(left) and right == _EMPTY[symbol] and not isinstance(right, Unknown):
+        return compare(run, ast.Eq() if symbol in ("<", "<=") else ast.NotEq(), left, 0)
+    behind = right.rest if positive == "in" and isinstance(right, Table) and right.rest is not None else right
+    key = bounded((positive, key_of(run, left), key_of(run, behind)))
     origin = _origin(left, right)
     text = f"{show(left)} {positive} {show(right)}"[:MAX_TEXT]
     result = Unknown(key, text, origin=origin)
     return result if positive == symbol else Unknown(("not", key), f"not {text}", origin=origin)
+
+
+_EMPTY: Mapping[str, int] = {"<": 1, "<=": 0, ">": 0, ">=": 1}
+"""Comparisons of a length which ask whether it is 0."""
+
+
+def _is_length(value: Value) -> bool:
+    return isinstance(value, Unknown) and isinstance(value.key, tuple) and value.key[:1] == ("length",)
+
+
+def has(run: Run, table: Mapping[Any, Value], key: Value) -> bool | None:
+    """Whether a known key is in a dict, None where the source leaves it open."""
+    if key in table:
+        return True
+    if any(isinstance(entry, Unknown) for entry in table):
+        return None
+    if not isinstance(table, Table) or table.rest is None or key in table.absent:
+        return False
+    if truth(run, _length_of(table.rest)) is False:
+        return False
+    return truth(run, membership(run, table.rest, key))
+
+
+def membership(run: Run, rest: Unknown, key: Value) -> Unknown:
+    """`key in rest`, to be asked about."""
+    return Unknown(bounded(("in", key_of(run, key), rest.key)), f"{show(key)} in {rest.text}", origin=rest.origin)
+
+
+def count_of(run: Run, table: Mapping[Any, Value]) -> Value:
+    """`len(table)`."""
+    if not isinstance(table, Table) or table.rest is None:
+        return len(table)
+    removed = {*table, *table.absent}
+    rest = _length_of(table.rest)
+    if settle(run, rest) == 0 or truth(run, rest) is False:
+        return len(table)
+    if removed:
+        key = bounded(("length", table.rest.key, tuple(sorted(map(repr, removed)))))
+        rest = Unknown(key, rest.text, True, rest.origin)
+    return calculate("+", rest, len(table)) if table else settle(run, rest)
+
+
+def _length_of(rest: Unknown) -> Unknown:
+    return Unknown(("length", rest.key), f"len({rest.text})", True, rest.origin)
 
 
 def negate(run: Run, value: Value) -> Value:
@@ -176,7 +239,7 @@ def negate(run: Run, value: Value) -> Value:
     if settled is not None:
         return not settled
     key = key_of(run, value)
-    origin = value.origin if isinstance(value, Unknown) else "data"
+    origin = _origin_of(value)
     return Unknown(("not", key), f"not {show(value)}", origin=origin)
 
 
@@ -186,6 +249,8 @@ def key_of(run: Run, value: Value) -> Hashable:
     match value:
         case Unknown(key=key):
             return key
+        case Table() if value.rest is not None and not value:  # its truth is all that can be asked of it
+            return key_of(run, count_of(run, value))
         case None | bool() | int() | float() | str() | bytes():
             return ("constant", type(value).__name__, value)
         case tuple():
@@ -226,6 +291,8 @@ def show(value: Value) -> str:
             return text if len(text) <= 40 else f"{text[:37]}..."
         case Wrapped(function=function):
             return show(function)
+        case Table():
+            return value.rest.text if value.rest is not None else "dict"
         case _:
             return type(value).__name__
 
@@ -276,6 +343,8 @@ def _presumed(run: Run, key: Hashable) -> bool | None:
             answers = [_presumed(run, part) for part in parts]
             decisive = symbol == "or"
             return decisive if decisive in answers else None if None in answers else not decisive
+        case ("in", _, subject) if ("length", subject) in run.presumed:
+            return False
         case ("==" | "is", subject, ("constant", _, constant)) if subject in run.presumed:
             return _same_constant(run.presumed[subject], constant)
         case _ if key in run.presumed:
@@ -354,6 +423,8 @@ def _decided(run: Run, symbol: str, left: Value, right: Value) -> bool | None:
         return _identical(left, right)
     if isinstance(left, Tensor) or isinstance(right, Tensor):
         return False if left is None or right is None else None
+    if _is_open(left) or _is_open(right):
+        return False if symbol == "==" and not (isinstance(left, dict) and isinstance(right, dict)) else None
     if symbol == "==" and isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)):
         return _same_items(run, left, right)
     if symbol == "==" and not (_is_plain(left) and _is_plain(right)):
@@ -365,6 +436,8 @@ def _decided(run: Run, symbol: str, left: Value, right: Value) -> bool | None:
 
 
 def _same_items(run: Run, left: Any, right: Any) -> bool | None:
+    if id(left) in run.stretches or id(right) in run.stretches:
+        return None
     if type(left) is not type(right) or len(left) != len(right):
         return False
     answers = [_decided(run, "==", settle(run, a), settle(run, b)) for a, b in zip(left, right, strict=True)]
@@ -387,6 +460,8 @@ def _decided_with_unknown(run: Run, symbol: str, left: Value, right: Value) -> b
     difference = first - second
     if not difference.terms:
         return symbol in ("==", "<=", ">=")
+    if symbol in _OPERATIONS and (answer := bounds.decided(run, symbol, difference)) is not None:
+        return answer
     if not _is_of_sizes(difference):
         return None
     if symbol == "==":
@@ -409,9 +484,14 @@ def _numeric(value: Value) -> bool:
 
 def _contained(run: Run, left: Value, right: Value) -> bool | None:
     if isinstance(left, Unknown) or isinstance(right, (Unknown, Tensor)):
-        if isinstance(right, (list, tuple, set, dict)) and not right:
+        if isinstance(right, (list, tuple, set, dict)) and not right and not _is_open(right):
             return False
         return None
+    if isinstance(right, dict):
+        try:
+            return has(run, right, left)
+        except TypeError:  # an unhashable key
+            return None
     if isinstance(right, Instance):
         return left in right.modules if isinstance(left, str) else None
     try:
@@ -431,8 +511,17 @@ def _identical(left: Value, right: Value) -> bool | None:
     return left is right or (_is_plain(left) and _is_plain(right) and left == right)
 
 
+def _is_open(value: Value) -> bool:
+    return isinstance(value, Table) and value.rest is not None
+
+
+def _origin_of(value: Value) -> str:
+    asked = value.rest if isinstance(value, Table) else value
+    return asked.origin if isinstance(asked, Unknown) else "data"
+
+
 def _origin(left: Value, right: Value) -> str:
-    origins = [value.origin for value in (left, right) if isinstance(value, Unknown)]
+    origins = [_origin_of(value) for value in (left, right) if isinstance(value, Unknown) or _is_open(value)]
     if any(isinstance(value, Tensor) for value in (left, right)) or not origins:
         return "data"
     order = ("data", "result", "forward", "constructor", "default")

@@ -20,9 +20,7 @@ MAX_SPLITS = 4_000
 
 def cube(answers: Mapping[str, Answer], influence: Influence, questions: Sequence[str]) -> Cube:
     """Those answers of a path on which something rests. questions: by the bits of the influence."""
-    return frozenset(
-        (key, answers[key].choice) for bit in members(influence) if (key := questions[bit]) in answers
-    )
+    return frozenset((key, answers[key].choice) for bit in members(influence) if (key := questions[bit]) in answers)
 
 
 def without_numbers(rests_on: Cube, answers: Mapping[str, Answer]) -> Cube:

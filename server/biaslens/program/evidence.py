@@ -108,10 +108,11 @@ class Evidence:
     def _open_numbers(self, place: Location, found: dict[str, str]) -> dict[str, str]:
         """Answers, and those about numbers that lead to their questions: cubes leave them out where they are open."""
         site = self._sites[place]
-        alike = max((self._seen[index] for index in site.cubes), key=lambda seen: sum(map(seen.whole.__contains__, found.items())))
-        numbers = {
-            key: answer.choice for key, answer in alike.run.answers.items() if answer.question.is_about_number
-        }
+        alike = max(
+            (self._seen[index] for index in site.cubes),
+            key=lambda seen: sum(map(seen.whole.__contains__, found.items())),
+        )
+        numbers = {key: answer.choice for key, answer in alike.run.answers.items() if answer.question.is_about_number}
         return {**numbers, **found}
 
     def has_a_bias(self, place: Location) -> bool:
@@ -159,5 +160,3 @@ class Evidence:
             if not skipped.calls.isdisjoint(site.calls):
                 influence |= skipped.influence
         return self._cube(seen.run, influence) if influence else seen.whole
-
-

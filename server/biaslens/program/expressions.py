@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from biaslens.program import attributes, branching, calls, comprehensions, mappings, names, tensors
+from biaslens.program import attributes, branching, calls, comprehensions, mappings, names, stretches, tables, tensors
 from biaslens.program.conditions import (
     assume,
     compare,
@@ -18,10 +18,10 @@ from biaslens.program.conditions import (
     truth,
 )
 from biaslens.program.influence import Influence
-from biaslens.program.iteration import MAX_ITEMS, items_of
+from biaslens.program.iteration import items_of
 from biaslens.program.run import Run
 from biaslens.program.sizing import MAX_TEXT, bounded, calculate, constant, is_number
-from biaslens.program.values import FunctionValue, Instance, Scope, ShapeOf, Tensor, Unknown, Value
+from biaslens.program.values import FunctionValue, Instance, Scope, ShapeOf, Table, Tensor, Unknown, Value
 
 SYMBOLS: Mapping[type[ast.operator], str] = {
     ast.Add: "+",
@@ -105,11 +105,19 @@ def binary(run: Run, scope: Scope, symbol: str, left: Value, right: Value, node:
             for value in (left, right)
         )
     left, right = _plain_shape(run, left), _plain_shape(run, right)
+    if symbol == "|" and isinstance(left, dict) and isinstance(right, (dict, Unknown)):
+        result = Table()
+        for source in (left, right):
+            tables.merge(run, result, source if isinstance(source, dict) else Table(rest=source))
+        return result
     if isinstance(left, Unknown) or isinstance(right, Unknown):
         if is_number(left) and is_number(right) and not isinstance(left, str):
             return calculate(symbol, left, right)
         key = bounded(("binary", symbol, key_of(run, left), key_of(run, right)))
         return Unknown(key, f"{show(left)} {symbol} {show(right)}"[:MAX_TEXT], origin=_origin(left, right))
+    if symbol == "+" and isinstance(left, (list, tuple)) and type(left) is type(right):
+        both = stretches.joined(run, (left, right))
+        return both if isinstance(left, list) else stretches.as_tuple(run, both)
     try:
         return constant(symbol, left, right)
     except Exception:  # the program would raise here, or would not work on values that we only follow
@@ -232,7 +240,7 @@ def _list(run: Run, scope: Scope, node: ast.List) -> Value:
 
 
 def _tuple(run: Run, scope: Scope, node: ast.Tuple) -> Value:
-    return tuple(_elements(run, scope, node.elts))
+    return stretches.as_tuple(run, _elements(run, scope, node.elts))
 
 
 def _set(run: Run, scope: Scope, node: ast.Set) -> Value:
@@ -245,20 +253,25 @@ def _set(run: Run, scope: Scope, node: ast.Set) -> Value:
 def _elements(run: Run, scope: Scope, nodes: Iterable[ast.expr]) -> list[Value]:
     values: list[Value] = []
     for node in nodes:
+        before = len(values)
         if isinstance(node, ast.Starred):
-            values += items_of(run, scope, evaluate(run, scope, node.value), node.value)
+            more = items_of(run, scope, evaluate(run, scope, node.value), node.value)
+            values += more
+            stretches.extended(run, values, before, more, len(more))
         else:
             values.append(evaluate(run, scope, node))
+            stretches.changed(run, values, "append", ())
     return values
 
 
 def _dict(run: Run, scope: Scope, node: ast.Dict) -> Value:
-    result: dict[Any, Value] = {}
+    result = Table()
     for key_node, value_node in zip(node.keys, node.values, strict=True):
         value = evaluate(run, scope, value_node)
         if key_node is None:
-            if isinstance(value, dict):
-                result.update(value)
+            source = mappings.entries(value)
+            rest = value if isinstance(value, Unknown) else opaque(run, scope, value_node)
+            tables.merge(run, result, source if source is not None else Table(rest=rest))
             continue
         key = evaluate(run, scope, key_node)
         try:
@@ -310,9 +323,10 @@ def _walrus(run: Run, scope: Scope, node: ast.NamedExpr) -> Value:
 
 def _yield(run: Run, scope: Scope, node: ast.Yield) -> Value:
     value = evaluate(run, scope, node.value) if node.value else None
-    if scope.yielded is not None and len(scope.yielded) < MAX_ITEMS:
+    if scope.yielded is not None:
         run.influence.changed(scope.yielded)
         scope.yielded.append(value)
+        stretches.changed(run, scope.yielded, "append", ())
     return None
 
 
@@ -320,7 +334,9 @@ def _yield_from(run: Run, scope: Scope, node: ast.YieldFrom) -> Value:
     values = items_of(run, scope, evaluate(run, scope, node.value), node.value)
     if scope.yielded is not None:
         run.influence.changed(scope.yielded)
+        before = len(scope.yielded)
         scope.yielded += values
+        stretches.extended(run, scope.yielded, before, values, len(values))
     return None
 
 

@@ -6,11 +6,12 @@ import ast
 import copy
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 from biaslens.catalogue.lookup import find
-from biaslens.program import calls, classes, instances, modules, tensors
+from biaslens.program import calls, classes, instances, modules, stretches, tensors
 from biaslens.program.builtin_functions import BUILTINS, Handler, origin_of
 from biaslens.program.conditions import key_of, settle, show
 from biaslens.program.expressions import binary, opaque
@@ -27,6 +28,8 @@ from biaslens.program.values import (
     Instance,
     Partial,
     Scope,
+    Stretch,
+    Table,
     Tensor,
     Unknown,
     Value,
@@ -134,15 +137,18 @@ def copied(run: Run, value: Value, memo: dict[int, Value]) -> Value:
             twin.influences = value.influences.copy()
             twin.attributes = {name: copied(run, item, memo) for name, item in value.attributes.items()}
             twin.modules = {name: copied(run, item, memo) for name, item in value.modules.items()}
+            stretches.note(run, twin, stretches.of(run, value))
             if layer is not None:
                 twin.layer = copy.copy(layer)
                 twin.layer.number = len(run.layers)
                 run.layers.append(twin.layer)
             return twin
         case list():
-            return [copied(run, item, memo) for item in value]
+            return stretches.noted(run, [copied(run, item, memo) for item in value], stretches.of(run, value))
         case tuple():
             return tuple(copied(run, item, memo) for item in value)
+        case Table():
+            return Table({key: copied(run, item, memo) for key, item in value.items()}, value.rest, value.absent)
         case dict():
             return {key: copied(run, item, memo) for key, item in value.items()}
         case _:
@@ -168,7 +174,7 @@ def _call_first(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> 
         return opaque(run, scope, node)
     own = ("use_reentrant", "preserve_rng_state", "context_fn", "determinism_check", "debug")
     keywords = {name: value for name, value in arguments.keywords.items() if name not in own}
-    inner = Arguments(arguments.positional[1:], keywords, arguments.open)
+    inner = replace(arguments, positional=arguments.positional[1:], keywords=keywords, spread=None)
     return calls.call(run, scope, arguments.positional[0], inner, node)
 
 
@@ -193,7 +199,7 @@ def _super_like(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> 
         receiver = arguments.positional[0]
         base = classes.torch_base(receiver.cls)
         if base is not None:
-            rest = Arguments(arguments.positional[1:], arguments.keywords, arguments.open)
+            rest = replace(arguments, positional=arguments.positional[1:], spread=None)
             instances.initialise(run, scope, receiver, base, rest, node)
     return None
 
@@ -239,7 +245,7 @@ def _class_of(run: Run, arguments: Arguments) -> ClassValue | None:
 
 
 def _chain(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
-    return [item for source in arguments.positional for item in items_of(run, scope, source, node)]
+    return stretches.joined(run, [items_of(run, scope, source, node) for source in arguments.positional])
 
 
 def _repeat(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
@@ -247,7 +253,8 @@ def _repeat(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Valu
         case (value, int(count)) if count <= 4096:
             return [value] * count
         case (value,):
-            return [value] * 64
+            count = Unknown(("length", "repeat", run.count("repeat")), "the number of repetitions", True)
+            return stretches.noted(run, [value] * 3, Stretch(count, 1, 1))
         case _:
             return opaque(run, scope, node)
 

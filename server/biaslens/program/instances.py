@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from biaslens.catalogue.entry import Entry, Parameter
 from biaslens.catalogue.lookup import bind, find
-from biaslens.program import calls, classes, expressions, mappings, modules
+from biaslens.program import calls, classes, expressions, mappings, modules, tables
 from biaslens.program.conditions import holds, settle, truth
 from biaslens.program.names import MISSING
 from biaslens.program.own_signature import Signature, signature_of
@@ -20,6 +20,7 @@ from biaslens.program.values import (
     Instance,
     LayerState,
     Scope,
+    Table,
     Unknown,
     Value,
 )
@@ -31,7 +32,7 @@ def construct(run: Run, scope: Scope, cls: ClassValue, arguments: Arguments, nod
     if _is_enumeration(cls) and arguments.positional:
         return Unknown(("member", cls.qualified, run.ordinal(arguments)), cls.name)
     run.used.add(cls.qualified)
-    instance = Instance(cls, location=scope.module.location(node), table={} if mappings.is_table(cls) else None)
+    instance = Instance(cls, location=scope.module.location(node), table=Table() if mappings.is_table(cls) else None)
     builds_parts = classes.torch_base(cls) is not None and find_layer(cls) is None
     given = run.influence.value if arguments.influences is None else arguments.callee
     run.constructing += builds_parts
@@ -119,6 +120,9 @@ def bound_arguments(
             result[parameter.name] = arguments.keywords[parameter.name]
         elif parameter.kind == "positional" and (given := next(positional, _NONE)) is not _NONE:
             result[parameter.name] = given
+        elif arguments.rest is not None:
+            default = MISSING if parameter.required else parameter.default
+            result[parameter.name] = tables.get(run, arguments.rest, parameter.name, default)
         else:
             key = ("open", location.path, location.span.start, parameter.name, run.count(("open", location)))
             result[parameter.name] = Unknown(key, parameter.name, origin="constructor")

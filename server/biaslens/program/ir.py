@@ -176,7 +176,7 @@ class Question:
     @property
     def is_about_rounds(self) -> bool:
         """Whether it asks how often a loop goes round."""
-        return self.key.startswith("('rounds'")
+        return self.key.startswith(("('rounds'", "('while'"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,30 +1,41 @@
-"""What a loop goes over. An unknown count is a question: 3 rounds, 1 or none."""
+"""What a loop goes over. An unknown count is a question: none, one, or more.
+
+More than one are the first, the last, and one between them that stands for all others: its index is an unknown number.
+"""
 
 from __future__ import annotations
 
 import ast
+import re
+from collections.abc import Callable
 from itertools import islice
+from typing import Any
 
-from biaslens.program.conditions import settle, show
+from biaslens.algebra.sizes import unknown
+from biaslens.program import bounds, modules, stretches
+from biaslens.program.conditions import compare, count_of, key_of, settle, show, truth
 from biaslens.program.run import PathEnds, Run
-from biaslens.program.sizing import MAX_TEXT, bounded
-from biaslens.program.values import WHOLE, External, Instance, Scope, ShapeOf, Tensor, Unknown, Value
+from biaslens.program.sizing import MAX_TEXT, as_size, bounded
+from biaslens.program.values import WHOLE, External, Instance, Scope, ShapeOf, Stretch, Table, Tensor, Unknown, Value
 
-OPEN_KEY = "**"
-"""In a dict of keyword arguments: more may be in it. No Python name looks like this."""
+MAX_ITEMS = 2000
+"""Of a longer loop, one round stands for all those in the middle: no model has so many layers."""
 
-MAX_ITEMS = 4096
-"""Longer loops are not followed to the end: no model has so many layers."""
+EXACT = 16
+"""How many rounds of a longer loop are followed at its beginning."""
 
 
 def items_of(run: Run, scope: Scope, value: Value, node: ast.AST) -> list[Value]:
     """The items of an iterable, in order; those of an unknown one are unknown."""
     value = settle(run, value)
     match value:
+        case Table() if value.rest is not None:
+            return stretches.joined(run, [list(value), _other_keys(run, scope, value, value.rest, node)])
         case list() | tuple() | range() | str() | bytes() | dict() | set():
-            items = [item for item in islice(value, MAX_ITEMS) if item != OPEN_KEY]
-            run.step(len(items))
-            return items
+            run.step(min(len(value), MAX_ITEMS))
+            if len(value) > MAX_ITEMS:
+                return _long(run, scope, value, node)
+            return stretches.noted(run, list(value), stretches.of(run, value))
         case Instance():
             return _children(run, scope, value, node)
         case ShapeOf():
@@ -45,12 +56,17 @@ def length(run: Run, scope: Scope, value: Value, node: ast.AST) -> Value:
     """`len(value)`."""
     value = settle(run, value)
     match value:
-        case list() | tuple() | range() | str() | bytes() | dict() | set():
-            return len(value)
+        case dict():
+            stretch = stretches.of(run, value)
+            return count_of(run, value) if stretch is None else stretch.count
+        case list() | tuple() | range() | str() | bytes() | set():
+            stretch = stretches.of(run, value)
+            return len(value) if stretch is None else settle(run, stretch.count)
         case Instance(modules=modules) if is_container(value):
-            return len(modules)
+            stretch = stretches.of(run, value)
+            return len(modules) if stretch is None else settle(run, stretch.count)
         case Instance(table=dict() as table):
-            return len(table)
+            return count_of(run, table)
         case Unknown(key=key):
             return settle(run, Unknown(("length", key), f"len({value.text})", True, value.origin))
         case Tensor():
@@ -66,18 +82,50 @@ def length(run: Run, scope: Scope, value: Value, node: ast.AST) -> Value:
             return Unknown(("length", run.ordinal(value)), f"len({show(value)})", True)
 
 
-def rounds(run: Run, scope: Scope, count: Value, node: ast.AST) -> int:
-    """How often a loop with a count runs."""
+def spread(run: Run, scope: Scope, count: Value, node: ast.AST, make: Callable[[Value], Value]) -> list[Value]:
+    """The items of something with a count, each made from its index."""
     count = settle(run, count)
     if isinstance(count, int):
-        return max(0, min(count, MAX_ITEMS))
+        indices = items_of(run, scope, range(count), node)
+        return stretches.noted(run, [make(index) for index in indices], stretches.of(run, indices))
     if not isinstance(count, Unknown):
-        return 0
-    text = run.world.text(node)
-    choices = [(n, f"{text} gives {n} {'round' if n == '1' else 'rounds'}") for n in ("3", "1", "0")]
-    chosen = run.decide(("rounds", count.key), text, count.origin, scope.module.location(node), choices)
-    run.known[count.key] = int(chosen)
-    return int(chosen)
+        return []
+    several = _goes_round(run, scope, count, node)
+    if several is not None:
+        return [make(index) for index in range(several)]
+    indices = (0, stretches.middle_of(run, count), stretches.from_end(count, 1))
+    return stretches.noted(run, [make(index) for index in indices], Stretch(count, 1, 1))
+
+
+def _goes_round(run: Run, scope: Scope, count: Unknown, node: ast.AST) -> int | None:
+    """How often a loop with an unknown count goes round: never, once, or, None, several times."""
+    size = as_size(count) or unknown(count.key)
+    base = bounds.base_of(size)
+    text, offset = count.text, 0
+    if base is not None and base[1] < 0 and (counted := _SHIFTED.fullmatch(text)) is not None:
+        text, offset = counted[1], -base[1]
+    choices = [("several", f"{text} > {1 + offset}"), ("1", f"{text} == {1 + offset}"), ("0", f"{text} == {offset}")]
+    possible = [choice for choice in choices if _is_possible(run, count, choice[0])] or choices
+    if run.presumed.get(count.key) == 0:
+        possible.sort(key=lambda choice: choice[0] != "0")
+    chosen = run.decide(("rounds", count.key), text, count.origin, scope.module.location(node), possible)
+    if chosen != "several":
+        run.known[count.key] = int(chosen)
+        if base is not None:
+            run.known[base[0]] = int(chosen) - base[1]
+        return int(chosen)
+    bounds.at_least(run, size, 2)
+    run.known["truth", count.key] = True
+    return None
+
+
+_SHIFTED = re.compile(r"(.*\S) - \d+")
+"""A count in words that is something less than a number that the user knows."""
+
+
+def _is_possible(run: Run, count: Unknown, choice: str) -> bool:
+    operator = ast.Gt() if choice == "several" else ast.Eq()
+    return truth(run, compare(run, operator, count, 1 if choice == "several" else int(choice))) is not False
 
 
 def unpack(run: Run, scope: Scope, value: Value, count: int, node: ast.AST) -> list[Value]:
@@ -95,6 +143,11 @@ def unpack(run: Run, scope: Scope, value: Value, count: int, node: ast.AST) -> l
 
         return [attributes.get_item(run, scope, value, index, node) for index in range(count)]
     items = items_of(run, scope, value, node)
+    stretch = stretches.of(run, items)
+    if stretch is not None and items:
+        if isinstance(stretch.count, Unknown):
+            run.known.setdefault(stretch.count.key, count)
+        return [stretches.pick(items, stretch, place, count) for place in range(count)]
     if len(items) != count:
         raise PathEnds
     return items
@@ -134,16 +187,54 @@ def _children(run: Run, scope: Scope, instance: Instance, node: ast.AST) -> list
         from biaslens.program.expressions import opaque
 
         return _unknown_items(run, scope, opaque(run, scope, node), node)
-    return list(instance.modules) if kind == "torch.nn.ModuleDict" else list(instance.modules.values())
+    names = [run.unspelled.get(name, name) for name in instance.modules]
+    items = names if kind == "torch.nn.ModuleDict" else list(instance.modules.values())
+    return stretches.noted(run, items, stretches.of(run, instance))
 
 
 def _unknown_items(run: Run, scope: Scope, value: Unknown, node: ast.AST) -> list[Value]:
     size = settle(run, Unknown(("length", value.key), f"len({value.text})", True, value.origin))
-    return [item(value, index) for index in range(rounds(run, scope, size, node))]
+    return spread(run, scope, size, node, lambda index: item_of(run, value, size, index))
+
+
+def _long(run: Run, scope: Scope, value: Any, node: ast.AST) -> list[Value]:
+    """The first items, an unknown one for all those in the middle, and the last."""
+    from biaslens.program.expressions import opaque
+
+    items = [*islice(value, EXACT)]
+    number = isinstance(value, range)
+    items.append(stretches.middle_of(run, len(value)) if number else opaque(run, scope, node))
+    modules.escape(run, [] if number else [value], "it is in a list that is too long to be followed")
+    last = value[-1] if isinstance(value, (list, tuple, range, str, bytes)) else opaque(run, scope, node)
+    return stretches.noted(run, [*items, last], Stretch(len(value), EXACT, 1))
+
+
+def _other_keys(run: Run, scope: Scope, table: Table, rest: Unknown, node: ast.AST) -> list[Value]:
+    """The keys of an open dict that are not known."""
+    empty = Table(rest=rest, absent=table.absent | table.keys())
+    size = count_of(run, empty)
+    if isinstance(size, Unknown) and run.presumed.get(("length", rest.key)) == 0:
+        run.presumed.setdefault(size.key, 0)
+
+    def key(index: Value) -> Value:
+        return Unknown(bounded(("key", rest.key, key_of(run, index))), f"a key of {rest.text}")
+
+    return spread(run, scope, size, node, key)
+
+
+def item_of(run: Run, value: Unknown, count: Value, index: Value) -> Value:
+    """The item of an unknown list at an index, which is counted from the end where it is told from the count."""
+    if isinstance(index, int):
+        return settle(run, item(value, index))
+    size, total = as_size(index), as_size(count)
+    behind = (size - total).value if size is not None and total is not None else None
+    if behind is not None and behind < 0:
+        return settle(run, item(value, behind))
+    return settle(run, item(value, key_of(run, index), show(index)))
 
 
 def _tensor_items(run: Run, scope: Scope, tensor: Tensor, node: ast.AST) -> list[Value]:
     from biaslens.program import attributes
 
-    count = rounds(run, scope, run.size_of(tensor, 0), node)
-    return [attributes.get_item(run, scope, tensor, index, node) for index in range(count)]
+    count = run.size_of(tensor, 0)
+    return spread(run, scope, count, node, lambda index: attributes.get_item(run, scope, tensor, index, node))

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from biaslens.program import attributes, calls, classes
-from biaslens.program.conditions import settle
+from biaslens.program import attributes, calls, classes, tables
+from biaslens.program.conditions import compare, count_of, settle
 from biaslens.program.iteration import items_of
 from biaslens.program.names import MISSING
 from biaslens.program.run import PathEnds, Run
-from biaslens.program.values import Arguments, External, Instance, Scope, Unknown, Value
+from biaslens.program.values import Arguments, External, Instance, Scope, Table, Unknown, Value
 
 _TABLES = frozenset(
     ["builtins.dict", "collections.OrderedDict", "collections.defaultdict", "collections.UserDict", "typing.Dict"]
@@ -38,12 +38,17 @@ def is_mapping(value: Value) -> bool:
     )
 
 
+def entries(value: Value) -> dict[Any, Value] | None:
+    """The dict that a value is, or derives from."""
+    return value if isinstance(value, dict) else value.table if isinstance(value, Instance) else None
+
+
 def keys_of(run: Run, scope: Scope, owner: Instance, node: ast.AST) -> Value:
     """The keys as a list, or an Unknown."""
     found = classes.find(owner.cls, "__iter__")
     if found is not None:
         return settle(run, calls.call(run, scope, found[1], Arguments((owner,)), node))
-    return list(owner.table or ())
+    return owner.table if owner.table is not None else []
 
 
 def method(run: Run, scope: Scope, owner: Instance, name: str, arguments: Arguments, node: ast.AST) -> Value:
@@ -81,35 +86,36 @@ def _get(run: Run, scope: Scope, owner: Instance, key: Value, default: Value, no
         return default
 
 
-def _of_table(run: Run, scope: Scope, table: dict[Any, Value], name: str, arguments: Arguments, node: ast.AST) -> Value:
+def _of_table(run: Run, scope: Scope, table: Table, name: str, arguments: Arguments, node: ast.AST) -> Value:
     operation = _OPERATORS.get(name)
     if operation is not None:
         return operation(run, scope, table, arguments.positional, node)
     if name == "__init__":
-        run.touch(table)
         source = calls.call(run, scope, External("builtins.dict"), arguments, node)
-        table.update(source if isinstance(source, dict) else {calls.OPEN_KEY: True})
+        if isinstance(source, dict):
+            tables.merge(run, table, source)
+        else:
+            tables.opened(run, table, source)
         return None
     return calls.call_method(run, scope, table, name, arguments, node) if hasattr(table, name) else MISSING
 
 
-def _item(run: Run, scope: Scope, table: dict[Any, Value], values: Sequence[Value], node: ast.AST) -> Value:
+def _item(run: Run, scope: Scope, table: Table, values: Sequence[Value], node: ast.AST) -> Value:
     return attributes.get_item(run, scope, table, values[0], node)
 
 
-def _set_item(run: Run, scope: Scope, table: dict[Any, Value], values: Sequence[Value], node: ast.AST) -> Value:
+def _set_item(run: Run, scope: Scope, table: Table, values: Sequence[Value], node: ast.AST) -> Value:
     return attributes.set_item(run, scope, table, values[0], values[1], node)
 
 
-def _contains(run: Run, scope: Scope, table: dict[Any, Value], values: Sequence[Value], node: ast.AST) -> Value:
-    key = settle(run, values[0])
-    return key in table if isinstance(key, (str, int)) else Unknown(("in", run.ordinal(table)), "in")
+def _contains(run: Run, scope: Scope, table: Table, values: Sequence[Value], node: ast.AST) -> Value:
+    return compare(run, ast.In(), values[0], table)
 
 
-def _size(run: Run, scope: Scope, table: dict[Any, Value], values: Sequence[Value], node: ast.AST) -> Value:
-    return len(table)
+def _size(run: Run, scope: Scope, table: Table, values: Sequence[Value], node: ast.AST) -> Value:
+    return count_of(run, table)
 
 
-_OPERATORS: Mapping[str, Callable[[Run, Scope, dict[Any, Value], Sequence[Value], ast.AST], Value]] = MappingProxyType(
+_OPERATORS: Mapping[str, Callable[[Run, Scope, Table, Sequence[Value], ast.AST], Value]] = MappingProxyType(
     {"__getitem__": _item, "__setitem__": _set_item, "__contains__": _contains, "__len__": _size}
 )

@@ -6,9 +6,9 @@ import ast
 from collections.abc import Iterator
 from dataclasses import replace
 
-from biaslens.program import calls, classes, expressions, instances, mappings, modules
+from biaslens.program import calls, classes, expressions, instances, mappings, modules, stretches
 from biaslens.program.conditions import settle, show
-from biaslens.program.iteration import items_of
+from biaslens.program.iteration import items_of, length
 from biaslens.program.names import MISSING
 from biaslens.program.run import PathEnds, Run
 from biaslens.program.values import (
@@ -46,7 +46,8 @@ def method(run: Run, scope: Scope, owner: Instance, name: str, arguments: Argume
         case "append" | "insert" | "extend" | "update" | "pop" | "clear":
             return _change_container(run, scope, owner, name, arguments, node)
         case "items" | "keys" | "values" | "named_children" | "children" | "modules" | "named_modules":
-            return _listing(owner, name)
+            listed = _listing(run, owner, name)
+            return stretches.noted(run, listed, stretches.of(run, owner) if len(listed) == len(owner.modules) else None)
         case "parameters" | "named_parameters":
             return _parameters(run, scope, owner, name, node)
         case "buffers" | "named_buffers":
@@ -86,7 +87,7 @@ def method(run: Run, scope: Scope, owner: Instance, name: str, arguments: Argume
         case "_get_name" | "extra_repr":
             return show(owner.cls)
         case "__len__":
-            return len(owner.modules)
+            return length(run, scope, owner, node)
         case _ if name in HARMLESS:
             return Unknown(
                 ("method", run.ordinal(owner), name, run.count(name)), f"{modules.label_of(owner)}.{name}(...)"
@@ -252,42 +253,48 @@ def _change_container(run: Run, scope: Scope, owner: Instance, name: str, argume
     values = [*arguments.positional, *arguments.keywords.values()]
     match name, values:
         case "append", [value]:
-            modules.extend(owner, [value])
+            modules.extend(run, owner, [value])
         case "extend", [value]:
-            source = list(value.modules.values()) if isinstance(value, Instance) else None
-            modules.extend(owner, source if source is not None else items_of(run, scope, value, node))
+            source = list(value.modules.values()) if isinstance(value, Instance) else items_of(run, scope, value, node)
+            modules.extend(run, owner, source, stretches.of(run, value if isinstance(value, Instance) else source))
         case "update", [value]:
             modules.update(run, scope, owner, value, node)
         case "insert", [int(position), value]:
             children = list(owner.modules.values())
             children.insert(position, value)
+            stretch = stretches.noted(run, children, stretches.of(run, owner))
+            stretches.changed(run, stretch, "insert", (position,))
             owner.modules = {}
-            modules.extend(owner, children)
+            stretches.note(run, owner, None)
+            modules.extend(run, owner, children, stretches.of(run, children))
         case "pop", [key] if isinstance(key, (str, int)):
             keys = list(owner.modules)
             try:
-                return owner.modules.pop(key if isinstance(key, str) else keys[key])
+                removed = owner.modules.pop(key if isinstance(key, str) else keys[key])
             except (KeyError, IndexError):
                 raise PathEnds from None
+            stretches.changed(run, owner, "pop", (key,))
+            return removed
         case "clear", _:
             owner.modules.clear()
+            stretches.note(run, owner, None)
         case _:
             owner.escaped = f"`{name}` changes it in a way that could not be followed"
     return owner
 
 
-def _listing(owner: Instance, name: str) -> list[Value]:
+def _listing(run: Run, owner: Instance, name: str) -> list[Value]:
     match name:
         case "items" | "named_children":
-            return [(key, value) for key, value in owner.modules.items()]
+            return [(run.unspelled.get(key, key), value) for key, value in owner.modules.items()]
         case "keys":
-            return list(owner.modules)
+            return [run.unspelled.get(key, key) for key in owner.modules]
         case "values" | "children":
             return list(owner.modules.values())
         case "modules":
             return list(modules.submodules(owner))
         case _:
-            return [(path, module) for path, module in _named(owner, "")]
+            return [(run.unspelled.get(path, path), module) for path, module in _named(owner, "")]
 
 
 def _named(owner: Instance, path: str) -> Iterator[tuple[str, Instance]]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from biaslens.algebra.axes import Shape
 from biaslens.catalogue.entry import Mode
-from biaslens.program import calls, classes, instances, mappings, module_methods, tensors
+from biaslens.program import calls, classes, instances, mappings, module_methods, stretches, tensors
 from biaslens.program.conditions import settle, show
 from biaslens.program.iteration import container_kind, items_of
 from biaslens.program.names import MISSING
@@ -24,6 +24,7 @@ from biaslens.program.values import (
     LayerState,
     Partial,
     Scope,
+    Stretch,
     Tensor,
     Unknown,
     Value,
@@ -51,7 +52,7 @@ def apply(run: Run, scope: Scope, instance: Instance, arguments: Arguments, node
 def _apply_escaped(run: Run, scope: Scope, instance: Instance, arguments: Arguments, node: ast.AST) -> Value:
     """Code that we could not follow may have changed it: its inputs are read, and so is what it would give."""
     value = _apply_followed(run, scope, instance, arguments, node)
-    everything = Arguments((*arguments.positional, value), arguments.keywords, arguments.open)
+    everything = Arguments((*arguments.positional, value), arguments.keywords, arguments.open, arguments.rest)
     return calls.call_unknown(run, scope, label_of(instance), everything, node)
 
 
@@ -203,7 +204,7 @@ def delete_attribute(run: Run, owner: Instance, name: str) -> None:
 def set_child(run: Run, owner: Instance, index: Value, value: Value) -> None:
     """Effect: `container[index] = value`."""
     run.touch(owner)
-    keys = list(owner.modules)
+    keys, index = list(owner.modules), stretches.spelled(run, index)
     if isinstance(index, int) and -len(keys) <= index < len(keys):
         owner.modules[keys[index]] = value
     elif isinstance(index, str):
@@ -225,10 +226,14 @@ def delete_child(run: Run, owner: Instance, index: Value) -> None:
 
 def sliced(run: Run, owner: Instance, kind: str, index: slice) -> Value:
     """`sequential[a:b]`."""
-    if any(part is not None and not isinstance(part, int) for part in (index.start, index.stop, index.step)):
+    found = stretches.sliced(run, owner, list(owner.modules), index)
+    if found is None:
+        escape(run, owner.modules.values(), "it is in a slice that could not be followed")
         return Unknown(("slice", run.ordinal(owner), run.count("slice")), "a slice of modules")
     part = Instance(External(kind))
-    part.modules = dict(list(owner.modules.items())[index])
+    children = list(owner.modules.items())
+    part.modules = dict(children[place] for place in found[0])
+    stretches.note(run, part, found[1])
     return part
 
 
@@ -242,11 +247,12 @@ def fill(run: Run, scope: Scope, instance: Instance, kind: str, arguments: Argum
         if len(items) == 1 and isinstance(items[0], dict):
             update(run, scope, instance, items[0], node)
         else:
-            extend(instance, items)
+            extend(run, instance, items, arguments.spread)
     elif kind in (MODULE_LIST, "torch.nn.ParameterList"):
         source = next(iter([*arguments.positional, *arguments.keywords.values()]), None)
         if source is not None:
-            extend(instance, items_of(run, scope, source, node))
+            items = items_of(run, scope, source, node)
+            extend(run, instance, items, stretches.of(run, items))
     elif kind == MODULE_DICT:
         source = next(iter([*arguments.positional, *arguments.keywords.values()]), None)
         update(run, scope, instance, source, node)
@@ -392,6 +398,7 @@ def _training(run: Run, scope: Scope, owner: Instance, node: ast.AST) -> bool:
 def add(run: Run, owner: Instance, name: Value, value: Value) -> None:
     """Effect: `owner.add_module(name, value)`."""
     run.touch(owner)
+    name = stretches.spelled(run, name)
     if isinstance(name, str):
         owner.attributes.pop(name, None)
         owner.modules[name] = value
@@ -400,12 +407,14 @@ def add(run: Run, owner: Instance, name: Value, value: Value) -> None:
         owner.modules[f"?{len(owner.modules)}"] = value
 
 
-def extend(instance: Instance, items: Iterable[Value]) -> None:
-    """Effect: adds modules behind the others, numbered."""
+def extend(run: Run, instance: Instance, items: Sequence[Value], stretch: Stretch | None = None) -> None:
+    """Effect: adds modules behind the others, numbered. stretch: of the items."""
+    before = len(instance.modules)
     for item in items:
         name = str(len(instance.modules))
         instance.modules[name] = item
         label_child(instance, name, item)
+    stretches.extended(run, instance, before, stretches.noted(run, [*items], stretch), len(items))
 
 
 def label_child(owner: Instance, name: str, child: Value) -> None:

@@ -6,14 +6,14 @@ import ast
 from collections.abc import Mapping
 from typing import Any
 
-from biaslens.program import attributes, calls
-from biaslens.program.conditions import key_of, settle, show
+from biaslens.program import attributes, calls, modules, stretches, tables
+from biaslens.program.conditions import key_of, settle
 from biaslens.program.expressions import opaque
-from biaslens.program.iteration import MAX_ITEMS, items_of
+from biaslens.program.iteration import item, items_of
 from biaslens.program.names import MISSING
 from biaslens.program.run import PathEnds, Run
 from biaslens.program.sizing import MAX_TEXT, bounded
-from biaslens.program.values import Arguments, Scope, ShapeOf, Unknown, Value
+from biaslens.program.values import Arguments, External, Scope, ShapeOf, Table, Unknown, Value
 
 _PURE: Mapping[type, frozenset[str]] = {
     str: frozenset(
@@ -65,7 +65,7 @@ _PURE: Mapping[type, frozenset[str]] = {
 }
 _CHANGING: Mapping[type, frozenset[str]] = {
     list: frozenset(["append", "insert", "pop", "remove", "reverse", "clear"]),
-    dict: frozenset(["pop", "setdefault", "clear", "popitem"]),
+    dict: frozenset(["popitem"]),
     set: frozenset(["add", "discard", "remove", "update", "clear"]),
 }
 
@@ -74,24 +74,34 @@ def method(run: Run, scope: Scope, receiver: Any, name: str, arguments: Argument
     """`receiver.name(...)` for a value of Python's own."""
     match receiver, name:
         case list(), "extend":
-            if arguments.positional and len(receiver) < MAX_ITEMS:
+            if arguments.positional:
                 run.touch(receiver)
-                receiver.extend(items_of(run, scope, arguments.positional[0], node))
+                added, before = items_of(run, scope, arguments.positional[0], node), len(receiver)
+                receiver.extend(added)
+                stretches.extended(run, receiver, before, added, len(added))
             return None
         case list(), "sort":
             return None
-        case dict(), "items":
-            return [item for item in receiver.items() if item[0] != calls.OPEN_KEY]
-        case dict(), "keys":
-            return [key for key in receiver if key != calls.OPEN_KEY]
-        case dict(), "values":
-            return [value for key, value in receiver.items() if key != calls.OPEN_KEY]
+        case Table(), "keys" if receiver.rest is not None:
+            return receiver
+        case dict(), "items" | "keys" | "values":
+            keys = items_of(run, scope, receiver, node)
+            if name == "keys":
+                return keys
+            values = [attributes.get_item(run, scope, receiver, key, node) for key in keys]
+            return values if name == "values" else list(zip(keys, values, strict=True))
         case dict(), "get" | "pop" | "setdefault":
             return _look_up(run, scope, receiver, name, arguments, node)
         case dict(), "update":
-            run.touch(receiver)
-            _update(receiver, arguments)
+            _update(run, scope, receiver, arguments, node)
             return None
+        case dict(), "clear":
+            tables.clear(run, receiver)
+            return None
+        case Table(), "popitem" if receiver.rest is not None:
+            value = opaque(run, scope, node)
+            tables.opened(run, receiver, value)
+            return value
         case dict(), "fromkeys":
             return opaque(run, scope, node)
         case _:
@@ -116,54 +126,55 @@ def _look_up(run: Run, scope: Scope, table: dict[Any, Value], name: str, argumen
         return opaque(run, scope, node)
     key = settle(run, arguments.positional[0])
     default = arguments.positional[1] if len(arguments.positional) > 1 else arguments.keywords.get("default")
-    if name != "get":
-        run.touch(table)
     if isinstance(key, Unknown):
+        if name != "get":
+            run.touch(table)
         return _look_up_unknown(run, scope, table, key, default, node)
+    may_fail = name == "pop" and len(arguments.positional) < 2 and "default" not in arguments.keywords
     try:
-        if key in table:
-            return table.pop(key) if name == "pop" else table[key]
+        value = tables.get(run, table, key, MISSING if may_fail else default)
     except TypeError:
         return opaque(run, scope, node)
-    if calls.OPEN_KEY in table:
-        value = Unknown(
-            ("item", run.ordinal(table), key_of(run, key)),
-            key if isinstance(key, str) else show(key),
-            origin="constructor",
-        )
-        if name != "pop" or len(arguments.positional) > 1:
-            run.presumed[value.key] = default
-        return value
-    if name == "pop" and len(arguments.positional) < 2:
-        raise PathEnds
-    if name == "setdefault":
-        table[key] = default
-    return default
+    if name == "pop":
+        tables.remove(run, table, key)
+    elif name == "setdefault":
+        run.touch(table)
+        table[key] = value
+    return value
 
 
 def _look_up_unknown(
     run: Run, scope: Scope, table: dict[Any, Value], key: Unknown, default: Value, node: ast.AST
 ) -> Value:
-    entries = [entry for entry in table if isinstance(entry, (str, int)) and entry != calls.OPEN_KEY]
+    if key in table:
+        return table[key]
+    entries = [entry for entry in table if isinstance(entry, (str, int))]
+    rest = table.rest if isinstance(table, Table) else None
     if len(entries) > attributes.MAX_CHOICES:
         return Unknown(("item", run.ordinal(table), key.key), f"...[{key.text}]")
+    if rest is not None and not entries:
+        return settle(run, item(rest, key.key, key.text))
     chosen = attributes.choose(run, scope, entries, key, node)
-    return default if chosen is MISSING else table[chosen]
+    if chosen is not MISSING:
+        return table[chosen]
+    return default if rest is None else settle(run, item(rest, key.key, key.text))
 
 
-def _update(table: dict[Any, Value], arguments: Arguments) -> None:
-    for other in arguments.positional:
-        if isinstance(other, dict):
-            table.update(other)
-        elif isinstance(other, (list, tuple)):
-            table.update(pair for pair in other if isinstance(pair, tuple) and len(pair) == 2)
-        else:
-            table[calls.OPEN_KEY] = True
-    table.update(arguments.keywords)
+def _update(run: Run, scope: Scope, table: dict[Any, Value], arguments: Arguments, node: ast.AST) -> None:
+    source = calls.call(run, scope, External("builtins.dict"), arguments, node)
+    if isinstance(table, Table) and isinstance(source, dict):
+        tables.merge(run, table, source)
+    elif isinstance(table, Table):
+        tables.opened(run, table, source)
+    elif isinstance(source, dict) and not (isinstance(source, Table) and source.rest is not None):
+        run.touch(table)
+        table.update(source)
+    else:
+        modules.escape(run, [table], "it is in a dict that could not be followed")
 
 
 def _plain(run: Run, scope: Scope, receiver: Any, name: str, arguments: Arguments, node: ast.AST) -> Value:
-    kind = type(receiver)
+    kind = dict if isinstance(receiver, dict) else type(receiver)
     if name in _CHANGING.get(kind, ()):
         return _changed(run, scope, receiver, name, arguments, node)
     if name not in _PURE.get(kind, ()) or arguments.open:
@@ -179,15 +190,16 @@ def _plain(run: Run, scope: Scope, receiver: Any, name: str, arguments: Argument
 
 
 def _changed(run: Run, scope: Scope, receiver: Any, name: str, arguments: Arguments, node: ast.AST) -> Value:
-    if len(receiver) > MAX_ITEMS:
-        raise PathEnds
     run.touch(receiver)
     try:
-        return getattr(receiver, name)(*arguments.positional, **arguments.keywords)
+        result = getattr(receiver, name)(*arguments.positional, **arguments.keywords)
     except Exception:  # an unknown index, an empty list
         if any(isinstance(value, Unknown) for value in arguments.positional):
             return opaque(run, scope, node)
         raise PathEnds from None
+    if isinstance(receiver, list):
+        stretches.changed(run, receiver, name, arguments.positional)
+    return result
 
 
 def _holds_objects(value: Value) -> bool:

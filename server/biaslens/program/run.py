@@ -14,9 +14,11 @@ from biaslens.algebra.sizes import Size
 from biaslens.catalogue.entry import Mode, Result, Step
 from biaslens.options import Options
 from biaslens.program.arms import Arm, arm_of
+from biaslens.program.counters import Loop, counters_of
 from biaslens.program.declared import declarations
 from biaslens.program.influence import Influence, Influences, Learned
 from biaslens.program.ir import Answer, Equation, Question, Test, Var
+from biaslens.program.sizing import is_of_round
 from biaslens.program.values import (
     ClassValue,
     Facts,
@@ -25,6 +27,8 @@ from biaslens.program.values import (
     LayerState,
     Scope,
     Storage,
+    Stretch,
+    Table,
     Tensor,
     Unknown,
     Value,
@@ -62,6 +66,10 @@ class PathEnds(Exception):
     def __init__(self) -> None:
         super().__init__()
         self.tests: list[str] = []
+
+
+class Covered(PathEnds):
+    """This run goes on as another one does: it is no path of its own, and nothing is raised."""
 
 
 class BudgetExceeded(Exception):
@@ -105,6 +113,7 @@ class World:
         self._generators: dict[ast.AST, bool] = {}
         self._texts: dict[ast.AST, str] = {}
         self._arms: dict[ast.AST, Arm] = {}
+        self._counters: dict[ast.AST, Mapping[str, int | None]] = {}
         self._effects: dict[Effects, Effects] = {}
         self.star_providers: dict[tuple[str, str], tuple[Value, frozenset[str]]] = {}
         self.module_runs: dict[frozenset[tuple[str, str]], ModuleRun] = {}
@@ -116,7 +125,8 @@ class World:
         """
         world = World(files or self.files, self.options, self.pause, self._parse)
         world._modules, world._generators = self._modules, self._generators
-        world._texts, world._effects, world._arms = self._texts, self._effects, self._arms
+        world._texts, world._effects = self._texts, self._effects
+        world._arms, world._counters = self._arms, self._counters
         return world
 
     @property
@@ -139,6 +149,12 @@ class World:
     def once(self, effects: Effects) -> Effects:
         """The same effects as an object that is held once: of a hundred thousand equations a few hundred differ."""
         return self._effects.setdefault(effects, effects)
+
+    def counters(self, loop: Loop) -> Mapping[str, int | None]:
+        """What a loop counts, as `counters_of` has it."""
+        if loop not in self._counters:
+            self._counters[loop] = counters_of(loop)
+        return self._counters[loop]
 
     def is_generator(self, module: Module, node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
         """Whether a function of a module yields."""
@@ -189,6 +205,11 @@ class Run:
     fruitless: a function came to its end without a layer.
     blamed: keys of the tests that led to where the program raised, innermost first.
     influence: on which answers it rests what is computed. known: what answers have fixed of unknown values.
+    left: loops that were followed no further.
+    lowest: of unknown numbers, by their names in sizes, what they are at least. between: the counts of loops, by the
+    names of the indices of rounds that are neither the first nor the last.
+    spelled: names that loops make up, by the keys of what they are told from; unspelled: what these names stand for.
+    stretches: lists and containers that are longer than the items that they hold, by identity, with themselves.
     taken_over: globals that were found in the shared run, and on which answers they rest.
     reads: the globals that were looked up, by file and name; ("", of a file, for all of its text; "*" for what its star
     imports are). rests_on: circumstances of globals that were evaluated before.
@@ -208,6 +229,10 @@ class Run:
     shapes: list[Shape] = field(default_factory=list)
     facts: list[Facts] = field(default_factory=list)
     presumed: dict[Hashable, Value] = field(default_factory=dict)
+    left: set[Location] = field(default_factory=set)
+    spelled: dict[Hashable, str] = field(default_factory=dict)
+    unspelled: dict[str, Unknown] = field(default_factory=dict)
+    stretches: dict[int, tuple[Value, Stretch]] = field(default_factory=dict)
     resolving: set[Imported] = field(default_factory=set)
     names: dict[Var, str] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
@@ -223,6 +248,8 @@ class Run:
 
     def __post_init__(self) -> None:
         self.known: dict[Hashable, Value] = Learned(self.influence)
+        self.lowest: dict[Hashable, int] = Learned(self.influence)
+        self.between: dict[Hashable, Size] = Learned(self.influence)
         self._look_at = 0
         self._ranks: dict[int, tuple[int | None, int]] = {}
         self._tensors: dict[Hashable, Tensor] = {}
@@ -241,9 +268,7 @@ class Run:
         state, influence = self.globals[module.path], self.influence
         before = influence.value, influence.control
         influence.control = 0
-        statements.execute(
-            self, Scope(module, state.variables, influences=state.influences), module.statements[index]
-        )
+        statements.execute(self, Scope(module, state.variables, influences=state.influences), module.statements[index])
         influence.value, influence.control = before
 
     def read(self, path: str, name: str) -> None:
@@ -307,8 +332,7 @@ class Run:
         if self.steps > self.max_steps:
             raise BudgetExceeded
         if self.steps > MAX_IN_VAIN and not self.layers and self.shared is not None:
-            self.fruitless = True
-            raise PathEnds
+            raise BudgetExceeded
         self.world.pause()
         self._look_at = min(self.steps + STEPS_BETWEEN_PAUSES, self.max_steps)
 
@@ -331,6 +355,8 @@ class Run:
         self.influence.asked(name)
         if name in self.answers:
             return self.answers[name].choice
+        if self.between and is_of_round(key):  # not whoever builds the model decides: one of many rounds does
+            origin, tests = "data", NO_TESTS
         words = dict(choices)
         choice = self.forced.get(name, choices[0][0])
         if choice not in words:
@@ -551,7 +577,7 @@ class Run:
 def contents(value: Value) -> Value:
     """What a changeable object holds now."""
     match value:
-        case list() | dict() | set():
+        case list() | dict() | set():  # tables keep how open they are
             return value.copy()
         case ClassValue(namespace=namespace):
             return namespace.copy()
@@ -574,6 +600,8 @@ def refill(value: Value, before: Value) -> None:
         case dict() | set():
             value.clear()
             value.update(before)
+            if isinstance(value, Table):
+                value.rest, value.absent = before.rest, before.absent
         case ClassValue(namespace=namespace):
             namespace.clear()
             namespace.update(before)

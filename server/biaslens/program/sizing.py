@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import operator
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any
 
 from biaslens.algebra.sizes import Quotient, Size, number, unknown
@@ -39,6 +39,29 @@ def is_remainder(key: Hashable) -> bool:
     return isinstance(key, tuple) and key[:2] == ("number", "%")
 
 
+def is_of_round(key: Hashable) -> bool:
+    """Whether a value is told from the index of a round between the first and the last: one of many."""
+    return any(isinstance(name, tuple) and name[1:2] in (("middle",), ("carried",)) for name in names_in(key))
+
+
+def names_in(key: Hashable) -> Iterator[Hashable]:
+    """A key and all keys that it is made of."""
+    yield key
+    match key:
+        case tuple():
+            for part in key:
+                yield from names_in(part)
+        case Size(terms=terms):
+            for monomial, _ in terms:
+                for name, _ in monomial:
+                    yield from names_in(name)
+        case Quotient(dividend=dividend, divisor=divisor):
+            yield from names_in(dividend)
+            yield from names_in(divisor)
+        case _:
+            pass
+
+
 def is_number(value: Value) -> bool:
     """Whether a value is a scalar, known or not. A constructor's argument that is calculated with counts as one."""
     if isinstance(value, (int, float)):
@@ -52,6 +75,8 @@ def calculate(symbol: str, left: Value, right: Value) -> Unknown:
     for value in (left, right):
         if isinstance(value, Unknown) and value.origin != "data":
             origin = value.origin
+    if any(isinstance(value, Unknown) and is_of_round(value.key) for value in (left, right)):
+        origin = "data"
     text = f"{_text(left)} {symbol} {_text(right)}"[:MAX_TEXT]
     first, second = as_size(left), as_size(right)
     if symbol in _EXACT and first is not None and second is not None:

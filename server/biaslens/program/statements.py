@@ -5,13 +5,16 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
-from biaslens.program import attributes, branching, calls, classes, expressions, modules, names, tensors
+from biaslens.program import attributes, branching, calls, classes, expressions, modules, names, stretches, tensors
+from biaslens.program.carried import Carried, leave_off, yielded_more
 from biaslens.program.conditions import compare, holds, question_of, settle, truth
+from biaslens.program.counters import leaves
 from biaslens.program.influence import Influence
 from biaslens.program.iteration import items_of, unpack
-from biaslens.program.run import ModuleState, PathEnds, Run
+from biaslens.program.run import Covered, ModuleState, PathEnds, Run
 from biaslens.program.values import (
     CLASS_BODY,
     Arguments,
@@ -25,9 +28,13 @@ from biaslens.program.values import (
     Value,
     Wrapped,
 )
+from biaslens.text import Location
 
-MAX_WHILE_ROUNDS = 64
-"""A `while` loop that goes on longer is left; what it would have done is not known."""
+MAX_OPEN_ROUNDS = 3
+"""So many rounds are followed of a `while` loop of which the source does not tell when it ends."""
+
+MAX_LOOP_STEPS = 15_000
+"""A `while` loop that takes longer is left; what it would have done is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +155,11 @@ def _augmented(run: Run, scope: Scope, node: ast.AugAssign) -> Signal:
             assign(run, scope, node.target, current)
     elif isinstance(current, list) and symbol == "+":
         run.touch(current)
-        current += items_of(run, scope, value, node.value)
+        added, before = items_of(run, scope, value, node.value), len(current)
+        current += added
+        stretches.extended(run, current, before, added, len(added))
+    elif isinstance(current, dict) and symbol == "|":
+        calls.call_method(run, scope, current, "update", Arguments((value,)), node)
     elif isinstance(current, Instance) and symbol == "+":
         calls.call_method(run, scope, current, "extend", Arguments((value,)), node)
     else:
@@ -178,15 +189,22 @@ def _for(run: Run, scope: Scope, node: ast.For) -> Signal:
     items = items_of(run, scope, expressions.evaluate(run, scope, node.iter), node.iter)
     source = influence.value
     influence.control |= source
+    stretch = stretches.of(run, items)
+    handed_on = Carried(run, scope, node) if stretch is not None else None
     signal: Signal = None
-    for item in items:
+    for place, item in enumerate(items):
+        if handed_on is not None and stretch is not None and place:
+            handed_on.next_round(stretches.index_at(run, stretch, place, len(items)))
         influence.value = source
         assign(run, scope, node.target, item)
         signal = execute_all(run, scope, node.body)
         if signal is BREAK or isinstance(signal, Returned):
             break
+    is_left = signal is BREAK or isinstance(signal, Returned)
+    if handed_on is not None and stretch is not None and not isinstance(signal, Returned):
+        handed_on.end(None if is_left else stretch.count)
     _leave_loop(run, scope, node, outer)
-    if signal is BREAK or isinstance(signal, Returned):
+    if is_left:
         return None if signal is BREAK else signal
     return execute_all(run, scope, node.orelse)
 
@@ -202,28 +220,64 @@ def _leave_loop(run: Run, scope: Scope, node: ast.For | ast.AsyncFor | ast.While
 
 
 def _while(run: Run, scope: Scope, node: ast.While) -> Signal:
-    """A condition that the source leaves open is asked once per round, and false by default from the second on."""
+    """A condition that the source leaves open is asked once per round, and false by default from the second on. The
+    second round then stands for all that may come."""
     outer = run.influence.control
-    for round_number in range(MAX_WHILE_ROUNDS):
+    signal = _go_round(run, scope, node)
+    _leave_loop(run, scope, node, outer)
+    return execute_all(run, scope, node.orelse) if signal is OVER else signal
+
+
+OVER = Leaves()
+"""A loop ends since its condition does not hold any more."""
+
+
+def _go_round(run: Run, scope: Scope, node: ast.While) -> Signal:
+    """Effect: the rounds of a `while` loop."""
+    is_endless = isinstance(node.test, ast.Constant) and scope.yielded is not None
+    handed_on, is_open, start = Carried(run, scope, node), is_endless, run.steps
+    place = scope.module.location(node)
+    key = ("while", place.path, place.span.start, run.count(("while", place)))
+    for round_number in count():
         run.influence.value = 0
-        value = expressions.condition(run, scope, node.test)
+        if is_open and round_number:
+            handed_on.next_round(None)
+        value, asked = expressions.condition(run, scope, node.test), len(run.answers)
         answer = truth(run, value)
         if answer is None:
-            location = scope.module.location(node)
-            text = run.world.text(node.test)
-            choices = [("yes", f"{text} holds"), ("no", f"{text} ends")]
-            key = ("while", location.path, location.span.start, round_number)
-            origin = value.origin if isinstance(value, Unknown) else "data"
-            answer = run.decide(key, text, origin, location, choices if round_number == 0 else choices[::-1]) == "yes"
+            is_open = True
+            answer = round_number < MAX_OPEN_ROUNDS and _goes_on(run, node, value, (*key, round_number), place)
         run.influence.control |= run.influence.value
         if not answer:
-            _leave_loop(run, scope, node, outer)
-            return execute_all(run, scope, node.orelse)
+            handed_on.end(None)
+            return OVER
+        if is_open and round_number >= MAX_OPEN_ROUNDS:
+            if is_endless:
+                yielded_more(run, scope)
+            elif not leaves(node):  # what returns later is what returned in a round before
+                raise Covered
+            handed_on.end(None)
+            return None
+        if run.steps - start > MAX_LOOP_STEPS:
+            leave_off(run, scope, node)
+            return None
         signal = execute_all(run, scope, node.body)
-        if signal is BREAK or isinstance(signal, Returned):
-            _leave_loop(run, scope, node, outer)
-            return None if signal is BREAK else signal
+        if signal is BREAK:
+            handed_on.end(None)
+            return None
+        if isinstance(signal, Returned):
+            return signal
+        is_open = is_open or (isinstance(node.test, ast.Constant) and len(run.answers) > asked)
     return None
+
+
+def _goes_on(run: Run, node: ast.While, value: Value, key: tuple[Any, ...], place: Location) -> bool:
+    """Whether a loop goes on where the source leaves it open; only its first round is one that a model has or not."""
+    text = run.world.text(node.test)
+    choices = [("yes", f"{text} holds"), ("no", f"{text} ends")]
+    is_first = key[-1] == 0
+    origin = value.origin if isinstance(value, Unknown) and is_first else "data"
+    return run.decide(key, text, origin, place, choices if is_first else choices[::-1]) == "yes"
 
 
 def _with(run: Run, scope: Scope, node: ast.With | ast.AsyncWith) -> Signal:
@@ -254,8 +308,8 @@ def _try(run: Run, scope: Scope, node: Any) -> Signal:
         signal = execute_all(run, scope, node.body)
         if signal is None:
             signal = execute_all(run, scope, node.orelse)
-    except PathEnds:
-        if not node.handlers:
+    except PathEnds as end:
+        if isinstance(end, Covered) or not node.handlers:
             raise
         handler = node.handlers[0]
         if handler.name:

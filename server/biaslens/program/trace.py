@@ -31,6 +31,7 @@ from biaslens.program.values import (
     Instance,
     LayerState,
     Scope,
+    Table,
     Unknown,
     Value,
     Wrapped,
@@ -141,6 +142,10 @@ def _traced(
     if run is None and entry.exceeded and isinstance(node, ast.ClassDef):
         text = f"`{entry.name}` is too large to follow; its layers are left alone."
         problem = Problem("budget", text, module.path, module.span(node))
+    elif entry.left:
+        place = min(entry.left)
+        text = f"A loop that `{entry.name}` runs goes on for too long; what hangs on it is unknown."
+        problem = Problem("budget", text, module.path, place.span if place.path == module.path else module.span(node))
     spent = budget if entry.spent else None
     return Entry(node, run, problem, entry.steps, spent, entry.reads(), frozenset(entry.settled))
 
@@ -150,7 +155,9 @@ def _follow(entry: _Entry, settled: Collection[Location]) -> Followed | None:
     file share one, since most of them only use its classes."""
     try:
         explored = explore(
-            decisions.Entry(entry.run, entry.tell, entry.bits, entry.has_own_layers, entry.module.path, entry.is_own, settled),
+            decisions.Entry(
+                entry.run, entry.tell, entry.bits, entry.has_own_layers, entry.module.path, entry.is_own, settled
+            ),
             entry.world.options.max_runs,
             entry.max_steps,
         )
@@ -174,9 +181,7 @@ def _follow(entry: _Entry, settled: Collection[Location]) -> Followed | None:
 
 
 def _contains(outer: Location, inner: Location) -> bool:
-    return (
-        outer.path == inner.path and outer.span.start <= inner.span.start and inner.span.end <= outer.span.end
-    )
+    return outer.path == inner.path and outer.span.start <= inner.span.start and inner.span.end <= outer.span.end
 
 
 def _name(node: Definition) -> str:
@@ -200,6 +205,7 @@ class _Entry:
         self.steps = 0
         self.exceeded = False
         self.spent = False
+        self.left: set[Location] = set()
         self._reads: set[tuple[str, str]] = set()
         self._rests_on: set[Circumstances] = set()
         self._reached = reached
@@ -219,6 +225,7 @@ class _Entry:
             run.restore()
             self.steps += run.steps
             self._reads |= run.reads
+            self.left |= run.left
             self._rests_on |= run.rests_on
 
     def tell(self, run: Run) -> tuple[Path, Mapping[int, Reached]]:
@@ -404,12 +411,17 @@ def root_arguments(
             influences[parameter.arg] = run.influence.value
             keywords[parameter.arg] = value
     run.influence.value = reduce(or_, influences.values(), 0)
-    is_open = parameters.kwarg is not None
-    if parameters.vararg is not None and not keywords:
-        positional.append(
-            Unknown((origin, function.qualified, parameters.vararg.arg), parameters.vararg.arg, origin=origin)
-        )
-    return Arguments(tuple(positional), keywords, is_open, influences=influences)
+    rest: Table | None = None
+    if parameters.kwarg is not None:
+        name = parameters.kwarg.arg
+        hidden = Unknown((origin, function.qualified, name), name, origin=origin)
+        run.presumed["length", hidden.key] = 0
+        rest = Table(rest=hidden, absent=keywords)
+    others: Unknown | None = None
+    if parameters.vararg is not None:
+        name = parameters.vararg.arg
+        others = Unknown((origin, function.qualified, name), name, origin=origin)
+    return Arguments(tuple(positional), keywords, rest is not None, rest, others, influences=influences)
 
 
 def _root_argument(run: Run, scope: Scope, function: FunctionValue, parameter: ast.arg, origin: str) -> Value:

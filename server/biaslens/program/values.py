@@ -7,8 +7,8 @@ else is one of the classes here. What the source does not tell is an `Unknown` w
 from __future__ import annotations
 
 import ast
-from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from biaslens.algebra.sizes import Size
@@ -133,10 +133,47 @@ class Scope:
     influences: dict[str, Influence] = field(default_factory=dict)
 
 
+class Table(dict[Any, Value]):
+    """A dict that may hold more than the source tells: `**kwargs`, `dict(unknown)`.
+
+    rest: the unknown mapping that the other entries come from, or None: then there are no others.
+    absent: keys that are not in it, whatever is in the rest.
+    """
+
+    __slots__ = ("absent", "rest")
+
+    def __init__(
+        self, entries: Mapping[Any, Value] | None = None, rest: Unknown | None = None, absent: Iterable[Hashable] = ()
+    ) -> None:
+        super().__init__(entries or {})
+        self.rest = rest
+        self.absent = frozenset(absent)
+
+    def copy(self) -> Table:
+        """A shallow copy, as open as this is."""
+        return Table(self, self.rest, self.absent)
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """How a list goes on that holds one item for all in its middle.
+
+    count: its length. front, back: how many items at its ends are what they are; those between stand for any number.
+    """
+
+    count: Value
+    front: int
+    back: int
+
+
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """The arguments of one call. open: more may come out of a `*` or `**` that we cannot see into.
+    """The arguments of one call.
 
+    open: more may come out of a `*` or `**` that we cannot see into.
+    rest: the open dict behind `**`, where all that may come comes from it.
+    others: the unknown sequence behind `*`, where the last positional ones come from it.
+    spread: how the positional ones are stretched, where they come from a list of unknown length.
     callee: on which answers it rests what is called. influences: the same of each argument, by position or name; None
     where only that of all together is known.
     """
@@ -144,6 +181,9 @@ class Arguments:
     positional: tuple[Value, ...] = ()
     keywords: dict[str, Value] = field(default_factory=dict)
     open: bool = False
+    rest: Table | None = None
+    others: Unknown | None = None
+    spread: Stretch | None = None
     callee: Influence = 0
     influences: Mapping[int | str, Influence] | None = None
 
@@ -152,7 +192,7 @@ class Arguments:
         moved = self.influences
         if moved:
             moved = {key + len(first) if isinstance(key, int) else key: its for key, its in moved.items()}
-        return Arguments((*first, *self.positional), self.keywords, self.open, self.callee, moved)
+        return replace(self, positional=(*first, *self.positional), influences=moved)
 
 
 @dataclass(eq=False, slots=True)
@@ -273,5 +313,5 @@ class Instance:
     escaped: str = ""
     label: str = ""
     labelled: bool = False
-    table: dict[Any, Value] | None = None
+    table: Table | None = None
     influences: dict[str, Influence] = field(default_factory=dict)
