@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from biaslens.algebra.axes import Shape
-from biaslens.program import calls, classes, declared, expressions, modules, names, tensors
+from biaslens.program import calls, classes, declared, expressions, modules, names, objects, tensors
 from biaslens.program.conditions import key_of, settle, show
 from biaslens.program.iteration import container_kind, item
 from biaslens.program.questions import test_of_choice
@@ -258,7 +258,7 @@ def _bound(run: Run, scope: Scope, value: Value, receiver: Value, node: ast.AST)
         case Wrapped(kind="unfollowed"):
             return BoundMethod(value, receiver)
         case Wrapped():
-            return Unknown(("wrapped", run.ordinal(value)), "a property")
+            return Unknown(("wrapped", run.ordinal(value), key_of(run, receiver)), "a property")
         case _:
             return value
 
@@ -285,7 +285,7 @@ def _of_super(run: Run, scope: Scope, owner: Super, name: str, node: ast.AST) ->
 
 def _may_have(owner: Instance, name: str) -> bool:
     """Whether an attribute that we did not see may exist: unknown bases, code that we could not follow."""
-    if owner.escaped or name.startswith("__") or classes.has_unknown_base(owner.cls):
+    if owner.escaped or name.startswith("__") or classes.has_unknown_base(owner.cls) or objects.is_data(owner.cls):
         return True
     return not isinstance(owner.cls, ClassValue) or classes.find(owner.cls, "__getattr__") is not None
 

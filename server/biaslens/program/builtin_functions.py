@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
-from biaslens.program import attributes, calls, classes, modules
+from biaslens.program import attributes, calls, classes, modules, objects
 from biaslens.program.conditions import holds, key_of, settle, show, truth
 from biaslens.program.expressions import binary, opaque
 from biaslens.program.iteration import item, items_of, length, rounds
@@ -293,7 +293,7 @@ def _number(kind: type[int] | type[float]) -> Handler:
 
 
 def _bool(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
-    value = settle(run, arguments.positional[0]) if arguments.positional else False
+    value = objects.truth_value(run, scope, arguments.positional[0], node) if arguments.positional else False
     answer = truth(run, value)
     return value if answer is None else answer
 
@@ -316,6 +316,7 @@ def _sum(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
 def _any_or_all(stop: bool) -> Handler:
     def handler(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
         items = items_of(run, scope, arguments.positional[0], node) if arguments.positional else []
+        items = [objects.truth_value(run, scope, item, node) for item in items]
         answers = [truth(run, item) for item in items]
         if stop in answers:
             return stop

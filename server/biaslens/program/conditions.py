@@ -65,10 +65,14 @@ def holds(run: Run, scope: Scope, value: Value, node: ast.expr, *, fails: bool =
 
     fails: the program raises where it is true, so false is the default.
     """
+    value = settle(run, value)
+    if isinstance(value, Instance):
+        from biaslens.program import objects
+
+        value = objects.truth_value(run, scope, value, node)
     settled = truth(run, value)
     if settled is not None:
         return settled
-    value = settle(run, value)
     key, positive = _normal(key_of(run, value))
     given = run.given(key)
     if given is not None:
@@ -130,27 +134,12 @@ def truth(run: Run, value: Value) -> bool | None:
             return None
         case Unknown(key=key):
             return _known_truth(run, key)
-        case Instance(cls=ClassValue() as cls) if _decides_its_truth(cls):
-            return None
-        case Instance(table=dict() as table):
-            return bool(table)
-        case Instance(cls=cls, modules=modules):
-            if isinstance(cls, External) and cls.name in (
-                "torch.nn.ModuleList",
-                "torch.nn.ModuleDict",
-                "torch.nn.Sequential",
-            ):
-                return bool(modules)
-            return True
+        case Instance():
+            from biaslens.program import objects
+
+            return objects.known_truth(value)
         case _:
             return True
-
-
-def _decides_its_truth(cls: ClassValue) -> bool:
-    return any(
-        isinstance(owner, ClassValue) and not owner.namespace.keys().isdisjoint(("__bool__", "__len__"))
-        for owner in cls.order
-    )
 
 
 def compare(run: Run, operator: ast.cmpop, left: Value, right: Value) -> Value:
@@ -289,6 +278,8 @@ def _unlikely(key: Hashable) -> bool:
     match key:
         case ("==", ("number", *_) as subject, ("constant", "int", _)):
             return not is_remainder(subject)
+        case ("==", ("numel" | "length", *_), ("constant", "int", 0)):
+            return True
         case ("or", *parts):
             return all(_unlikely(part) for part in parts)
         case ("and", *parts):

@@ -8,7 +8,7 @@ from itertools import islice
 from biaslens.program.conditions import settle, show
 from biaslens.program.run import PathEnds, Run
 from biaslens.program.sizing import MAX_TEXT, bounded
-from biaslens.program.values import WHOLE, External, Instance, Scope, ShapeOf, Tensor, Unknown, Value
+from biaslens.program.values import WHOLE, Arguments, External, Instance, Scope, ShapeOf, Tensor, Unknown, Value
 
 OPEN_KEY = "**"
 """In a dict of keyword arguments: more may be in it. No Python name looks like this."""
@@ -47,10 +47,10 @@ def length(run: Run, scope: Scope, value: Value, node: ast.AST) -> Value:
     match value:
         case list() | tuple() | range() | str() | bytes() | dict() | set():
             return len(value)
-        case Instance(modules=modules) if is_container(value):
-            return len(modules)
-        case Instance(table=dict() as table):
-            return len(table)
+        case Instance():
+            from biaslens.program import objects
+
+            return objects.length_of(run, scope, value, node)
         case Unknown(key=key):
             return settle(run, Unknown(("length", key), f"len({value.text})", True, value.origin))
         case Tensor():
@@ -125,8 +125,13 @@ CONTAINERS = frozenset({"torch.nn.Sequential", "torch.nn.ModuleList", "torch.nn.
 
 
 def _children(run: Run, scope: Scope, instance: Instance, node: ast.AST) -> list[Value]:
-    from biaslens.program import mappings
+    from biaslens.program import mappings, objects
 
+    own = objects.iterator_of(instance)
+    if own is not objects.MISSING:
+        from biaslens.program import calls
+
+        return items_of(run, scope, calls.call(run, scope, own, Arguments((instance,)), node), node)
     if mappings.is_mapping(instance):
         return items_of(run, scope, mappings.keys_of(run, scope, instance, node), node)
     kind = container_kind(instance)

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from biaslens.program import attributes, calls, classes
-from biaslens.program.conditions import settle
+from biaslens.program.conditions import key_of, settle
 from biaslens.program.iteration import items_of
 from biaslens.program.names import MISSING
 from biaslens.program.run import PathEnds, Run
@@ -101,7 +101,7 @@ def _set_item(run: Run, scope: Scope, table: dict[Any, Value], values: Sequence[
 
 def _contains(run: Run, scope: Scope, table: dict[Any, Value], values: Sequence[Value], node: ast.AST) -> Value:
     key = settle(run, values[0])
-    return key in table if isinstance(key, (str, int)) else Unknown(("in", run.ordinal(table)), "in")
+    return key in table if isinstance(key, (str, int)) else Unknown(("in", key_of(run, key), run.ordinal(table)), "in")
 
 
 def _size(run: Run, scope: Scope, table: dict[Any, Value], values: Sequence[Value], node: ast.AST) -> Value:

@@ -104,6 +104,9 @@ def definition(run: Run, external: External) -> Value:
 
 def _followed(run: Run, module: Module, name: str) -> Value:
     key = module.path, name
+    if name in module.rebound:  # some function assigns it, so it may be another value each time
+        run.read(*key)
+        return Unknown(("global", *key, run.count(("global", *key))), name)
     if key in run.taken_over:
         return run.taken_over[key]
     run.read(*key)
@@ -115,8 +118,6 @@ def _followed(run: Run, module: Module, name: str) -> Value:
     state = run.globals.get(module.path)
     if state is None:
         state = run.globals[module.path] = ModuleState()
-    if name in module.rebound:
-        return Unknown(("global", module.path, name), name)
     for index in module.affecting.get(name, ()):
         if index not in state.executed:
             state.executed.add(index)

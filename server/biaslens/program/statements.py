@@ -181,7 +181,7 @@ def _for(run: Run, scope: Scope, node: ast.For) -> Signal:
 def _while(run: Run, scope: Scope, node: ast.While) -> Signal:
     """A condition that the source leaves open is asked once per round, and false by default from the second on."""
     for round_number in range(MAX_WHILE_ROUNDS):
-        value = expressions.evaluate(run, scope, node.test)
+        value = expressions.condition(run, scope, node.test)
         answer = truth(run, value)
         if answer is None:
             location = scope.module.location(node)
