@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import replace
 
-from biaslens.program import calls, classes, expressions, instances, mappings, modules
+from biaslens.program import calls, classes, expressions, hooks, instances, mappings, modules
 from biaslens.program.conditions import settle, show
 from biaslens.program.iteration import items_of
 from biaslens.program.names import MISSING
@@ -65,8 +65,7 @@ def method(run: Run, scope: Scope, owner: Instance, name: str, arguments: Argume
         case "register_parameter" | "register_buffer":
             return _register(run, owner, name, arguments)
         case "register_forward_hook" | "register_forward_pre_hook" | "register_full_backward_hook":
-            modules.escape(run, [owner], f"`{name}` adds code to it")
-            return None
+            return hooks.register(run, owner, name, arguments)
         case "__setattr__" if len(arguments.positional) == 2 and isinstance(first, str):
             modules.set_attribute(run, owner, first, arguments.positional[1])
             return None

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from biaslens.algebra.axes import Shape
 from biaslens.catalogue.entry import Mode
-from biaslens.program import calls, classes, instances, mappings, module_methods, tensors
+from biaslens.program import calls, classes, hooks, instances, mappings, module_methods, tensors
 from biaslens.program.conditions import settle, show
 from biaslens.program.iteration import container_kind, items_of
 from biaslens.program.names import MISSING
@@ -57,7 +57,14 @@ def _apply_followed(run: Run, scope: Scope, instance: Instance, arguments: Argum
 
 
 def apply_forward(run: Run, scope: Scope, instance: Instance, arguments: Arguments, node: ast.AST) -> Value:
-    """What `nn.Module.__call__` does: calls forward."""
+    """What `nn.Module.__call__` does: calls forward, and what is hooked to it."""
+    if not instance.hooks:
+        return _forward(run, scope, instance, arguments, node)
+    arguments = hooks.before(run, scope, instance, arguments, node)
+    return hooks.after(run, scope, instance, arguments, _forward(run, scope, instance, arguments, node), node)
+
+
+def _forward(run: Run, scope: Scope, instance: Instance, arguments: Arguments, node: ast.AST) -> Value:
     replaced = instance.attributes.get("forward")
     if replaced is not None:
         return calls.call(run, scope, replaced, arguments, node)

@@ -520,6 +520,7 @@ def refill(value: Value, before: Value) -> None:
         case Instance():
             value.attributes, value.modules = before.attributes, before.modules
             value.escaped, value.label, value.labelled = before.escaped, before.label, before.labelled
+            value.hooks = before.hooks
         case _:
             pass
 
