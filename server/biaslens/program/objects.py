@@ -104,9 +104,11 @@ _METHODS: Mapping[type[ast.cmpop], tuple[tuple[str, bool], ...]] = MappingProxyT
 """The methods that decide a comparison, and whether the opposite of what they say."""
 
 _COLLECTIONS = frozenset(
-    ["list", "tuple", "set", "frozenset", "str", "bytes", "bytearray", "dict", "List", "Tuple", "Set", "Dict"]
-    + ["deque", "Counter", "ChainMap", "OrderedDict", "defaultdict", "UserDict", "UserList", "UserString"]
-    + ["namedtuple", "NamedTuple"]
+    [
+        *("list", "tuple", "set", "frozenset", "str", "bytes", "bytearray", "dict", "List", "Tuple", "Set", "Dict"),
+        *("deque", "Counter", "ChainMap", "OrderedDict", "defaultdict", "UserDict", "UserList", "UserString"),
+        *("namedtuple", "NamedTuple"),
+    ]
 )
 _DATA = frozenset(
     f"{module}.{name}" for module in ("builtins", "collections", "typing") for name in _COLLECTIONS | {"int", "float"}

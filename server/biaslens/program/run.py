@@ -13,6 +13,7 @@ from biaslens.algebra.outcome import Effect, unknown
 from biaslens.algebra.sizes import Size
 from biaslens.catalogue.entry import Mode, Result, Step
 from biaslens.options import Options
+from biaslens.program import moments
 from biaslens.program.declared import declarations
 from biaslens.program.ir import Answer, Equation, Question, Test, Var
 from biaslens.program.values import (
@@ -160,10 +161,16 @@ class World:
 
 @dataclass(eq=False, slots=True)
 class ModuleState:
-    """The globals of one module in one run; statements run when a name that they affect is looked up."""
+    """The globals of one module in one run; statements run when a name that they affect is looked up.
+
+    moment: the statement whose turn it is, None after all of them. history: of names that several statements bind, what
+    each of these statements bound.
+    """
 
     variables: dict[str, Value] = field(default_factory=dict)
     executed: set[int] = field(default_factory=set)
+    moment: int | None = None
+    history: dict[str, dict[int, Value]] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -178,7 +185,8 @@ class Run:
     replaced: names outside the sources that the program assigns anew, such as `nn.BatchNorm2d = nn.Identity`.
     fruitless: a function came to its end without a layer.
     blamed: keys of the tests that led to where the program raised, innermost first.
-    taken_over: globals that were found in the shared run.
+    taken_over: globals that were found in the shared run, by file, name and moment.
+    defined_at: the file and the index of the statement that defines the entry; it is used some time after that.
     reads: the globals that were looked up, by file and name; ("", of a file, for all of its text; "*" for what its star
     imports are). rests_on: circumstances of globals that were evaluated before.
     """
@@ -203,7 +211,8 @@ class Run:
     replaced: set[str] = field(default_factory=set)
     fruitless: bool = False
     blamed: tuple[str, ...] = ()
-    taken_over: dict[tuple[str, str], Value] = field(default_factory=dict)
+    taken_over: dict[tuple[str, str, int | None], Value] = field(default_factory=dict)
+    defined_at: tuple[str, int] | None = None
     reads: set[tuple[str, str]] = field(default_factory=set)
     rests_on: set[Circumstances] = field(default_factory=set)
     constructing: int = 0
@@ -227,7 +236,8 @@ class Run:
         from biaslens.program import statements
 
         state = self.globals[module.path]
-        statements.execute(self, Scope(module, state.variables), module.statements[index])
+        with moments.running(state, module, index):
+            statements.execute(self, Scope(module, state.variables), module.statements[index])
 
     def read(self, path: str, name: str) -> None:
         """Effect: notes that this rests on a global, as `reads` has it."""

@@ -266,15 +266,19 @@ def method(run: Run, scope: Scope, owner: Tensor, name: str, arguments: Argument
 
 
 _PROPERTIES = frozenset(
-    ["dtype", "device", "layout", "requires_grad", "names", "grad", "grad_fn", "is_leaf", "retains_grad", "output_nr"]
-    + ["is_cuda", "is_cpu", "is_mps", "is_xpu", "is_xla", "is_mkldnn", "is_meta", "is_sparse", "is_sparse_csr"]
-    + ["is_quantized", "is_nested", "itemsize", "nbytes"]
+    [
+        *("dtype", "device", "layout", "requires_grad", "names", "grad", "grad_fn", "is_leaf", "retains_grad"),
+        *("output_nr", "is_cuda", "is_cpu", "is_mps", "is_xpu", "is_xla", "is_mkldnn", "is_meta", "is_sparse"),
+        *("is_sparse_csr", "is_quantized", "is_nested", "itemsize", "nbytes"),
+    ]
 )
 """Attributes by which a tensor tells of itself what no shift changes."""
 
 _ONLY_TENSORS_TELL = frozenset(
-    ["get_device", "is_contiguous", "element_size", "is_floating_point", "is_complex", "is_signed", "data_ptr"]
-    + ["storage_offset", "is_pinned", "is_inference", "is_conj", "is_neg", "has_names"]
+    [
+        *("get_device", "is_contiguous", "element_size", "is_floating_point", "is_complex", "is_signed", "data_ptr"),
+        *("storage_offset", "is_pinned", "is_inference", "is_conj", "is_neg", "has_names"),
+    ]
 )
 _TELLING = _ONLY_TENSORS_TELL | {"stride", "is_shared", "untyped_storage"}
 """Methods by which a tensor tells of itself what no shift changes."""

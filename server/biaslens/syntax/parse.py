@@ -35,6 +35,11 @@ class Module:
         return by_name(map(affected, self.statements))
 
     @cached_property
+    def changing(self) -> frozenset[str]:
+        """The names that more than one statement binds or changes: they mean different things at different times."""
+        return frozenset(name for name, indices in self.affecting.items() if len(indices) > 1)
+
+    @cached_property
     def rebound(self) -> frozenset[str]:
         """Globals that functions assign anew (`global name`): when that happens cannot be told."""
         if "global " not in self.source.text:
