@@ -56,9 +56,7 @@ def method(run: Run, scope: Scope, owner: Instance, name: str, arguments: Argume
         case "eval" if owner.layer is None and not _is_in_a_module(scope):
             return owner  # a script evaluates its model, which freezes nothing
         case "eval":
-            for module in modules.submodules(owner):
-                if module.layer:
-                    module.layer.eval_mode = True
+            _set_mode(run, owner, is_training=False)
             return owner
         case "apply":
             return _apply_function(run, scope, owner, first, node)
@@ -218,10 +216,20 @@ def _train(
         return calls.call(run, scope, found[1], Arguments((owner, mode)), node)
     if mode is False:
         return method(run, scope, owner, "eval", Arguments(), node)
+    if not overrides:
+        _set_mode(run, owner, is_training=True)
     for child in list(owner.modules.values()):
         if isinstance(child, Instance):
             _train(run, scope, child, Arguments((mode,)), node, overrides=True)
     return owner
+
+
+def _set_mode(run: Run, owner: Instance, *, is_training: bool) -> None:
+    for module in modules.submodules(owner):
+        run.touch(module)
+        module.frozen = not is_training
+        if module.layer:
+            module.layer.eval_mode = not is_training
 
 
 def _apply_function(run: Run, scope: Scope, owner: Instance, function: Value, node: ast.AST) -> Value:

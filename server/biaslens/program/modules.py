@@ -164,8 +164,10 @@ def set_attribute(run: Run, owner: Instance, name: str, value: Value) -> None:
         escape(run, [owner], "its class is exchanged")
         return
     if name == "training" and classes.is_module_class(owner.cls):
-        if layer is not None and settle(run, value) is not True:
-            layer.eval_mode = True
+        if settle(run, value) is not True:
+            owner.frozen = True
+            if layer is not None:
+                layer.eval_mode = True
         return
     if layer is not None and name in layer.arguments:
         layer.arguments[name] = value
@@ -376,7 +378,7 @@ def _weight_rank(label: str) -> int:
 
 
 def _training(run: Run, scope: Scope, owner: Instance, node: ast.AST) -> bool:
-    if owner.layer and owner.layer.eval_mode:
+    if owner.frozen:
         return False
     choices = [("train", "training"), ("eval", "in eval mode")]
     chosen = run.decide(("training",), "self.training", "mode", scope.module.location(node), choices)

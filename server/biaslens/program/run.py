@@ -530,7 +530,7 @@ def refill(value: Value, before: Value) -> None:
         case Instance():
             value.attributes, value.modules = before.attributes, before.modules
             value.escaped, value.label, value.labelled = before.escaped, before.label, before.labelled
-            value.hooks = before.hooks
+            value.hooks, value.frozen = before.hooks, before.frozen
         case _:
             pass
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
 
 from biaslens.catalogue.lookup import find
-from biaslens.program import calls, classes, instances, module_methods, modules, names, statements, tensors
+from biaslens.program import calls, classes, freezing, instances, modules, names, statements, tensors
 from biaslens.program.conditions import condition, key_of, settle, truth
 from biaslens.program.decisions import explore, guarded
 from biaslens.program.ir import Layer, Passed, Path, Program
@@ -236,7 +236,7 @@ def _run_class(run: Run, scope: Scope, node: ast.ClassDef) -> Value:
     if _is_layer_class(cls) and instance.layer is None:
         return None
     instances.distrust(run, instance)
-    module_methods.run_train_overrides(run, scope, instance, node)
+    freezing.settle_modes(run, scope, instance, node)
     return _use(run, scope, instance, node)
 
 
@@ -336,7 +336,7 @@ def _use_all(run: Run, scope: Scope, value: Value, node: ast.AST) -> Value:
     """Modules in a returned value are applied; several in a list one after the other, as builders' lists are."""
     match value:
         case Instance() if classes.is_module_class(value.cls):
-            module_methods.run_train_overrides(run, scope, value, node)
+            freezing.settle_modes(run, scope, value, node)
             return _use(run, scope, value, node)
         case list() | tuple() if value and all(isinstance(item, Instance) for item in value):
             return [_use_all(run, scope, item, node) for item in value]
@@ -351,7 +351,7 @@ def _run_variable(run: Run, scope: Scope, name: str, node: ast.AST) -> Value:
         return None
     if isinstance(value.cls, External) and value.cls.name not in CONTAINERS and value.layer is None:
         return None
-    module_methods.run_train_overrides(run, scope, value, node)
+    freezing.settle_modes(run, scope, value, node)
     return _use(run, scope, value, node)
 
 

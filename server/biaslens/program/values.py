@@ -247,6 +247,7 @@ class Instance:
     label: how the model calls it; `labelled` once that is final: held by an attribute, not by a variable or a list.
     table: what is in it, where the class derives from `dict`.
     escaped: why it may have been changed by code that we cannot follow, or "".
+    frozen: it was put into eval mode, also while the rest trains.
     hooks: what runs before ("pre") and after ("forward") its forward, in order.
     """
 
@@ -260,3 +261,4 @@ class Instance:
     labelled: bool = False
     table: dict[Any, Value] | None = None
     hooks: tuple[tuple[str, Value], ...] = ()
+    frozen: bool = False
