@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from biaslens.program import attributes, calls, classes, expressions, module_methods, names
 from biaslens.program.conditions import truth
-from biaslens.program.iteration import items_of
+from biaslens.program.iteration import is_container, items_of
 from biaslens.program.modules import submodules
 from biaslens.program.names import MISSING
 from biaslens.program.run import PathEnds, Run
@@ -32,6 +32,7 @@ from biaslens.program.values import (
 )
 from biaslens.syntax.modes import switches_off
 from biaslens.syntax.parse import Module
+from biaslens.text import Location
 
 
 def settle_modes(run: Run, scope: Scope, instance: Instance, node: ast.AST) -> None:
@@ -40,22 +41,30 @@ def settle_modes(run: Run, scope: Scope, instance: Instance, node: ast.AST) -> N
     Where that hangs on a call which nobody is seen to make, it is a decision.
     """
     location = scope.module.location(node)
-    is_trained = True
-    if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and any(map(_is_frozen, submodules(instance))):
-        words = [("yes", "`train()` is called after it is built"), ("no", "nothing calls `train()` after it is built")]
-        is_trained = run.decide(("trained after all",), "train()", "constructor", location, words) == "yes"
-        if is_trained:
-            _thaw(submodules(instance))
-    if is_trained:
-        module_methods.run_train_overrides(run, scope, instance, node)
-    for cause in (*_by_methods(run, instance), *_by_others(run, scope.module, instance)):
-        frozen = [module for module in cause.frozen if not _is_frozen(module)]
-        if not frozen:
-            continue
+    causes = [
+        cause for cause in (*_by_methods(run, instance), *_by_others(run, scope.module, instance)) if cause.frozen
+    ]
+    in_force: list[_Cause] = []
+    for cause in causes:
         words = [("no", f"{cause.code} is not called"), ("yes", f"{cause.code} is called")]
         if cause.is_sure or run.decide(("frozen by", cause.code), cause.code, "constructor", location, words) == "yes":
-            for module in frozen:
-                _freeze(module)
+            in_force.append(cause)
+    if not _stays_as_it_was_made(run, instance, node, location):
+        _thaw(submodules(instance))
+        module_methods.run_train_overrides(run, scope, instance, node)
+    for cause in in_force:
+        for module in cause.frozen:
+            _freeze(module)
+
+
+def _stays_as_it_was_made(run: Run, instance: Instance, node: ast.AST, location: Location) -> bool:
+    """Whether nothing calls `train()` on a model that its constructor, or what made it, put into eval mode."""
+    if not any(map(_is_frozen, submodules(instance))):
+        return False
+    if not isinstance(node, ast.ClassDef):
+        return True
+    words = [("yes", "`train()` is called after it is built"), ("no", "nothing calls `train()` after it is built")]
+    return run.decide(("trained after all",), "train()", "constructor", location, words) == "no"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +84,10 @@ _OWN = frozenset(["__init__", "forward", "__call__", "train", "eval", "__new__"]
 
 
 def _by_methods(run: Run, instance: Instance) -> Iterator[_Cause]:
-    """Methods of the model and of its parts that nobody else here follows."""
+    """Methods of the model and of its parts that nobody else here follows.
+
+    What `__init__` and `train` call is followed with them, and nobody else calls private ones.
+    """
     seen: set[ast.AST] = set()
     for module in submodules(instance):
         for owner in classes.order_of(module.cls):
@@ -83,9 +95,9 @@ def _by_methods(run: Run, instance: Instance) -> Iterator[_Cause]:
                 continue
             for name in sorted(owner.module.freezers & owner.namespace.keys()):
                 method = owner.namespace[name]
-                if name in _OWN or _EVALUATING.search(name) or not isinstance(method, FunctionValue):
+                if name in _OWN or name.startswith("_") or _EVALUATING.search(name):
                     continue
-                if method.node in seen:
+                if not isinstance(method, FunctionValue) or method.node in seen or _is_part_of_others(module, name):
                     continue
                 seen.add(method.node)
                 walk = _Walk(run, owner.module, module)
@@ -133,6 +145,13 @@ def _functions_around(module: Module, instance: Instance) -> Iterator[tuple[str,
                 pass
 
 
+def _is_part_of_others(module: Instance, name: str) -> bool:
+    """Whether `__init__` or `train` of a module calls a method of it."""
+    found = [classes.find(module.cls, own) for own in ("__init__", "train")]
+    functions = [one[1].node for one in found if one is not None and isinstance(one[1], FunctionValue)]
+    return any(isinstance(part, ast.Attribute) and part.attr == name for node in functions for part in ast.walk(node))
+
+
 def _has_node(owner: Value) -> bool:
     return isinstance(owner, ClassValue)
 
@@ -167,6 +186,9 @@ def _thaw(modules: Iterable[Instance]) -> None:
         if module.layer is not None:
             module.layer.eval_mode = False
 
+
+_SOME_PART = object()
+"""A part of the model, nobody knows which one."""
 
 MAX_CALLS = 400
 """Functions that one walk goes into; what freezes more than that is not looked at."""
@@ -229,14 +251,19 @@ class _Walk:
             case _:
                 pass
 
-    def _loop(self, target: ast.expr, source: ast.expr, scope: Scope, body: object) -> None:
-        assert callable(body)
+    def _loop(self, target: ast.expr, source: ast.expr, scope: Scope, body: Callable[[], None]) -> None:
         items = self._items(source, scope)
         for item in items:
             self._bind(target, item, scope)
             body()
         if not items:
+            if isinstance(source, ast.Call) and isinstance(target, ast.Name) and self._concerns_model(source, scope):
+                scope.variables[target.id] = _SOME_PART
             body()
+
+    def _concerns_model(self, node: ast.expr, scope: Scope) -> bool:
+        names_in = [part.id for part in ast.walk(node) if isinstance(part, ast.Name)]
+        return any(scope.variables.get(name) is self.model for name in names_in)
 
     def _bind(self, target: ast.expr, value: Value, scope: Scope) -> None:
         match target:
@@ -265,8 +292,11 @@ class _Walk:
         """The value of an expression. Effect: what its call does to modes."""
         match node:
             case ast.ListComp(elt=element, generators=[only]):
-                kept = lambda: all(self._answer(test, scope) is not False for test in only.ifs)  # noqa: E731
-                self._loop(only.target, only.iter, scope, lambda: self._called(element, scope) if kept() else None)
+                for item in self._items(only.iter, scope):
+                    self._bind(only.target, item, scope)
+                    if all(self._answer(test, scope) is not False for test in only.ifs):
+                        self._called(element, scope)
+                return None
             case ast.Call(func=ast.Attribute(value=owner, attr=name)):
                 self._method(node, owner, name, scope)
             case ast.Call(func=ast.Name(id=name)) if name in scope.module.freezers and name not in scope.variables:
@@ -301,6 +331,8 @@ class _Walk:
                 self.function(found[1], [value, *(self._value(argument, scope) for argument in node.args)])
 
     def _switch_off(self, value: Value) -> None:
+        if value is _SOME_PART:
+            self.frozen |= {id(module): module for module in list(submodules(self.model))[1:]}
         if isinstance(value, Instance) and (value is not self.model or self._decided):
             self.frozen |= {id(module): module for module in submodules(value)}
 
@@ -337,13 +369,23 @@ class _Walk:
         return True
 
     def _items(self, source: ast.expr, scope: Scope) -> list[Value]:
+        if isinstance(source, (ast.ListComp, ast.GeneratorExp)):
+            return self._listed(source, scope)
         value = self._value(source, scope)
-        if isinstance(value, Instance) or (isinstance(value, (list, tuple, dict)) and value):
+        if is_container(value) or isinstance(value, (list, tuple, dict)):
             try:
                 return items_of(self.run, scope, value, source)
             except PathEnds:
                 return []
         return []
+
+    def _listed(self, node: ast.ListComp | ast.GeneratorExp, scope: Scope) -> list[Value]:
+        first, found = node.generators[0], list[Value]()
+        for item in self._items(first.iter, scope):
+            self._bind(first.target, item, scope)
+            if all(self._answer(test, scope) is not False for test in first.ifs):
+                found.append(self._value(node.elt, scope))
+        return found
 
     def _value(self, node: ast.expr, scope: Scope) -> Value:
         """What an expression stands for, as far as modules are concerned; None for anything else."""
@@ -372,6 +414,8 @@ class _Walk:
                 return attributes.get_item(self.run, scope, value, key, node) if known else None
             case ast.Call():
                 return self._call(node, scope)
+            case ast.ListComp() | ast.GeneratorExp():
+                return self._listed(node, scope)
             case _:
                 return None
 
@@ -429,7 +473,7 @@ def _is_super(node: ast.expr) -> bool:
 
 
 def _is_local(scope: Scope, name: str) -> bool:
-    current: Scope | None = scope
-    while current is not None and current.parent is not None and name not in current.variables:
+    current = scope
+    while current.parent is not None and name not in current.variables:
         current = current.parent
-    return current is not None and current.parent is not None
+    return current.parent is not None
