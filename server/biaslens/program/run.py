@@ -401,12 +401,7 @@ class Run:
         shape = self.shape(tensor.var)
         size = shape.size(axis)
         if size is None:
-            name = (
-                ("size", self.shapes[tensor.var].token, axis)
-                if shape.canonical(axis) >= 0
-                else ("size", tensor.var, shape.canonical(axis))
-            )
-            size = _unknown_size(name)
+            size = _unknown_size(("size", tensor.var, shape.canonical(axis)))
             if shape.canonical(axis) < 0:
                 self.shapes[tensor.var] = replace(shape.with_size(axis, size), token=self.shapes[tensor.var].token)
         return size.value if size.value is not None else Unknown(("number", size), str(size), True, "data", size)
