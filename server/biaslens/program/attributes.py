@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from biaslens.algebra.axes import Shape
-from biaslens.program import calls, classes, declared, expressions, modules, names, objects, tensors
+from biaslens.program import calls, classes, declared, expressions, modules, moments, names, objects, tensors
 from biaslens.program.conditions import key_of, settle, show
 from biaslens.program.iteration import container_kind, item
 from biaslens.program.questions import test_of_choice
@@ -116,8 +116,11 @@ def set_attribute(run: Run, scope: Scope, owner: Value, name: str, value: Value)
     match owner:
         case Instance():
             modules.set_attribute(run, owner, name, value)
-        case ClassValue(namespace=namespace):
+        case ClassValue(namespace=namespace, module=module, node=defined):
             run.touch(owner)
+            state = run.globals.get(module.path)
+            if name in namespace and state is not None and moments.was_in_use(module, defined, state.moment):
+                value = Unknown(("patched", owner.qualified, name), f"{owner.name}.{name}")  # now, or as it was
             namespace[name] = value
         case Tensor():
             modules.set_tensor_attribute(run, owner, name, value)

@@ -21,9 +21,10 @@ def register(run: Run, owner: Instance, method: str, arguments: Arguments) -> Va
     run.touch(owner)
     hook = settle(run, next(iter([*arguments.positional, *arguments.keywords.values()]), None))
     kind = _KINDS.get(method)
-    plain = len(arguments.positional) == 1 and not arguments.open and not arguments.keywords.keys() - {"prepend"}
+    plain = len(arguments.positional) < 2 and not arguments.open
     if kind is not None and plain and isinstance(hook, (FunctionValue, BoundMethod, Partial)):
-        owner.hooks = (*owner.hooks, (kind, hook))
+        with_keywords = settle(run, arguments.keywords.get("with_kwargs", False)) is not False
+        owner.hooks = (*owner.hooks, (f"{kind} with keywords" if with_keywords else kind, hook))
     else:
         modules.escape(run, [owner, hook], f"`{method}` adds code to it")
     which = ("hook", run.ordinal(owner))
@@ -32,8 +33,8 @@ def register(run: Run, owner: Instance, method: str, arguments: Arguments) -> Va
 
 def before(run: Run, scope: Scope, owner: Instance, arguments: Arguments, node: ast.AST) -> Arguments:
     """The arguments with which forward is called. Effect: runs the hooks in front of it."""
-    for hook in _of_kind(owner, "pre"):
-        result = _call(run, scope, owner, hook, (arguments.positional,), node)
+    for hook, keywords in _of_kind(owner, "pre", arguments):
+        result = _call(run, scope, owner, hook, (arguments.positional, *keywords), node)
         if result is not None:
             given = (*arguments.positional, result)
             changed = calls.call_unknown(run, scope, _LABEL, Arguments(given), node)
@@ -43,8 +44,8 @@ def before(run: Run, scope: Scope, owner: Instance, arguments: Arguments, node: 
 
 def after(run: Run, scope: Scope, owner: Instance, arguments: Arguments, value: Value, node: ast.AST) -> Value:
     """What the call of a module gives whose forward gave a value. Effect: runs the hooks behind it."""
-    for hook in _of_kind(owner, "forward"):
-        result = _call(run, scope, owner, hook, (arguments.positional, value), node)
+    for hook, keywords in _of_kind(owner, "forward", arguments):
+        result = _call(run, scope, owner, hook, (arguments.positional, *keywords, value), node)
         if result is not None:
             value = calls.call_unknown(run, scope, _LABEL, Arguments((value, result)), node)
     return value
@@ -55,8 +56,14 @@ _KINDS: Mapping[str, str] = {"register_forward_hook": "forward", "register_forwa
 _LABEL = "a hook"
 
 
-def _of_kind(owner: Instance, kind: str) -> list[Value]:
-    return [hook for own, hook in owner.hooks if own == kind]
+def _of_kind(owner: Instance, kind: str, arguments: Arguments) -> list[tuple[Value, tuple[Value, ...]]]:
+    """The hooks of a kind, and the keyword arguments of forward for those that ask for them."""
+    with_keywords = f"{kind} with keywords"
+    return [
+        (hook, (dict(arguments.keywords),) if own == with_keywords else ())
+        for own, hook in owner.hooks
+        if own in (kind, with_keywords)
+    ]
 
 
 def _call(run: Run, scope: Scope, owner: Instance, hook: Value, given: tuple[Value, ...], node: ast.AST) -> Value:

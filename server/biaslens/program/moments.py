@@ -79,6 +79,15 @@ def may_be_used(module: Module, definition: int, name: str, moment: Moment) -> b
     return any(_runs(module.statements[i]) and _reaches(module, (i,), i, definition) for i in between)
 
 
+def was_in_use(module: Module, node: ast.stmt, moment: Moment) -> bool:
+    """Whether code may have used a definition of top level before a moment."""
+    definition = next((index for index, other in enumerate(module.statements) if other is node), None)
+    if definition is None or moment is None:
+        return False
+    between = range(definition + 1, moment)
+    return any(_runs(module.statements[i]) and _reaches(module, (i,), i, definition) for i in between)
+
+
 def _binders(module: Module, name: str) -> list[int]:
     return [index for index in module.affecting.get(name, ()) if name in bound(module.statements[index])]
 
