@@ -280,7 +280,7 @@ _ONLY_TENSORS_TELL = frozenset(
         *("storage_offset", "is_pinned", "is_inference", "is_conj", "is_neg", "has_names"),
     ]
 )
-_TELLING = _ONLY_TENSORS_TELL | {"stride", "is_shared", "untyped_storage"}
+_TELLING = _ONLY_TENSORS_TELL.union(["stride", "is_shared", "untyped_storage"])
 """Methods by which a tensor tells of itself what no shift changes."""
 
 
