@@ -17,7 +17,7 @@ class Arm:
     binds: variables that it may assign. names: those that it reads. sets: attributes that it may assign. reads: those
     that it reads. changes, changes_at: variables and attributes whose contents it may change: it assigns items of them,
     or hands them to other code, or calls methods of such an attribute. methods: methods of variables that it calls.
-    calls: every call in it. returns: it may leave the function. leaves: or the loop around it. raises: it ends in an
+    switches: it may put modules into another mode. calls: every call in it. returns: it may leave the function. leaves: or the loop around it. raises: it ends in an
     exception.
     """
 
@@ -28,6 +28,7 @@ class Arm:
     changes: frozenset[str]
     changes_at: frozenset[Place]
     methods: frozenset[Place]
+    switches: bool
     calls: frozenset[ast.AST]
     returns: bool
     leaves: bool
@@ -51,6 +52,7 @@ def arm_of(nodes: Sequence[ast.AST]) -> Arm:
         methods=frozenset(
             place for node in found if isinstance(node, ast.Call) and (place := _place(node.func)) is not None
         ),
+        switches=any(isinstance(node, ast.Attribute) and node.attr in ("eval", "train") for node in found),
         calls=frozenset(node for node in found if isinstance(node, ast.Call)),
         returns=_leaves(nodes, in_loop=True),
         leaves=_leaves(nodes),

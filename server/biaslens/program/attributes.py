@@ -7,7 +7,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from biaslens.algebra.axes import Shape
-from biaslens.program import calls, classes, declared, expressions, modules, names, stretches, tables, tensors
+from biaslens.program import (
+    calls,
+    classes,
+    declared,
+    expressions,
+    modules,
+    moments,
+    names,
+    objects,
+    stretches,
+    tables,
+    tensors,
+)
 from biaslens.program.conditions import has as has_key
 from biaslens.program.conditions import key_of, settle, show
 from biaslens.program.iteration import container_kind, item
@@ -118,8 +130,11 @@ def set_attribute(run: Run, scope: Scope, owner: Value, name: str, value: Value)
     match owner:
         case Instance():
             modules.set_attribute(run, owner, name, value)
-        case ClassValue(namespace=namespace):
+        case ClassValue(namespace=namespace, module=module, node=defined):
             run.touch(owner)
+            state = run.globals.get(module.path)
+            if name in namespace and state is not None and moments.was_in_use(module, defined, state.moment):
+                value = Unknown(("patched", owner.qualified, name), f"{owner.name}.{name}")  # now, or as it was
             namespace[name] = value
         case Tensor():
             modules.set_tensor_attribute(run, owner, name, value)
@@ -282,7 +297,7 @@ def _bound(run: Run, scope: Scope, value: Value, receiver: Value, node: ast.AST)
         case Wrapped(kind="unfollowed"):
             return BoundMethod(value, receiver)
         case Wrapped():
-            return Unknown(("wrapped", run.ordinal(value)), "a property")
+            return Unknown(("wrapped", run.ordinal(value), key_of(run, receiver)), "a property")
         case _:
             return value
 
@@ -309,7 +324,7 @@ def _of_super(run: Run, scope: Scope, owner: Super, name: str, node: ast.AST) ->
 
 def _may_have(owner: Instance, name: str) -> bool:
     """Whether an attribute that we did not see may exist: unknown bases, code that we could not follow."""
-    if owner.escaped or name.startswith("__") or classes.has_unknown_base(owner.cls):
+    if owner.escaped or name.startswith("__") or classes.has_unknown_base(owner.cls) or objects.is_data(owner.cls):
         return True
     return not isinstance(owner.cls, ClassValue) or classes.find(owner.cls, "__getattr__") is not None
 

@@ -53,6 +53,8 @@ def forgo(run: Run, scope: Scope, arm: Arm, influence: Influence) -> None:
         return
     if arm.calls:
         run.influence.skipped.append(Skipped(arm.calls, influence))
+    if arm.switches or any(_variable(scope, owner) is None for owner, _ in arm.sets):
+        run.influence.always |= influence
     for name in arm.binds:
         scope.influences[name] = scope.influences.get(name, 0) | influence
     found = [value for name in arm.names if (value := _variable(scope, name)) is not None]
@@ -90,6 +92,8 @@ def _forgo_methods(
         listed = method[1].node.args
         own = next((parameter.arg for parameter in (*listed.posonlyargs, *listed.args)), "")
         run.influence.skipped.append(Skipped(arm.calls, influence))
+        if arm.switches:
+            run.influence.always |= influence
         for owner, attribute in arm.sets:
             if owner == own:
                 receiver.influences[attribute] = receiver.influences.get(attribute, 0) | influence

@@ -8,7 +8,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TypeAlias
 
-from biaslens.program import attributes, calls, classes, modules, stretches, tables
+from biaslens.program import attributes, calls, classes, modules, objects, stretches, tables
 from biaslens.program.conditions import holds, key_of, settle, show, truth
 from biaslens.program.expressions import binary, opaque
 from biaslens.program.iteration import item_of, items_of, length, spread
@@ -337,7 +337,7 @@ def _number(kind: type[int] | type[float]) -> Handler:
 
 
 def _bool(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
-    value = settle(run, arguments.positional[0]) if arguments.positional else False
+    value = objects.truth_value(run, scope, arguments.positional[0], node) if arguments.positional else False
     answer = truth(run, value)
     return value if answer is None else answer
 
@@ -360,6 +360,7 @@ def _sum(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
 def _any_or_all(stop: bool) -> Handler:
     def handler(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
         items = items_of(run, scope, arguments.positional[0], node) if arguments.positional else []
+        items = [objects.truth_value(run, scope, item, node) for item in items]
         answers = [truth(run, item) for item in items]
         if stop in answers:
             return stop

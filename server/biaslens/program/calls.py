@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 from biaslens.program import (
     declared,
@@ -19,7 +19,7 @@ from biaslens.program import (
     tables,
     tensors,
 )
-from biaslens.program.conditions import settle, show
+from biaslens.program.conditions import key_of, settle, show
 from biaslens.program.influence import Influence, Skipped
 from biaslens.program.iteration import items_of
 from biaslens.program.names import MISSING
@@ -294,11 +294,18 @@ def defaults(run: Run, scope: Scope, parameters: ast.arguments) -> dict[str, Val
 
 
 def call_unknown(
-    run: Run, scope: Scope, name: str, arguments: Arguments, node: ast.AST, callee: Value = None
+    run: Run,
+    scope: Scope,
+    name: str,
+    arguments: Arguments,
+    node: ast.AST,
+    callee: Value = None,
+    *,
+    of: Hashable = None,
 ) -> Unknown:
     """A call of code that we cannot follow: it reads every tensor that it gets and may change every module.
 
-    callee: what is called, where that may have a name to import it by.
+    callee: what is called, where that may have a name to import it by. of: the key of a method, with its object.
     """
     dotted = declared.dotted_name(callee)
     location = scope.module.location(node)
@@ -306,14 +313,24 @@ def call_unknown(
     inside = tensors.inside(values)
     run.emit_unknown(name, f"`{name}` is code that could not be followed", inside, location, dotted)
     modules.escape(run, values, f"it is passed to `{name}`, which could not be followed")
-    key = ("call", location.path, location.span.start)
+    key = ("call", location.path, location.span.start, location.span.end, of or key_of(run, callee))
     number = run.count(key)
-    if not inside and all(not isinstance(value, (Unknown, Instance)) for value in values):
-        number = 0  # the same constants give the same result
+    if not inside and _gives_the_same_again(callee) and all(map(_is_constant, values)):
+        number = 0
     given = any(isinstance(value, Unknown) and value.origin in ("forward", "result") for value in values)
     makes = not inside and not any(isinstance(value, Instance) for value in values)  # else it wraps, or computes
     origin = "result" if given or inside else "data"
     return Unknown((*key, number), f"{name}(...)", origin=origin, dotted=dotted if makes else "")
+
+
+def _gives_the_same_again(callee: Value) -> bool:
+    """Whether a call with the same constants gives the same result: what a module tells of its surroundings does, a
+    method of an unknown object (`names.pop()`) and a draw of random numbers need not."""
+    return isinstance(callee, External) and "random" not in callee.name and callee.name != "builtins.next"
+
+
+def _is_constant(value: Value) -> bool:
+    return value is None or isinstance(value, (bool, int, float, str, bytes, External))
 
 
 def _other_positional(run: Run, arguments: Arguments, given: Sequence[Value], node: ast.AST, caller: Scope) -> Value:
@@ -372,4 +389,4 @@ def _super(run: Run, scope: Scope, node: ast.Call) -> Value:
             owner, receiver = current.owner, current.receiver
     if isinstance(owner, ClassValue) and isinstance(receiver, (Instance, ClassValue)):
         return Super(owner, receiver)
-    return Unknown(("super", scope.module.path, scope.module.span(node).start), "super()")
+    return Unknown(("super", scope.module.path, scope.module.span(node).start, key_of(run, receiver)), "super()")

@@ -67,10 +67,14 @@ def holds(run: Run, scope: Scope, value: Value, node: ast.expr, *, fails: bool =
 
     fails: the program raises where it is true, so false is the default.
     """
+    value = settle(run, value)
+    if isinstance(value, Instance):
+        from biaslens.program import objects
+
+        value = objects.truth_value(run, scope, value, node)
     settled = truth(run, value)
     if settled is not None:
         return settled
-    value = settle(run, value)
     key, positive = _normal(key_of(run, value))
     given = run.given(key)
     if given is not None:
@@ -144,27 +148,12 @@ def truth(run: Run, value: Value) -> bool | None:
             answer = _known_truth(run, key)
             size = as_size(value) if answer is None and value.number and (run.lowest or run.between) else None
             return True if size is not None and bounds.decided(run, "==", size) is False else answer
-        case Instance(cls=ClassValue() as cls) if _decides_its_truth(cls):
-            return None
-        case Instance(table=dict() as table):
-            return truth(run, table)
-        case Instance(cls=cls, modules=modules):
-            if isinstance(cls, External) and cls.name in (
-                "torch.nn.ModuleList",
-                "torch.nn.ModuleDict",
-                "torch.nn.Sequential",
-            ):
-                return bool(modules)
-            return True
+        case Instance():
+            from biaslens.program import objects
+
+            return objects.known_truth(run, value)
         case _:
             return True
-
-
-def _decides_its_truth(cls: ClassValue) -> bool:
-    return any(
-        isinstance(owner, ClassValue) and not owner.namespace.keys().isdisjoint(("__bool__", "__len__"))
-        for owner in cls.order
-    )
 
 
 def compare(run: Run, operator: ast.cmpop, left: Value, right: Value) -> Value:
@@ -358,6 +347,8 @@ def _unlikely(key: Hashable) -> bool:
     match key:
         case ("==", ("number", *_) as subject, ("constant", "int", _)):
             return not is_remainder(subject)
+        case ("==", ("numel" | "length", *_), ("constant", "int", 0)):
+            return True
         case ("or", *parts):
             return all(_unlikely(part) for part in parts)
         case ("and", *parts):

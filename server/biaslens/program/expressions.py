@@ -6,7 +6,18 @@ import ast
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from biaslens.program import attributes, branching, calls, comprehensions, mappings, names, stretches, tables, tensors
+from biaslens.program import (
+    attributes,
+    branching,
+    calls,
+    comprehensions,
+    mappings,
+    names,
+    objects,
+    stretches,
+    tables,
+    tensors,
+)
 from biaslens.program.conditions import (
     assume,
     compare,
@@ -79,7 +90,7 @@ def condition(run: Run, scope: Scope, node: ast.expr) -> Value:
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             return negate(run, condition(run, scope, operand))
         case _:
-            return evaluate(run, scope, node)
+            return objects.truth_value(run, scope, evaluate(run, scope, node), node)
 
 
 def take_as_true(run: Run, scope: Scope, node: ast.expr) -> None:
@@ -212,6 +223,11 @@ def _compare(run: Run, scope: Scope, node: ast.Compare) -> Value:
         elementwise = not isinstance(operator, (ast.Is, ast.IsNot, ast.In, ast.NotIn))
         if elementwise and (isinstance(left, Tensor) or isinstance(right, Tensor)):
             return tensors.comparison(run, scope, operator, left, right, node)
+        said = objects.compared(run, scope, operator, left, right, node)
+        if said is not names.MISSING:
+            results.append(said)
+            left = right
+            continue
         if isinstance(operator, (ast.In, ast.NotIn)) and mappings.is_mapping(right):
             right = mappings.keys_of(run, scope, right, node)
         results.append(compare(run, operator, _plain_shape(run, left), _plain_shape(run, right)))
@@ -312,7 +328,8 @@ def _formatted(run: Run, scope: Scope, node: ast.FormattedValue) -> Value:
             return format(value, specification) if len(specification) < 8 else opaque(run, scope, node)
         except (ValueError, TypeError):
             return opaque(run, scope, node)
-    return Unknown(("format", key_of(run, value)), show(value))
+    form = None if node.format_spec is None else key_of(run, evaluate(run, scope, node.format_spec))
+    return Unknown(("format", key_of(run, value), node.conversion, form), show(value))
 
 
 def _walrus(run: Run, scope: Scope, node: ast.NamedExpr) -> Value:

@@ -133,7 +133,9 @@ def copied(run: Run, value: Value, memo: dict[int, Value]) -> Value:
         return memo[id(value)]
     match value:
         case Instance(cls=cls, layer=layer):
-            twin = memo[id(value)] = Instance(cls, location=value.location, escaped=value.escaped)
+            twin = memo[id(value)] = Instance(
+                cls, location=value.location, escaped=value.escaped, hooks=value.hooks, frozen=value.frozen
+            )
             twin.influences = value.influences.copy()
             twin.attributes = {name: copied(run, item, memo) for name, item in value.attributes.items()}
             twin.modules = {name: copied(run, item, memo) for name, item in value.modules.items()}

@@ -335,7 +335,7 @@ def _fill_fields(
         elif field.value is not None:
             value = default_of(run, Scope(owner.module, {}, None), field.value)
         elif arguments.open:
-            value = Unknown(("field", cls.qualified, name), name, origin="constructor")
+            value = Unknown(("field", run.ordinal(instance), name), name, origin="constructor")
         else:
             raise PathEnds
         instance.attributes[name] = value

@@ -16,7 +16,19 @@ from biaslens.program import bounds, modules, stretches
 from biaslens.program.conditions import compare, count_of, key_of, settle, show, truth
 from biaslens.program.run import PathEnds, Run
 from biaslens.program.sizing import MAX_TEXT, as_size, bounded
-from biaslens.program.values import WHOLE, External, Instance, Scope, ShapeOf, Stretch, Table, Tensor, Unknown, Value
+from biaslens.program.values import (
+    WHOLE,
+    Arguments,
+    External,
+    Instance,
+    Scope,
+    ShapeOf,
+    Stretch,
+    Table,
+    Tensor,
+    Unknown,
+    Value,
+)
 
 MAX_ITEMS = 2000
 """Of a longer loop, one round stands for all those in the middle: no model has so many layers."""
@@ -62,11 +74,10 @@ def length(run: Run, scope: Scope, value: Value, node: ast.AST) -> Value:
         case list() | tuple() | range() | str() | bytes() | set():
             stretch = stretches.of(run, value)
             return len(value) if stretch is None else settle(run, stretch.count)
-        case Instance(modules=modules) if is_container(value):
-            stretch = stretches.of(run, value)
-            return len(modules) if stretch is None else settle(run, stretch.count)
-        case Instance(table=dict() as table):
-            return count_of(run, table)
+        case Instance():
+            from biaslens.program import objects
+
+            return objects.length_of(run, scope, value, node)
         case Unknown(key=key):
             return settle(run, Unknown(("length", key), f"len({value.text})", True, value.origin))
         case Tensor():
@@ -178,8 +189,13 @@ CONTAINERS = frozenset({"torch.nn.Sequential", "torch.nn.ModuleList", "torch.nn.
 
 
 def _children(run: Run, scope: Scope, instance: Instance, node: ast.AST) -> list[Value]:
-    from biaslens.program import mappings
+    from biaslens.program import mappings, objects
 
+    own = objects.iterator_of(instance)
+    if own is not objects.MISSING:
+        from biaslens.program import calls
+
+        return items_of(run, scope, calls.call(run, scope, own, Arguments((instance,)), node), node)
     if mappings.is_mapping(instance):
         return items_of(run, scope, mappings.keys_of(run, scope, instance, node), node)
     kind = container_kind(instance)

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import replace
 
-from biaslens.program import calls, classes, expressions, instances, mappings, modules, stretches
+from biaslens.program import calls, classes, expressions, hooks, instances, mappings, modules, stretches
 from biaslens.program.conditions import settle, show
 from biaslens.program.iteration import items_of, length
 from biaslens.program.names import MISSING
@@ -57,17 +57,14 @@ def method(run: Run, scope: Scope, owner: Instance, name: str, arguments: Argume
         case "eval" if owner.layer is None and not _is_in_a_module(scope):
             return owner  # a script evaluates its model, which freezes nothing
         case "eval":
-            for module in modules.submodules(owner):
-                if module.layer:
-                    module.layer.eval_mode = True
+            _set_mode(run, owner, is_training=False)
             return owner
         case "apply":
             return _apply_function(run, scope, owner, first, node)
         case "register_parameter" | "register_buffer":
             return _register(run, owner, name, arguments)
         case "register_forward_hook" | "register_forward_pre_hook" | "register_full_backward_hook":
-            modules.escape(run, [owner], f"`{name}` adds code to it")
-            return None
+            return hooks.register(run, owner, name, arguments)
         case "__setattr__" if len(arguments.positional) == 2 and isinstance(first, str):
             modules.set_attribute(run, owner, first, arguments.positional[1])
             return None
@@ -220,10 +217,21 @@ def _train(
         return calls.call(run, scope, found[1], Arguments((owner, mode)), node)
     if mode is False:
         return method(run, scope, owner, "eval", Arguments(), node)
+    if not overrides:
+        _set_mode(run, owner, is_training=True)
     for child in list(owner.modules.values()):
         if isinstance(child, Instance):
             _train(run, scope, child, Arguments((mode,)), node, overrides=True)
     return owner
+
+
+def _set_mode(run: Run, owner: Instance, *, is_training: bool) -> None:
+    for module in modules.submodules(owner):
+        run.touch(module)
+        module.frozen = not is_training
+        if module.layer:
+            module.layer.eval_mode = not is_training
+            module.layer.influence |= run.influence.here
 
 
 def _apply_function(run: Run, scope: Scope, owner: Instance, function: Value, node: ast.AST) -> Value:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from biaslens.algebra.axes import Shape
 from biaslens.catalogue.entry import Mode
-from biaslens.program import calls, classes, instances, mappings, module_methods, stretches, tensors
+from biaslens.program import calls, classes, hooks, instances, mappings, module_methods, stretches, tensors
 from biaslens.program.conditions import settle, show
 from biaslens.program.iteration import container_kind, items_of
 from biaslens.program.names import MISSING
@@ -64,7 +64,14 @@ def _apply_followed(run: Run, scope: Scope, instance: Instance, arguments: Argum
 
 
 def apply_forward(run: Run, scope: Scope, instance: Instance, arguments: Arguments, node: ast.AST) -> Value:
-    """What `nn.Module.__call__` does: calls forward."""
+    """What `nn.Module.__call__` does: calls forward, and what is hooked to it."""
+    if not instance.hooks:
+        return _forward(run, scope, instance, arguments, node)
+    arguments = hooks.before(run, scope, instance, arguments, node)
+    return hooks.after(run, scope, instance, arguments, _forward(run, scope, instance, arguments, node), node)
+
+
+def _forward(run: Run, scope: Scope, instance: Instance, arguments: Arguments, node: ast.AST) -> Value:
     replaced = instance.attributes.get("forward")
     if replaced is not None:
         return calls.call(run, scope, replaced, arguments, node)
@@ -156,6 +163,8 @@ def set_attribute(run: Run, owner: Instance, name: str, value: Value) -> None:
     """Effect: `owner.name = value`; modules are registered, and a layer's own settings change."""
     run.touch(owner, name)
     layer = owner.layer
+    if layer is not None:
+        layer.influence |= run.influence.here
     if layer is not None and layer.entry.shift is not None and name == layer.entry.shift.attribute:
         tampered(owner, f"its `{name}` is assigned")
         other = run.layer_of_parameter(value)
@@ -166,8 +175,10 @@ def set_attribute(run: Run, owner: Instance, name: str, value: Value) -> None:
         escape(run, [owner], "its class is exchanged")
         return
     if name == "training" and classes.is_module_class(owner.cls):
-        if layer is not None and settle(run, value) is not True:
-            layer.eval_mode = True
+        if settle(run, value) is not True:
+            owner.frozen = True
+            if layer is not None:
+                layer.eval_mode = True
         return
     if layer is not None and name in layer.arguments:
         layer.arguments[name] = value
@@ -385,7 +396,7 @@ def _weight_rank(label: str) -> int:
 
 
 def _training(run: Run, scope: Scope, owner: Instance, node: ast.AST) -> bool:
-    if owner.layer and owner.layer.eval_mode:
+    if owner.frozen:
         return False
     choices = [("train", "training"), ("eval", "in eval mode")]
     chosen = run.decide(("training",), "self.training", "mode", scope.module.location(node), choices)

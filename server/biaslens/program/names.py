@@ -11,7 +11,8 @@ from functools import lru_cache, partial
 from types import MappingProxyType
 
 from biaslens.catalogue.lookup import find
-from biaslens.program import declared, shared
+from biaslens.program import declared, moments, shared
+from biaslens.program.moments import Moment
 from biaslens.program.run import ModuleState, Run
 from biaslens.program.values import External, Imported, ModuleValue, Scope, Unknown, Value
 from biaslens.syntax.locate import has_no_file, locate, locate_relative, submodule
@@ -105,30 +106,44 @@ def definition(run: Run, external: External) -> Value:
 
 
 def _followed(run: Run, module: Module, name: str) -> Value:
-    key = module.path, name
+    run.read(module.path, name)
+    if name in module.rebound:  # some function assigns it, so it may be another value each time
+        return Unknown(("global", module.path, name, run.count(("global", module.path, name))), name)
+    if name not in module.changing:
+        return _at(run, module, name, None)
+    state = run.globals.setdefault(module.path, ModuleState())
+    if name in state.variables:  # by the statement that runs
+        return _resolved(run, state.variables[name])
+    if state.moment is None and run.defined_at is not None and run.defined_at[0] == module.path:
+        return _at_some_time(run, module, name, run.defined_at[1])
+    return _at(run, module, name, state.moment)
+
+
+def _at(run: Run, module: Module, name: str, moment: Moment) -> Value:
+    """What a name means at a moment."""
+    key = module.path, name, moment
     if key in run.taken_over:
         value, influence = run.taken_over[key]
         run.influence.value |= influence
         return value
-    run.read(*key)
     if run.shared is not None:
-        value, influence = run.shared.global_name(run, module, name)
+        value, influence = run.shared.global_name(run, module, name, moment)
         run.influence.value |= influence
         if value is not shared.LOCAL:
             run.taken_over[key] = value, influence
             return value
-    state = run.globals.get(module.path)
-    if state is None:
-        state = run.globals[module.path] = ModuleState()
-    if name in module.rebound:
-        return Unknown(("global", module.path, name), name)
-    for index in module.affecting.get(name, ()):
+    state = run.globals.setdefault(module.path, ModuleState())
+    affecting = module.affecting.get(name, ())
+    before = [index for index in affecting if moment is None or index < moment]
+    for index in before or affecting:
         if index not in state.executed:
             state.executed.add(index)
             run.step(5)
             run.execute(module, index)
         else:
             run.reuse(module, index)
+    if name in state.history:
+        return _resolved(run, moments.latest(state.history[name], moment))
     if name in state.variables:
         run.influence.value |= state.influences.get(name, 0)
         return _resolved(run, state.variables[name])
@@ -138,6 +153,43 @@ def _followed(run: Run, module: Module, name: str) -> Value:
         return module.path
     value = _from_star_imports(run, module, name)
     return _from_typed_imports(run, module, name) if value is MISSING else value
+
+
+MAX_BINDINGS = 4
+"""Of a name that is bound to more different things nothing is known."""
+
+
+def _at_some_time(run: Run, module: Module, name: str, definition: int) -> Value:
+    """What a name means to an entry, which is used any time after its definition: a decision if that matters."""
+    found = [(moment, _at(run, module, name, moment)) for moment in moments.bindings(module, name, definition)]
+    values = _distinct([value for _, value in found])
+    if len(values) > 1:
+        run.read(module.path, "")  # what runs in between counts as well
+        in_use = [value for moment, value in found if moments.may_be_used(module, definition, name, moment)]
+        values = _distinct(in_use) or values[-1:]
+    if len(values) == 1:
+        return values[0]
+    if len(values) > MAX_BINDINGS:
+        return Unknown(("global", module.path, name, run.count(("global", module.path, name))), name)
+    words = [(str(number), f"`{name}` is the {number}. of {len(values)}") for number in range(len(values), 0, -1)]
+    place = module.location(module.statements[module.affecting[name][-1]])
+    chosen = run.decide(("binding", module.path, name), name, "data", place, words)
+    return values[int(chosen) - 1]
+
+
+def _distinct(values: list[Value]) -> list[Value]:
+    found: list[Value] = []
+    for value in values:
+        if not any(_is_same(value, other) for other in found):
+            found.append(value)
+    return found
+
+
+def _is_same(left: Value, right: Value) -> bool:
+    if left is right:
+        return True
+    plain = (bool, int, float, str, bytes, External, ModuleValue, Unknown)
+    return type(left) is type(right) and isinstance(left, plain) and left == right
 
 
 def module_attribute(run: Run, path: str, name: str) -> Value:

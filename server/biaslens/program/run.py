@@ -13,6 +13,7 @@ from biaslens.algebra.outcome import Effect, unknown
 from biaslens.algebra.sizes import Size
 from biaslens.catalogue.entry import Mode, Result, Step
 from biaslens.options import Options
+from biaslens.program import moments
 from biaslens.program.arms import Arm, arm_of
 from biaslens.program.counters import Loop, counters_of
 from biaslens.program.declared import declarations
@@ -185,11 +186,17 @@ class World:
 
 @dataclass(eq=False, slots=True)
 class ModuleState:
-    """The globals of one module in one run; statements run when a name that they affect is looked up."""
+    """The globals of one module in one run; statements run when a name that they affect is looked up.
+
+    moment: the statement whose turn it is, None after all of them. history: of names that several statements bind, what
+    each of these statements bound.
+    """
 
     variables: dict[str, Value] = field(default_factory=dict)
     executed: set[int] = field(default_factory=set)
     influences: dict[str, Influence] = field(default_factory=dict)
+    moment: int | None = None
+    history: dict[str, dict[int, Value]] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -210,7 +217,8 @@ class Run:
     names of the indices of rounds that are neither the first nor the last.
     spelled: names that loops make up, by the keys of what they are told from; unspelled: what these names stand for.
     stretches: lists and containers that are longer than the items that they hold, by identity, with themselves.
-    taken_over: globals that were found in the shared run, and on which answers they rest.
+    taken_over: globals that were found in the shared run, by file, name and moment, and on which answers they rest.
+    defined_at: the file and the index of the statement that defines the entry; it is used some time after that.
     reads: the globals that were looked up, by file and name; ("", of a file, for all of its text; "*" for what its star
     imports are). rests_on: circumstances of globals that were evaluated before.
     """
@@ -239,7 +247,8 @@ class Run:
     replaced: set[str] = field(default_factory=set)
     fruitless: bool = False
     blamed: tuple[str, ...] = ()
-    taken_over: dict[tuple[str, str], tuple[Value, Influence]] = field(default_factory=dict)
+    taken_over: dict[tuple[str, str, int | None], tuple[Value, Influence]] = field(default_factory=dict)
+    defined_at: tuple[str, int] | None = None
     reads: set[tuple[str, str]] = field(default_factory=set)
     rests_on: set[Circumstances] = field(default_factory=set)
     constructing: int = 0
@@ -268,7 +277,9 @@ class Run:
         state, influence = self.globals[module.path], self.influence
         before = influence.value, influence.control
         influence.control = 0
-        statements.execute(self, Scope(module, state.variables, influences=state.influences), module.statements[index])
+        scope = Scope(module, state.variables, influences=state.influences)
+        with moments.running(state, module, index):
+            statements.execute(self, scope, module.statements[index])
         influence.value, influence.control = before
 
     def read(self, path: str, name: str) -> None:
@@ -456,12 +467,7 @@ class Run:
         shape = self.shape(tensor.var)
         size = shape.size(axis)
         if size is None:
-            name = (
-                ("size", self.shapes[tensor.var].token, axis)
-                if shape.canonical(axis) >= 0
-                else ("size", tensor.var, shape.canonical(axis))
-            )
-            size = _unknown_size(name)
+            size = _unknown_size(("size", tensor.var, shape.canonical(axis)))
             if shape.canonical(axis) < 0:
                 self.shapes[tensor.var] = replace(shape.with_size(axis, size), token=self.shapes[tensor.var].token)
         return size.value if size.value is not None else Unknown(("number", size), str(size), True, "data", size)
@@ -609,6 +615,7 @@ def refill(value: Value, before: Value) -> None:
             value.attributes, value.modules = before.attributes, before.modules
             value.influences = before.influences
             value.escaped, value.label, value.labelled = before.escaped, before.label, before.labelled
+            value.hooks, value.frozen = before.hooks, before.frozen
         case _:
             pass
 

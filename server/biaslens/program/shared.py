@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from biaslens.program import names
 from biaslens.program.influence import Influence, Influences, Learned
 from biaslens.program.ir import Answer, Test
-from biaslens.program.run import NO_TESTS, BudgetExceeded, PathEnds, Run, World
+from biaslens.program.moments import Moment, at
+from biaslens.program.run import NO_TESTS, BudgetExceeded, ModuleState, PathEnds, Run, World
 from biaslens.program.values import Unknown, Value
 from biaslens.syntax.parse import Module
 from biaslens.text import Location
@@ -53,15 +54,15 @@ class ModuleRun(Run):
         super().__post_init__()
         self._open: list[Circumstances] = []
         self._statements: dict[tuple[str, int], Circumstances] = {}
-        self._found: dict[tuple[str, str], tuple[Value, Circumstances]] = {}
+        self._found: dict[tuple[str, str, int | None], tuple[Value, Circumstances]] = {}
         self.known = _Recorder(self.influence, self._open)
 
-    def global_name(self, run: Run, module: Module, name: str) -> tuple[Value, Influence]:
-        """A global for a run of an entry, and on which answers of that run it rests; LOCAL where the run has to evaluate
-        it by itself."""
-        found = self._found.get((module.path, name))
+    def global_name(self, run: Run, module: Module, name: str, moment: Moment) -> tuple[Value, Influence]:
+        """A global at some moment for a run of an entry, and on which answers of that run it rests; LOCAL where the run
+        has to evaluate it by itself."""
+        found = self._found.get((module.path, name, moment))
         if found is None:
-            found = self._found[module.path, name] = self._look_up(module, name)
+            found = self._found[module.path, name, moment] = self._look_up(module, name, moment)
         value, about = found
         run.rests_on.add(about)
         if about.local:
@@ -152,17 +153,19 @@ class ModuleRun(Run):
         """A negative number."""
         return -1 - super().ordinal(value)
 
-    def _look_up(self, module: Module, name: str) -> tuple[Value, Circumstances]:
+    def _look_up(self, module: Module, name: str, moment: Moment) -> tuple[Value, Circumstances]:
+        state = self.globals.setdefault(module.path, ModuleState())
         about = Circumstances()
         self._open.append(about)
         self.max_steps = self.steps + MAX_STEPS
         try:
-            value = names.global_name(self, module, name)
+            with at(state, moment):
+                value = names.global_name(self, module, name)
         except PathEnds:
             about.local = True
             value = LOCAL
         except BudgetExceeded:
-            value = Unknown(("global", module.path, name), name)
+            value = Unknown(("global", module.path, name, moment), name)
         finally:
             self._open.pop()
         return value, about

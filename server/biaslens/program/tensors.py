@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -230,8 +230,8 @@ def attribute(run: Run, scope: Scope, owner: Tensor, name: str, node: ast.AST) -
             return ShapeOf(owner)
         case "ndim":
             return settle(run, attributes.rank_of(run, owner))
-        case "dtype" | "device" | "layout" | "is_cuda" | "requires_grad" | "names" | "is_sparse" | "grad" | "is_leaf":
-            return Unknown(("tensor attribute", name), f"x.{name}")
+        case _ if name in _PROPERTIES:
+            return settle(run, _property(run, owner, name))
         case "data" if run.facts[owner.var].parameter:
             return owner
         case "T" | "mT" | "H" | "mH" | "data" | "real":
@@ -253,8 +253,9 @@ def method(run: Run, scope: Scope, owner: Tensor, name: str, arguments: Argument
             return settle(run, attributes.rank_of(run, owner))
         case "numel" | "nelement":
             return settle(run, Unknown(("numel", owner.var), "the number of elements", True))
-        case "get_device" | "is_contiguous" | "stride" | "element_size" | "is_floating_point" | "data_ptr":
-            return Unknown(("tensor attribute", name), f"x.{name}()")
+        case _ if name in _TELLING:
+            given = [key_of(run, value) for value in (*arguments.positional, *arguments.keywords.items())]
+            return settle(run, _property(run, owner, name, *given))
         case "requires_grad_":
             attributes.set_attribute(run, scope, owner, "requires_grad", first is not False)
             return owner
@@ -264,6 +265,32 @@ def method(run: Run, scope: Scope, owner: Tensor, name: str, arguments: Argument
             return _catalogued_method(run, scope, owner, name, arguments, node)
 
 
+_PROPERTIES = frozenset(
+    [
+        *("dtype", "device", "layout", "requires_grad", "names", "grad", "grad_fn", "is_leaf", "retains_grad"),
+        *("output_nr", "is_cuda", "is_cpu", "is_mps", "is_xpu", "is_xla", "is_mkldnn", "is_meta", "is_sparse"),
+        *("is_sparse_csr", "is_quantized", "is_nested", "itemsize", "nbytes"),
+    ]
+)
+"""Attributes by which a tensor tells of itself what no shift changes."""
+
+_ONLY_TENSORS_TELL = frozenset(
+    [
+        *("get_device", "is_contiguous", "element_size", "is_floating_point", "is_complex", "is_signed", "data_ptr"),
+        *("storage_offset", "is_pinned", "is_inference", "is_conj", "is_neg", "has_names"),
+    ]
+)
+_TELLING = _ONLY_TENSORS_TELL.union(["stride", "is_shared", "untyped_storage"])
+"""Methods by which a tensor tells of itself what no shift changes."""
+
+
+def _property(run: Run, owner: Tensor, name: str, *given: Hashable) -> Unknown:
+    """What a tensor tells of itself besides its numbers: the same for the same tensor, open for any two."""
+    layer = run.layer_of_parameter(owner)
+    which = ("bias", layer.number) if layer is not None else owner.var
+    return Unknown(("tensor attribute", which, name, *given), f"x.{name}")
+
+
 def unknown_method(run: Run, scope: Scope, owner: Unknown, name: str, arguments: Arguments, node: ast.AST) -> Value:
     """A method of a value that may be a tensor. Operations that only tensors have make it one."""
     if owner.origin in ("forward", "result") and is_tensor_method(name):
@@ -271,7 +298,7 @@ def unknown_method(run: Run, scope: Scope, owner: Unknown, name: str, arguments:
     if name in TEXT_METHODS and all(isinstance(value, str) for value in arguments.positional):
         key = ("text method", name, owner.key, *(key_of(run, value) for value in arguments.positional))
         return Unknown(key, f"{owner.text}.{name}(...)", origin=owner.origin)
-    return calls.call_unknown(run, scope, f"{owner.text}.{name}", arguments, node)
+    return calls.call_unknown(run, scope, f"{owner.text}.{name}", arguments, node, of=(owner.key, name))
 
 
 TEXT_METHODS = frozenset(
@@ -294,7 +321,7 @@ TEXT_METHODS = frozenset(
 
 def is_tensor_method(name: str) -> bool:
     """Whether only tensors have a method of this name; lists, dicts, strings and modules have some of the same."""
-    if name in ("size", "dim"):
+    if name in ("size", "dim", "ndimension", "numel", "nelement") or name in _ONLY_TENSORS_TELL:
         return True
     shared = any(hasattr(kind, name) for kind in (str, list, dict, set))
     return not shared and name not in MODULE_METHODS and lookup.method(name) is not None

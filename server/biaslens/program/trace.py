@@ -12,13 +12,14 @@ from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
 
 from biaslens.catalogue.lookup import find
-from biaslens.program import calls, classes, decisions, instances, module_methods, modules, names, statements, tensors
+from biaslens.program import calls, classes, decisions, freezing, instances, modules, names, statements, tensors
 from biaslens.program.conditions import condition, key_of, settle, truth
 from biaslens.program.decisions import explore, guarded
 from biaslens.program.influence import Influence, Influences, Reached
 from biaslens.program.ir import Layer, Passed, Path, Program
 from biaslens.program.ir import Run as Followed
 from biaslens.program.iteration import CONTAINERS
+from biaslens.program.moments import at, next_binding
 from biaslens.program.questions import test_of_argument, tests_of_default
 from biaslens.program.run import ModuleState, PathEnds, Run, World
 from biaslens.program.shared import Circumstances, module_run
@@ -127,6 +128,12 @@ def _classes(node: ast.ClassDef) -> Iterator[ast.ClassDef]:
             yield from _classes(inner)
 
 
+def _holds(statement: ast.stmt, node: Definition) -> bool:
+    """Whether a statement of top level is a definition, or a class around it."""
+    inner = _classes(statement) if isinstance(statement, ast.ClassDef) else ()
+    return statement is node or any(other is node for other in inner)
+
+
 def _may_build_layers(node: ast.FunctionDef) -> bool:
     """Whether a function returns something that it calls for; most functions of a file are no entries."""
     returns = any(isinstance(inner, ast.Return) and inner.value is not None for inner in ast.walk(node))
@@ -200,6 +207,7 @@ class _Entry:
         self.node = node
         self.name = _name(node)
         self._location = module.location(node)
+        self._index = next(index for index, other in enumerate(module.statements) if _holds(other, node))
         self.world = world
         self.max_steps = max_steps
         self.steps = 0
@@ -250,6 +258,7 @@ class _Entry:
 
     def _body(self, run: Run) -> None:
         scope = Scope(self.module, run.globals.setdefault(self.module.path, ModuleState()).variables)
+        run.defined_at = self.module.path, self._index
         match self.node:
             case ast.ClassDef():
                 outputs = _run_class(run, scope, self.node)
@@ -278,7 +287,7 @@ def _run_class(run: Run, scope: Scope, node: ast.ClassDef) -> Value:
     if _is_layer_class(cls) and instance.layer is None:
         return None
     instances.distrust(run, instance)
-    module_methods.run_train_overrides(run, scope, instance, node)
+    freezing.settle_modes(run, scope, instance, node)
     return _use(run, scope, instance, node)
 
 
@@ -289,10 +298,21 @@ def _is_layer_class(cls: ClassValue) -> bool:
 
 def _class_value(run: Run, scope: Scope, node: ast.ClassDef) -> Value:
     """The class of this very statement, also where another one of that name comes later."""
-    value = names.lookup(run, scope, node.name)
+    value = _defined(run, scope, node.name)
     if isinstance(value, ClassValue) and value.node is node:
         return value
-    return classes.define(run, scope, node)
+    with at(run.globals[scope.module.path], _index(run)):
+        return classes.define(run, scope, node)
+
+
+def _defined(run: Run, scope: Scope, name: str) -> Value:
+    """What the entry's own statement binds to a name, with all that is done to that until it is bound anew."""
+    with at(run.globals[scope.module.path], next_binding(scope.module, name, _index(run))):
+        return names.lookup(run, scope, name)
+
+
+def _index(run: Run) -> int:
+    return run.defined_at[1] if run.defined_at is not None else 0
 
 
 def _use(run: Run, scope: Scope, instance: Instance, node: ast.AST) -> Value:
@@ -354,8 +374,9 @@ def _applies_modules(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, 
 
 def _run_function(run: Run, scope: Scope, node: ast.FunctionDef) -> Value:
     """Calls a function with unknown arguments; a module that it returns is used as a model would."""
-    function = statements.function(run, scope, node)
-    value = names.lookup(run, scope, node.name)
+    with at(run.globals[scope.module.path], _index(run)):
+        function = statements.function(run, scope, node)
+    value = _defined(run, scope, node.name)
     if isinstance(value, FunctionValue) and value.node is node:
         function = value
     if isinstance(value, Wrapped):
@@ -372,7 +393,7 @@ def _use_all(run: Run, scope: Scope, value: Value, node: ast.AST) -> Value:
     """Modules in a returned value are applied; several in a list one after the other, as builders' lists are."""
     match value:
         case Instance() if classes.is_module_class(value.cls):
-            module_methods.run_train_overrides(run, scope, value, node)
+            freezing.settle_modes(run, scope, value, node)
             return _use(run, scope, value, node)
         case list() | tuple() if value and all(isinstance(item, Instance) for item in value):
             return [_use_all(run, scope, item, node) for item in value]
@@ -383,12 +404,12 @@ def _use_all(run: Run, scope: Scope, value: Value, node: ast.AST) -> Value:
 
 def _run_variable(run: Run, scope: Scope, name: str, node: ast.AST) -> Value:
     """A module-level variable that holds a module."""
-    value = names.lookup(run, scope, name)
+    value = _defined(run, scope, name)
     if not isinstance(value, Instance) or not classes.is_module_class(value.cls):
         return None
     if isinstance(value.cls, External) and value.cls.name not in CONTAINERS and value.layer is None:
         return None
-    module_methods.run_train_overrides(run, scope, value, node)
+    freezing.settle_modes(run, scope, value, node)
     return _use(run, scope, value, node)
 
 

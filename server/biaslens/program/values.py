@@ -303,6 +303,8 @@ class Instance:
     table: what is in it, where the class derives from `dict`.
     escaped: why it may have been changed by code that we cannot follow, or "".
     influences: on which answers it rests what an attribute is; under "" what its submodules are, and all of it.
+    frozen: it was put into eval mode, also while the rest trains.
+    hooks: what runs before ("pre") and after ("forward") its forward, in order.
     """
 
     cls: Value
@@ -315,3 +317,5 @@ class Instance:
     labelled: bool = False
     table: Table | None = None
     influences: dict[str, Influence] = field(default_factory=dict)
+    hooks: tuple[tuple[str, Value], ...] = ()
+    frozen: bool = False

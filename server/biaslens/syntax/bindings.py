@@ -71,6 +71,32 @@ def affected(statement: ast.stmt) -> set[str]:
             return set(_changed_names(statement))
 
 
+def bound(statement: ast.stmt) -> set[str]:
+    """The names of top level that a statement binds, in whatever block of its own."""
+    found: set[str] = set()
+    waiting: list[ast.AST] = [statement]
+    while waiting:
+        node = waiting.pop()
+        match node:
+            case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                found.add(name)
+                continue
+            case ast.Lambda() | ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
+                continue
+            case ast.Import(names=names):
+                found |= {alias.asname or alias.name.split(".")[0] for alias in names}
+            case ast.ImportFrom(names=names):
+                found |= {alias.asname or alias.name for alias in names}
+            case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
+                found.add(name)
+            case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                found.add(name)
+            case _:
+                pass
+        waiting += ast.iter_child_nodes(node)
+    return found
+
+
 def _changed_names(statement: ast.stmt) -> Iterator[str]:
     for node in ast.walk(statement):
         match node:

@@ -10,6 +10,7 @@ from functools import cached_property
 
 from biaslens.syntax.bindings import affected, by_name, rebound, star_imports, typed_imports
 from biaslens.syntax.chunks import chunks
+from biaslens.syntax.modes import freezers
 from biaslens.syntax.notebook import Notebook
 from biaslens.text import Location, Problem, Source, Span
 
@@ -33,6 +34,18 @@ class Module:
     def affecting(self) -> dict[str, tuple[int, ...]]:
         """For each top-level name the statements that bind or change it, by index."""
         return by_name(map(affected, self.statements))
+
+    @cached_property
+    def changing(self) -> frozenset[str]:
+        """The names that more than one statement binds or changes: they mean different things at different times."""
+        return frozenset(name for name, indices in self.affecting.items() if len(indices) > 1)
+
+    @cached_property
+    def freezers(self) -> frozenset[str]:
+        """The names of its functions and methods that may put modules into eval mode; "" where top level does."""
+        if re.search(r"\.eval\(\)|\.train\((mode=)?False\)|\.training = False", self.source.text) is None:
+            return frozenset()
+        return freezers(self.statements)
 
     @cached_property
     def rebound(self) -> frozenset[str]:
