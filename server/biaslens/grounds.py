@@ -59,6 +59,7 @@ class Grounds:
         found: dict[str, str] = {}
         while (other := self._against(frozenset(found.items()))) is not None:
             telling = [key for key, choice in other.items() if key in own and own[key] != choice]
+            telling = telling or [key for key in own if key not in found]
             if not telling:
                 return None
             key = min(telling, key=lambda key: _ORDER.index(origins[key]))

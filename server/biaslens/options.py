@@ -158,7 +158,7 @@ class Options:
         },
     )
     max_runs: int = field(
-        default=64,
+        default=256,
         metadata={
             "help": "How many paths to follow through one class.",
             "example": "max-runs = 16",

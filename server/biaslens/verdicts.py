@@ -19,6 +19,10 @@ MAX_FATES = 24
 """More fates of one site than this tell nobody more."""
 
 
+MAX_PATHS = 24
+"""So many paths are asked with which answers a bias is cancelled; nobody reads a longer condition."""
+
+
 @dataclass(frozen=True, slots=True)
 class Use:
     """What became of one layer on one path; `fates` is empty where it is never applied.
@@ -55,7 +59,6 @@ class _Judgement:
     by_default: bool = True
     alternatives: tuple[tuple[Test, ...], ...] = ()
     by_use: bool = False
-    by_rounds: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +270,7 @@ def _judge(alone: list[Use], contexts: list[Use], grounds: _AllGrounds) -> _Judg
     if contexts and all(use.cancelled for use in contexts) and _explains_nothing(alone):
         if not _are_seen(contexts, grounds):
             return conditional or _Judgement(Verdict.UNKNOWN, NOT_ALL_FOLLOWED)
-        if conditional is None or conditional.by_rounds:  # "`depths` gives 0 rounds" says less
+        if conditional is None:
             return _Judgement(Verdict.IN_EVERY_USE, f"in every use found: {_names(contexts)}")
         return conditional
     conditional = conditional or _by_argument(uses)
@@ -321,13 +324,10 @@ def _conditional(alone: list[Use], contexts: list[Use], grounds: _AllGrounds) ->
             continue
         answers, cancelled = found
         origin = _weakest(answer.question.origin for own in answers for answer in own)
-        if origin in _NOBODY_DECIDES:
-            return None
         condition = _in_words(answers)
         by_default = any(_is_default(use) for use in cancelled) or any(use.cancelled for use in contexts)
-        by_rounds = all(answer.question.is_about_rounds for own in answers for answer in own)
         tests = _as_tests(answers)
-        return _Judgement(Verdict.CONDITIONAL, condition, origin, by_default, tests, by_rounds=by_rounds)
+        return _Judgement(Verdict.CONDITIONAL, condition, origin, by_default, tests)
     return None
 
 
@@ -372,11 +372,14 @@ def _regions(uses: list[Use], grounds: _AllGrounds) -> tuple[list[tuple[Answer, 
     for definition in dict.fromkeys(use.run.definition for use in uses):
         ground = grounds[definition]
         good = [use for use in uses if use.run.definition == definition and ground.is_cancelled_on(use.path)]
-        regions = [(use.path, region) for use in good if (region := ground.region(use.path)) is not None]
+        paths = list({id(use.path): use.path for use in good}.values())[:MAX_PATHS]
+        regions = [(path, region) for path in paths if (region := ground.region(path)) is not None]
         if not regions:
             return None
         found = list(dict.fromkeys(answers_of(path, region) for path, region in regions))
-        told = [own for own in found if not any(answer.question.origin in _NOBODY_DECIDES for answer in own)] or found
+        told = [own for own in found if all(map(_is_somebodys_choice, own))]
+        if found and not told:
+            return None
         names = {answer.text.partition(" == ")[0] for own in told for answer in own if " == " in answer.text}
         given = {test.argument for own in told if len(own) == 1 and _is_any_value(test := own[0].test)}
         told = [own for own in told if not (len(own) == 1 and _default_of(own[0]) in given)] or told
@@ -385,8 +388,9 @@ def _regions(uses: list[Use], grounds: _AllGrounds) -> tuple[list[tuple[Answer, 
     return (list(dict.fromkeys(answers)), cancelled) if answers else None
 
 
-_NOBODY_DECIDES = ("data", "result", "mode")
-"""Origins of questions that neither who builds the model nor who calls it answers."""
+def _is_somebodys_choice(answer: Answer) -> bool:
+    """Whether an answer is up to who builds the model, or calls it. How long a list is, or a tensor, is a size."""
+    return answer.question.origin not in ("data", "result", "mode") and not answer.question.is_about_rounds
 
 
 def _as_tests(answers: Sequence[tuple[Answer, ...]]) -> tuple[tuple[Test, ...], ...]:

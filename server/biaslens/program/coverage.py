@@ -14,7 +14,7 @@ Cube: TypeAlias = "frozenset[tuple[str, str]]"
 
 EVERYTHING: Cube = frozenset()
 
-MAX_SPLITS = 4_000
+MAX_SPLITS = 1_000
 """Where so many distinctions do not tell whether everything is covered, it counts as not covered."""
 
 

@@ -9,7 +9,7 @@ their input has three axes. Such questions are answered in another way all at on
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -23,6 +23,12 @@ from biaslens.text import Location
 
 MAX_PAIRS = 24
 """How many pairs of changed answers are combined, at most, that have biases which the default run lacks."""
+
+MAX_ATTEMPTS = 64
+"""So many runs are made to leave nothing out for one constructor call: all combinations of six options."""
+
+MAX_CHANGES = 64
+"""So many runs are made to find out what single answers change."""
 
 MAX_ALONE = 8
 """So many numbers are changed by themselves where all of them together change something."""
@@ -95,8 +101,8 @@ def _change_one(search: _Search, base: Run) -> list[tuple[_Trial, _Trial]]:
     waiting.add(base, search.telling(base), defaults=_may_spare_a_bias(base))
     for about_circumstances in (False, True):
         for trial in waiting.taken(about_circumstances):
-            if search.is_over:
-                return []
+            if search.is_over or search.runs > MAX_CHANGES:
+                return _pairs(telling)
             if trial.behind is not base and not search.is_new(trial):
                 continue
             found = search.follow(trial.answers)
@@ -117,18 +123,19 @@ def _leave_nothing_out(search: _Search, entry: Entry) -> None:
     """Effect: follows answers with which a bias was not followed yet, though it is cancelled somewhere. In other
     definitions of the file only biases matter that are there."""
     tried: set[frozenset[tuple[str, str]]] = set()
-    done = set(entry.settled)
+    attempts: Counter[Location] = Counter()
     while not search.is_over:
-        place = next(search.evidence.open_sites(done), None)
+        place = next(search.evidence.open_sites(search.done), None)
         if place is None:
             return
         is_about_a_bias = entry.is_own(place) or (place.path == entry.path and search.evidence.has_a_bias(place))
         missing = search.evidence.missing(place) if is_about_a_bias else None
         answers = frozenset((missing or {}).items())
-        if missing is None or answers in tried:
-            done.add(place)
+        if missing is None or answers in tried or attempts[place] >= MAX_ATTEMPTS:
+            search.done.add(place)
         else:
             tried.add(answers)
+            attempts[place] += 1
             search.follow(missing)
 
 
@@ -268,12 +275,14 @@ def _is_circumstance(run: Run, key: str) -> bool:
 
 
 class _Search:
-    """The runs made so far, and what they asked."""
+    """The runs made so far, and what they asked. done: constructor calls for which nothing more is tried."""
 
     def __init__(self, entry: Entry, max_runs: int, max_steps: int) -> None:
         self.evidence = Evidence(entry.bits)
+        self.done = set(entry.settled)
         self._entry = entry
-        self._runs_left = max_runs
+        self._max_runs = max_runs
+        self.runs = 0
         self._max_steps = max_steps
         self._steps = 0
         self._makes_layers = self._is_fruitless = False
@@ -286,7 +295,7 @@ class _Search:
         """One run, or None without budget. Also a run that is no path tells its questions."""
         if self.is_over:
             return None
-        self._runs_left -= 1
+        self.runs += 1
         try:
             run, ended = _attempt(self._entry.start, forced)
         except BudgetExceeded:
@@ -308,7 +317,7 @@ class _Search:
     @property
     def is_over(self) -> bool:
         """Whether the budget is spent."""
-        return self._runs_left <= 0 or self._steps >= self._max_steps
+        return self.runs >= self._max_runs or self._steps >= self._max_steps
 
     def is_new(self, trial: _Trial) -> bool:
         """Whether some answers take a branch that no run took yet."""

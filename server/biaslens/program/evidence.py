@@ -31,6 +31,10 @@ def kind_of(question: Question) -> str:
     return f"{question.location.path}:{question.location.span.start}:{question.location.span.end} {parameters}"
 
 
+def _place_of(call: ast.AST) -> str:
+    return f"{getattr(call, 'lineno', 0)}:{getattr(call, 'col_offset', 0)}"
+
+
 _PARAMETER = re.compile(r"\('(?:constructor|forward|default)', '[^']*', '[^']*'\)")
 """A parameter of an entry in the key of a question."""
 
@@ -132,7 +136,8 @@ class Evidence:
             if known is None or not set(known.choices) >= set(run.choices[key]):
                 choices = tuple(dict.fromkeys((*(known.choices if known is not None else ()), *run.choices[key])))
                 question = run.answers[key].question
-                self._asked[key] = Asked(choices, kind_of(question), question.is_about_rounds)
+                calls = " ".join(map(_place_of, run.influence.asked_in.get(key, ())))
+                self._asked[key] = Asked(choices, f"{kind_of(question)} {calls}", question.is_about_rounds)
         return len(self._seen)
 
     @property

@@ -54,6 +54,7 @@ class Influences:
     evaluated. control: on what it rests that this code runs at all. held: on what the contents of lists, dicts and sets
     rest, by identity. returning: on what it rests what the entry gives. history: on what all steps rest that led to a tensor, by variable.
     always: on what each step rests: answers that change what all norms do. trying: how many bodies of `try` are being executed inside each other. calls: the calls that are being executed.
+    asked_in: those in which each question was asked first.
     """
 
     bits: dict[str, int] = field(default_factory=dict)
@@ -67,6 +68,7 @@ class Influences:
     always: Influence = 0
     trying: int = 0
     calls: list[ast.AST] = field(default_factory=list)
+    asked_in: dict[str, tuple[ast.AST, ...]] = field(default_factory=dict)
     _kept: list[object] = field(default_factory=list)
 
     @property
@@ -84,6 +86,8 @@ class Influences:
     def asked(self, question: str) -> None:
         """Effect: what is being evaluated rests on the answer to a question."""
         self.value |= self.bit(question)
+        if question not in self.asked_in:
+            self.asked_in[question] = tuple(self.calls)
 
     def changed(self, container: object, more: Influence = 0) -> None:
         """Effect: a list, dict or set has other contents now. more: on what that rests besides."""

@@ -184,7 +184,7 @@ class Asked:
     """What is known of a question on all paths of an entry.
 
     choices: the answers that it has. kind: the same for questions that no reader tells apart: asked in one place of the
-    source, about the same parameters. is_about_rounds: as `Question.is_about_rounds`.
+    source, inside the same calls, about the same parameters. is_about_rounds: as `Question.is_about_rounds`.
     """
 
     choices: tuple[str, ...]

@@ -65,9 +65,11 @@ def execute(run: Run, scope: Scope, node: ast.stmt) -> Signal:
 
 def execute_all(run: Run, scope: Scope, nodes: Sequence[ast.stmt]) -> Signal:
     """Effect: runs a block."""
-    for node in nodes:
+    for index, node in enumerate(nodes, 1):
         signal = execute(run, scope, node)
         if signal is not None:
+            if run.influence.control and index < len(nodes):
+                branching.forgo(run, scope, run.world.arm(nodes[index:]), run.influence.control)
             return signal
     return None
 
@@ -176,8 +178,11 @@ def _if(run: Run, scope: Scope, node: ast.If) -> Signal:
     value = expressions.condition(run, scope, node.test)
     is_true = holds(run, scope, value, node.test, fails=isinstance(node.body[-1], ast.Raise))
     taken, untaken = (node.body, node.orelse) if is_true else (node.orelse, node.body)
+    test = run.influence.value
     try:
-        return branching.under(run, scope, run.influence.value, lambda: execute_all(run, scope, taken), untaken)
+        signal = branching.under(run, scope, test, lambda: execute_all(run, scope, taken), untaken)
+        run.influence.control |= test if signal is not None else 0
+        return signal
     except PathEnds as end:
         end.tests.append(question_of(run, value))
         raise
@@ -429,7 +434,10 @@ def _match(run: Run, scope: Scope, node: ast.Match) -> Signal:
     taken = next((case for case in node.cases if _matches(run, scope, subject, case, node.subject)), None)
     untaken = [case for case in node.cases if case is not taken]
     body = taken.body if taken is not None else ()
-    return branching.under(run, scope, run.influence.value, lambda: execute_all(run, scope, body), untaken)
+    test = run.influence.value
+    signal = branching.under(run, scope, test, lambda: execute_all(run, scope, body), untaken)
+    run.influence.control |= test if signal is not None else 0
+    return signal
 
 
 def _matches(run: Run, scope: Scope, subject: Value, case: ast.match_case, node: ast.expr) -> bool:
