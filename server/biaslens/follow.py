@@ -9,6 +9,7 @@ from itertools import islice
 from biaslens.absorption import with_absorption
 from biaslens.algebra.axes import Axes
 from biaslens.algebra.outcome import Cancelled, Cancels, Carried, Outcome, Read, Shift, apply, combine
+from biaslens.asides import Asides
 from biaslens.catalogue import norms
 from biaslens.flow import Ending, Fate, Flow, NormUse, Part, own_axes
 from biaslens.parts import splits_of
@@ -99,7 +100,8 @@ _Environment = dict[Var, dict[int, _Carrying]]
 def _uses(run: Run, path: Path) -> Iterator[Use]:
     """For every affine layer of a path, how the uses of its bias end."""
     numbers = [layer.number for layer in path.layers if layer.entry.shift is not None]
-    fates = _fates(run, path, numbers)
+    asides = Asides(path)
+    fates = _fates(run, path, numbers, asides)
     parts = _parts(run, path, fates)
     unshifted = unshifted_layers(path)
     by_hand = _taken_by_hand(path)
@@ -110,7 +112,9 @@ def _uses(run: Run, path: Path) -> Iterator[Use]:
             parts.pop(number, None)
         whole, apart = _distinct(ends), tuple(parts.get(number, ()))
         places = by_hand.get(number, ())
-        yield Use(run, path, layer, whole, parts=apart, unshifted=number in unshifted, by_hand=places)
+        handed = asides.handed_to(number, whole)
+        unshifted_here = number in unshifted
+        yield Use(run, path, layer, whole, parts=apart, unshifted=unshifted_here, by_hand=places, handed=handed)
 
 
 def _taken_by_hand(path: Path) -> dict[int, tuple[Location, ...]]:
@@ -124,20 +128,24 @@ def _taken_by_hand(path: Path) -> dict[int, tuple[Location, ...]]:
     return found
 
 
-def _fates(run: Run, path: Path, numbers: Sequence[int]) -> dict[int, list[Fate]]:
+def _fates(run: Run, path: Path, numbers: Sequence[int], asides: Asides) -> dict[int, list[Fate]]:
     """How the shifts of some layers end on a path."""
     fates: dict[int, list[Fate]] = {number: [] for number in numbers}
     environment: _Environment = {}
     for index, equation in enumerate(path.equations):
         for number in _carried(equation, environment):
             if not _is_needed(fates[number]):
-                fates[number] += _step(run, path, index, equation, number, environment)
+                fates[number] += asides.uses(number, _step(run, path, index, equation, number, environment))
         if equation.layer in fates and equation.results:
             fate = _start(run, path, equation, environment)
             fates[equation.layer] += [fate] if fate else []
     for var in path.outputs:
         for number, carrying in environment.get(var, {}).items():
             fates[number].append(_fate(run, path, carrying, None, Ending.RETURNED, "it is returned"))
+    for number, carrying in (pair for var in path.losses for pair in environment.get(var, {}).items()):
+        fate = _fate(run, path, carrying, None, Ending.RETURNED, "it is a part of the loss")
+        if fate.trail[0].starts:  # a penalty; what a model gives has been judged where it gives it
+            fates[number].append(fate)
     return fates
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from biaslens.algebra.axes import Shape
-from biaslens.program import calls, classes, declared, expressions, modules, names, tensors
+from biaslens.program import calls, classes, declared, expressions, handovers, modules, names, tensors
 from biaslens.program.conditions import key_of, settle, show
 from biaslens.program.iteration import container_kind, item
 from biaslens.program.questions import test_of_choice
@@ -47,7 +47,8 @@ def get(run: Run, scope: Scope, owner: Value, name: str, node: ast.AST) -> Value
         raise PathEnds  # the program raises AttributeError here
     if isinstance(owner, Instance) and owner.layer is not None and owner.layer.own:
         tampered(owner, f"its `{name}` is not one of torch's")
-    text, dotted = f"{show(owner)}.{name}", declared.attribute_name(owner, name)
+    text = f"{show(owner)}.{name}"
+    dotted = declared.attribute_name(owner, name) or handovers.name_of_attribute(owner, name)
     return Unknown(("attribute", key_of(run, owner), name), text, origin=_origin(owner), dotted=dotted)
 
 
@@ -95,7 +96,7 @@ def find(run: Run, scope: Scope, owner: Value, name: str, node: ast.AST) -> Valu
         case Unknown() if name in tensors.TEXT_METHODS:
             return BoundMethod(name, owner)
         case Unknown(key=key, text=text, origin=origin):
-            dotted = declared.attribute_name(owner, name)
+            dotted = declared.attribute_name(owner, name) or handovers.name_of_attribute(owner, name)
             return settle(run, Unknown(("attribute", key, name), f"{text}.{name}", origin=origin, dotted=dotted))
         case FunctionValue(name=function_name) if name in ("__name__", "__qualname__"):
             return function_name
@@ -285,7 +286,7 @@ def _of_super(run: Run, scope: Scope, owner: Super, name: str, node: ast.AST) ->
 
 def _may_have(owner: Instance, name: str) -> bool:
     """Whether an attribute that we did not see may exist: unknown bases, code that we could not follow."""
-    if owner.escaped or name.startswith("__") or classes.has_unknown_base(owner.cls):
+    if owner.escaped or owner.handed or owner.wrapped or name.startswith("__") or classes.has_unknown_base(owner.cls):
         return True
     return not isinstance(owner.cls, ClassValue) or classes.find(owner.cls, "__getattr__") is not None
 

@@ -8,6 +8,7 @@ from biaslens.program import (
     declared,
     expressions,
     externals,
+    handovers,
     instances,
     module_methods,
     modules,
@@ -17,6 +18,7 @@ from biaslens.program import (
 )
 from biaslens.program.conditions import settle, show
 from biaslens.program.iteration import OPEN_KEY, items_of
+from biaslens.program.names import MISSING
 from biaslens.program.run import MAX_DEPTH, BudgetExceeded, PathEnds, Run
 from biaslens.program.values import (
     CLASS_BODY,
@@ -78,6 +80,8 @@ def call(run: Run, scope: Scope, callee: Value, arguments: Arguments, node: ast.
     run.step()
     callee = settle(run, callee)
     match callee:
+        case FunctionValue() | ClassValue() if handovers.keeper_name(callee):
+            return call_unknown(run, scope, show(callee), arguments, node, callee)
         case FunctionValue():
             return call_function(run, callee, arguments, node, scope)
         case BoundMethod(function=str(name), receiver=receiver):
@@ -203,16 +207,21 @@ def defaults(run: Run, scope: Scope, parameters: ast.arguments) -> dict[str, Val
 def call_unknown(
     run: Run, scope: Scope, name: str, arguments: Arguments, node: ast.AST, callee: Value = None
 ) -> Unknown:
-    """A call of code that we cannot follow: it reads every tensor that it gets and may change every module.
+    """A call of code that we cannot follow: it reads every tensor that it gets and may change every module, unless the
+    catalogue knows better.
 
     callee: what is called, where that may have a name to import it by.
     """
-    dotted = declared.dotted_name(callee)
+    kept = handovers.kept(run, scope, callee, name, arguments, node)
+    if kept is not MISSING:
+        return kept
+    dotted = declared.dotted_name(callee) or handovers.keeper_name(callee)
     location = scope.module.location(node)
     values = [*arguments.positional, *arguments.keywords.values()]
     inside = tensors.inside(values)
-    run.emit_unknown(name, f"`{name}` is code that could not be followed", inside, location, dotted)
-    modules.escape(run, values, f"it is passed to `{name}`, which could not be followed")
+    reason, handed = f"`{name}` is code that could not be followed", "" if run.applying else name
+    run.emit_unknown(name, reason, inside, location, dotted, handed)
+    handovers.hand_over(run, values, name)
     key = ("call", location.path, location.span.start)
     number = run.count(key)
     if not inside and all(not isinstance(value, (Unknown, Instance)) for value in values):

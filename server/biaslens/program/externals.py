@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from biaslens.catalogue import keepers
 from biaslens.catalogue.lookup import find
 from biaslens.program import calls, classes, instances, modules, tensors
 from biaslens.program.builtin_functions import BUILTINS, Handler, origin_of
@@ -50,7 +51,7 @@ def call(run: Run, scope: Scope, function: External, arguments: Arguments, node:
         return instances.construct_external(run, scope, function, arguments, node)
     if name.startswith("torch.nn.init."):
         return arguments.positional[0] if arguments.positional else None
-    if name.startswith(QUIET):
+    if name.startswith(QUIET) and keepers.find(name) is None:
         return Unknown(("call", name, run.count(name)), f"{show(function)}(...)")
     return calls.call_unknown(run, scope, show(function), arguments, node, function)
 
@@ -67,8 +68,6 @@ QUIET = (
     "pathlib.",
     "random.",
     "torch.manual_seed",
-    "torch.optim.",
-    "torch.save",
     "torch.cuda.",
     "torch.backends.",
     "torch.is_grad_enabled",
@@ -131,6 +130,7 @@ def copied(run: Run, value: Value, memo: dict[int, Value]) -> Value:
     match value:
         case Instance(cls=cls, layer=layer):
             twin = memo[id(value)] = Instance(cls, location=value.location, escaped=value.escaped)
+            twin.handed, twin.wrapped = value.handed, value.wrapped
             twin.attributes = {name: copied(run, item, memo) for name, item in value.attributes.items()}
             twin.modules = {name: copied(run, item, memo) for name, item in value.modules.items()}
             if layer is not None:
@@ -149,7 +149,7 @@ def copied(run: Run, value: Value, memo: dict[int, Value]) -> Value:
 
 
 def _same(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
-    """A wrapper that gives back what it gets: `spectral_norm(layer)`, `DataParallel(model)`, a decorator."""
+    """A wrapper that gives back what it gets: `spectral_norm(layer)`, a decorator."""
     values = [*arguments.positional, *arguments.keywords.values()]
     return values[0] if values else External("biaslens.identity")
 
@@ -262,12 +262,6 @@ _SAME = (
     "torch.nn.utils.parametrizations.weight_norm",
     "torch.nn.utils.parametrizations.orthogonal",
     "torch.nn.utils.remove_weight_norm",
-    "torch.nn.DataParallel",
-    "torch.nn.parallel.DataParallel",
-    "torch.nn.parallel.DistributedDataParallel",
-    "torch.nn.SyncBatchNorm.convert_sync_batchnorm",
-    "torch.compile",
-    "torch.jit.script",
     "torch.jit.ignore",
     "torch.jit.unused",
     "torch.jit.export",

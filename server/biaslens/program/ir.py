@@ -78,6 +78,7 @@ class Layer:
     declared: the dotted name of the user's own class, where it is one that they declare to be like `entry`; else "".
     unseen: whether such a class takes `argument` was not looked at.
     tampered: why the layer's own shift cannot be trusted ("its bias is assigned"), or "".
+    handed: code that nobody knows to which it was handed while no model ran, by its name, or "".
     """
 
     number: int
@@ -88,6 +89,7 @@ class Layer:
     bias_text: str = ""
     frozen: bool = False
     tampered: str = ""
+    handed: str = ""
     parameters: Size | None = None
     call: tuple[Passed, ...] = ()
     argument: str = ""
@@ -114,6 +116,9 @@ class Equation:
     location: the call in the source; settings: its other arguments, as text. operation: the name by which the catalogue
     knows what it does, that of its class for a layer; the label where it does not know.
     callee: the dotted name of the class or function that could not be followed here, where it has one to import it by.
+    aside: no model ran then: it belongs to a script, a builder or a constructor.
+    handed: code that nobody knows, by its name, or "": this is a call of it while no model runs, or a step of a module
+    that it was handed.
     """
 
     results: tuple[Var, ...]
@@ -128,6 +133,8 @@ class Equation:
     listed: bool = False
     operation: str = ""
     callee: str = ""
+    aside: bool = False
+    handed: str = ""
 
     def __hash__(self) -> int:
         """Of what mostly tells two equations apart: to hash all of one takes long, and many are hashed."""
@@ -183,6 +190,7 @@ class Path:
     """One straight-line run from an entry.
 
     layers by number; shapes by variable; outputs: the tensors that the entry returns.
+    losses: the tensors from which gradients are taken.
     """
 
     answers: tuple[Answer, ...]
@@ -190,6 +198,7 @@ class Path:
     equations: tuple[Equation, ...]
     shapes: tuple[Shape, ...]
     outputs: tuple[Var, ...]
+    losses: tuple[Var, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,6 +181,8 @@ class Run:
     taken_over: globals that were found in the shared run.
     reads: the globals that were looked up, by file and name; ("", of a file, for all of its text; "*" for what its star
     imports are). rests_on: circumstances of globals that were evaluated before.
+    applying: how many modules are being applied inside each other; none in scripts, builders and constructors.
+    losses: tensors from which gradients are taken.
     """
 
     world: World
@@ -207,6 +209,8 @@ class Run:
     reads: set[tuple[str, str]] = field(default_factory=set)
     rests_on: set[Circumstances] = field(default_factory=set)
     constructing: int = 0
+    applying: int = 0
+    losses: list[Var] = field(default_factory=list[Var])
     steps: int = 0
     depth: int = 0
 
@@ -414,8 +418,9 @@ class Run:
         operation: str = "",
         settings: str = "",
         callee: str = "",
+        handed: str = "",
     ) -> list[Tensor]:
-        """Records one step and returns its result tensors. operation, callee: as in `ir.Equation`."""
+        """Records one step and returns its result tensors. operation, callee, handed: as in `ir.Equation`."""
         for index, learned in step.refined:
             self.refine(operands[index].var, learned)
         shared = operands[0].storage if step.view and operands else None
@@ -432,6 +437,8 @@ class Run:
                 operation=operation or label,
                 settings=settings,
                 callee=callee,
+                aside=not self.applying,
+                handed=handed,
             )
         )
         if step.in_place is not None and results:
@@ -440,12 +447,18 @@ class Run:
         return results
 
     def emit_unknown(
-        self, label: str, reason: str, operands: Sequence[Tensor], location: Location, callee: str = ""
+        self,
+        label: str,
+        reason: str,
+        operands: Sequence[Tensor],
+        location: Location,
+        callee: str = "",
+        handed: str = "",
     ) -> None:
         """Records code that we cannot follow: it reads everything that goes into it."""
         if operands:
             result = Result(Shape(), (unknown(reason),) * len(operands))
-            self.emit(label, Step((result,)), operands, location, callee=callee)
+            self.emit(label, Step((result,)), operands, location, callee=callee, handed=handed)
 
     def parameter(self, layer: LayerState, shape: Shape, location: Location) -> Tensor:
         """The tensor of a layer's own bias, read as a value."""
@@ -461,6 +474,7 @@ class Run:
                 layer=layer.number,
                 starts=True,
                 operation=layer.entry.label,
+                aside=not self.applying,
             )
         )
         return tensor
@@ -520,6 +534,7 @@ def refill(value: Value, before: Value) -> None:
         case Instance():
             value.attributes, value.modules = before.attributes, before.modules
             value.escaped, value.label, value.labelled = before.escaped, before.label, before.labelled
+            value.handed, value.wrapped = before.handed, before.wrapped
         case _:
             pass
 

@@ -246,6 +246,14 @@ def _class_value(run: Run, scope: Scope, node: ast.ClassDef) -> Value:
 
 def _use(run: Run, scope: Scope, instance: Instance, node: ast.AST) -> Value:
     """What a module gives for unknown inputs; its other public methods that use its layers are called as well."""
+    run.applying += 1
+    try:
+        return _used(run, scope, instance, node)
+    finally:
+        run.applying -= 1
+
+
+def _used(run: Run, scope: Scope, instance: Instance, node: ast.AST) -> list[Value]:
     outputs: list[Value] = []
     found = classes.find(instance.cls, "__call__") or classes.find(instance.cls, "forward")
     replaced = instance.attributes.get("forward")
@@ -410,6 +418,7 @@ def _paths(runs: Sequence[Run], outputs: Mapping[int, tuple[int, ...]]) -> tuple
             once(run.equations),
             once(run.shapes_by_variable()),
             outputs[id(run)],
+            tuple(run.losses),
         )
         for run in runs
     )
@@ -433,6 +442,7 @@ def _frozen(run: Run, state: LayerState, passed: tuple[Passed, ...]) -> Layer:
         bias_text=state.text,
         frozen=state.frozen_shift,
         tampered=state.tampered,
+        handed=state.handed,
         parameters=parameters,
         call=passed,
         argument=state.argument,

@@ -212,6 +212,7 @@ class LayerState:
     call: the arguments of the function that makes it; function: its full name.
     inside_another: a class that the entry uses makes it.
     own: the name of a class that the user declares to be like the row; unseen: its own signature was not looked at.
+    handed: as `Instance.handed`.
     """
 
     entry: Entry
@@ -222,6 +223,7 @@ class LayerState:
     text: str = ""
     frozen_shift: bool = False
     tampered: str = ""
+    handed: str = ""
     eval_mode: bool = False
     label: str = ""
     call: dict[str, Value] = field(default_factory=dict)
@@ -247,6 +249,8 @@ class Instance:
     label: how the model calls it; `labelled` once that is final: held by an attribute, not by a variable or a list.
     table: what is in it, where the class derives from `dict`.
     escaped: why it may have been changed by code that we cannot follow, or "".
+    handed: code that nobody knows to which it was handed while no model ran, by its name, or "".
+    wrapped: known code put it into a wrapper that behaves like it, and has attributes of its own.
     """
 
     cls: Value
@@ -255,6 +259,8 @@ class Instance:
     layer: LayerState | None = None
     location: Location | None = None
     escaped: str = ""
+    handed: str = ""
+    wrapped: bool = False
     label: str = ""
     labelled: bool = False
     table: dict[Any, Value] | None = None
