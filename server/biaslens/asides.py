@@ -32,9 +32,11 @@ class Asides:
             is_aside = end is not None and end.aside and fate.trail[0].starts and fate.trail[0].aside
             if end is None or not is_aside or self._is_used(end.results):
                 yield fate
+            elif _is_idle(fate.ending, end):
+                continue
             elif fate.ending is Ending.UNKNOWN and end.handed:
                 self.handed.setdefault(number, end.handed)
-            elif not _is_idle(fate.ending, end):
+            else:
                 yield fate
 
     def handed_to(self, number: int, fates: Iterable[Fate]) -> str:

@@ -141,7 +141,7 @@ ROWS = (
     _keeper("counts", "mmcv mmengine", "get_model_complexity_info print_log get_logger"),
     _keeper("draws", "torchviz hiddenlayer netron torchview graphviz visualtorch matplotlib seaborn plotly PIL"),
     _keeper("prints", "tqdm rich.progress", "tqdm trange track", "model"),
-    _keeper("prints", "rich termcolor loguru pprint tabulate absl.logging"),
+    _keeper("prints", "rich termcolor loguru pprint tabulate logging absl.logging"),
     # watching
     _keeper("watches", "torch.utils.tensorboard tensorboardX tensorboard_logger tensorboard tensorflow"),
     _keeper("watches", "wandb mlflow comet_ml neptune clearml swanlab sacred visdom dvclive trackio"),

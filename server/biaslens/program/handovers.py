@@ -9,7 +9,8 @@ from biaslens.algebra.axes import Shape
 from biaslens.algebra.outcome import reads
 from biaslens.catalogue import keepers
 from biaslens.catalogue.entry import Result, Step
-from biaslens.program import classes, declared, modules, tensors
+from biaslens.program import classes, declared, expressions, modules, tensors
+from biaslens.program.conditions import settle
 from biaslens.program.names import MISSING
 from biaslens.program.run import Run
 from biaslens.program.values import (
@@ -26,6 +27,7 @@ from biaslens.program.values import (
     Value,
     Wrapped,
 )
+from biaslens.syntax.bindings import handed_over
 
 
 def name_of(callee: Value) -> str:
@@ -111,6 +113,15 @@ def to_bases(run: Run, cls: Value, arguments: Arguments) -> None:
     unseen = [base for base in classes.order_of(cls) if isinstance(base, (External, Unknown))]
     if classes.has_unknown_base(cls) and not any(keepers.find(name_of(base)) for base in unseen):
         hand_over(run, [*arguments.positional, *arguments.keywords.values()], getattr(cls, "name", "its base class"))
+
+
+def by_statements(run: Run, scope: Scope, name: str) -> None:
+    """Effect: what statements of top level do that hand a global to code which is not followed."""
+    for statement in scope.module.statements:
+        if isinstance(statement, ast.Expr) and name in handed_over(statement) and isinstance(statement.value, ast.Call):
+            callee = settle(run, expressions.evaluate(run, scope, statement.value.func))
+            if isinstance(callee, (External, Unknown)):
+                expressions.evaluate(run, scope, statement.value)
 
 
 def _flat(values: Iterable[Value], depth: int = 6) -> Iterator[Value]:

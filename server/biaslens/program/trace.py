@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
 
 from biaslens.catalogue.lookup import find
-from biaslens.program import calls, classes, instances, module_methods, modules, names, statements, tensors
+from biaslens.program import calls, classes, handovers, instances, module_methods, modules, names, statements, tensors
 from biaslens.program.conditions import condition, key_of, settle, truth
 from biaslens.program.decisions import explore, guarded
 from biaslens.program.ir import Layer, Passed, Path, Program
@@ -338,6 +338,7 @@ def _run_variable(run: Run, scope: Scope, name: str, node: ast.AST) -> Value:
         return None
     if isinstance(value.cls, External) and value.cls.name not in CONTAINERS and value.layer is None:
         return None
+    handovers.by_statements(run, scope, name)
     module_methods.run_train_overrides(run, scope, value, node)
     return _use(run, scope, value, node)
 
