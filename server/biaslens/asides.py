@@ -33,7 +33,8 @@ class Asides:
             if end is None or not is_aside or self._is_used(end.results):
                 yield fate
             elif _is_idle(fate.ending, end):
-                continue
+                for name in self._given_to(end.results):
+                    self.handed.setdefault(number, name)
             elif fate.ending is Ending.UNKNOWN and end.handed:
                 self.handed.setdefault(number, end.handed)
             else:
@@ -57,12 +58,23 @@ class Asides:
             self._used = frozenset(_used(self._path))
         return not self._used.isdisjoint(results)
 
+    def _given_to(self, results: Iterable[Var]) -> Iterator[str]:
+        """The code that nobody knows to which something made of some tensors is handed."""
+        reached = set(results)
+        for step in self._path.equations if self._is_handed_over else ():
+            if step.aside and not reached.isdisjoint(step.operands):
+                reached.update(step.results)
+                if step.handed and not _takes_values(step):
+                    yield step.handed
+
 
 def _is_idle(ending: Ending, end: Equation) -> bool:
     """Whether nothing can come of the tensors that a step gives, if nobody uses them."""
-    if ending is Ending.UNKNOWN:
-        return end.operation.rpartition(".")[2] in keepers.VALUES_ONLY
-    return ending is Ending.READ
+    return ending is Ending.READ or (ending is Ending.UNKNOWN and _takes_values(end))
+
+
+def _takes_values(step: Equation) -> bool:
+    return step.operation.rpartition(".")[2] in keepers.VALUES_ONLY
 
 
 def _used(path: Path) -> set[Var]:

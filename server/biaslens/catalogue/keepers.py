@@ -61,15 +61,16 @@ _LIGHTNING = "pytorch_lightning lightning lightning_fabric"
 ROWS = (
     # wrappers that behave like the model
     _keeper("wraps", "torch", "compile", "model"),
+    _keeper("wraps", "torch._dynamo", "optimize disable", "model"),
     _keeper("wraps", "torch.jit", "trace trace_module script", "model"),
     _keeper("wraps", "torch.nn", "DataParallel DistributedDataParallel", "model"),
     _keeper("wraps", "torch.nn.SyncBatchNorm", "convert_sync_batchnorm", "model"),
-    _keeper("wraps", "torch.distributed", "FullyShardedDataParallel fully_shard parallelize_module", "model"),
-    _keeper("wraps", "torch.distributed", "checkpoint_wrapper apply_activation_checkpointing", "model"),
+    _keeper("wraps", "torch.distributed.fsdp", "FullyShardedDataParallel fully_shard", "model"),
+    _keeper("wraps", "torch.distributed.tensor.parallel", "parallelize_module", "model"),
+    _keeper("wraps", "torch.distributed.algorithms._checkpoint", "checkpoint_wrapper", "model"),
     _keeper("wraps", "apex", "DistributedDataParallel convert_syncbn_model", "model"),
     _keeper("wraps", "mmcv mmengine", "MMDataParallel MMDistributedDataParallel revert_sync_batchnorm", "model"),
     _keeper("wraps", "fairscale", "FullyShardedDataParallel ShardedDataParallel checkpoint_wrapper", "model"),
-    _keeper("wraps", "horovod", "broadcast_parameters broadcast_optimizer_state"),
     _keeper("wraps", "timm", "unwrap_model", "model"),
     _keeper("wraps", "ignite", "auto_model auto_optim auto_dataloader", "model"),
     _keeper("wraps", "accelerate", "prepare", "arguments"),
@@ -86,8 +87,8 @@ ROWS = (
     _keeper("wraps", "torch.cuda.amp torch.amp", "scale", "arguments"),
     # training
     _keeper("trains", "torch.optim.swa_utils", "update_bn"),
-    _keeper("trains", "torch.optim torch.cuda.amp torch.amp torch.utils.data"),
-    _keeper("trains", "torch.distributed", "broadcast all_reduce barrier init_process_group ZeroRedundancyOptimizer"),
+    _keeper("trains", "torch.optim torch.distributed.optim torch.cuda.amp torch.amp torch.utils.data"),
+    _keeper("trains", "torch.distributed", "broadcast all_reduce barrier init_process_group"),
     _keeper("trains", "timm", "create_optimizer create_optimizer_v2 create_scheduler create_scheduler_v2"),
     _keeper("trains", "timm", "param_groups_weight_decay param_groups_layer_decay optimizer_kwargs Lookahead"),
     _keeper("trains", "timm.optim timm.scheduler"),
@@ -102,7 +103,7 @@ ROWS = (
     _keeper("trains", "transformers", "Trainer Seq2SeqTrainer TrainingArguments AdamW Adafactor get_scheduler"),
     _keeper("trains", "transformers", "get_cosine_schedule_with_warmup get_linear_schedule_with_warmup"),
     _keeper("trains", "transformers.optimization transformers.trainer"),
-    _keeper("trains", "deepspeed.ops"),
+    _keeper("trains", "deepspeed.ops horovod"),
     _keeper("trains", "accelerate fairscale.optim fastai.learner fastai.vision skorch catalyst poutyne torchbearer"),
     _keeper("trains", "ignite.engine ignite.handlers ignite.contrib ignite.metrics", ""),
     _keeper("trains", _LIGHTNING, "Trainer Fabric LightningLite Tuner callbacks loggers strategies seed_everything"),
@@ -137,7 +138,7 @@ ROWS = (
     # printing, counting and drawing
     _keeper("counts", "torchsummary torchinfo torchsummaryX torchstat modelsummary pytorch_model_summary"),
     _keeper("counts", "thop ptflops fvcore.nn calflops deepspeed.profiling flopth pthflops torchprofile torchlens"),
-    _keeper("counts", "torch.utils.flop_counter torch.profiler torch.utils.benchmark torch.utils.bottleneck"),
+    _keeper("counts", "torch.utils.flop_counter torch.profiler torch.utils.benchmark"),
     _keeper("counts", "mmcv mmengine", "get_model_complexity_info print_log get_logger"),
     _keeper("draws", "torchviz hiddenlayer netron torchview graphviz visualtorch matplotlib seaborn plotly PIL"),
     _keeper("prints", "tqdm rich.progress", "tqdm trange track", "model"),
@@ -162,11 +163,12 @@ VALUES_ONLY = frozenset(
 """Operations by which code takes plain numbers out of a parameter, or writes some into it: no gradient comes back."""
 
 _RECORDING = re.compile(
-    r"add_(?:scalars?|histogram|graph|images?|figure|text|pr_curve|hparams|embedding|video|audio|mesh)|log_histogram"
+    r"add_(?:scalars?|histogram|graph|images?|figure|text|pr_curve|hparams|embedding|video|audio|mesh)"
+    r"|info|debug|warning|error|critical|log_(?:histogram|metrics?|scalar|dict)"
 )
 
 _REWIRES = re.compile(
-    r"fus(?:e|ion|ing)|prun|replac|convert|quant|swap|inject|patch|reparam|deploy|merg|rewir|surger|sparsif|binari|lora"
+    r"fus(?:e(?!d)|ion|ing)|prun|replac|convert|quant|swap|inject|patch|reparam|deploy|merg|rewir|surger|sparsif|binari|lora"
     r"|peft|adapter|spectral_norm|weight_norm|torch\.fx|torch\.ao",
     re.IGNORECASE,
 )

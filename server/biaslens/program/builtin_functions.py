@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
-from biaslens.program import attributes, calls, classes, modules
+from biaslens.program import attributes, calls, classes, handovers, modules
 from biaslens.program.conditions import holds, key_of, settle, show, truth
 from biaslens.program.expressions import binary, opaque
 from biaslens.program.iteration import item, items_of, length, rounds
@@ -221,7 +221,8 @@ def _getattr(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Val
     owner, name = settle(run, arguments.positional[0]), settle(run, arguments.positional[1])
     if not isinstance(name, str):
         key = bounded(("attribute", key_of(run, owner), key_of(run, name)))
-        return Unknown(key, f"getattr({show(owner)}, ...)"[:MAX_TEXT])
+        dotted = handovers.keeper_name(External(f"{owner.name}.?")) if isinstance(owner, External) else ""
+        return Unknown(key, f"getattr({show(owner)}, ...)"[:MAX_TEXT], dotted=dotted)
     if len(arguments.positional) > 2:
         found = attributes.has(run, scope, owner, name, node)
         if found is False:
@@ -362,6 +363,7 @@ def _everything(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> 
     while current.parent is not None:
         values += current.variables.values()
         current = current.parent
+    modules.escape(run, values, "code in a text may change it")
     return calls.call_unknown(run, scope, "code in a text", Arguments((*arguments.positional, *values)), node)
 
 

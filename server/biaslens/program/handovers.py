@@ -115,6 +115,13 @@ def to_bases(run: Run, cls: Value, arguments: Arguments) -> None:
         hand_over(run, [*arguments.positional, *arguments.keywords.values()], getattr(cls, "name", "its base class"))
 
 
+def are_parameters(run: Run, value: Value) -> bool:
+    """Whether a value lists nothing but parameters, perhaps with their names."""
+    tensors_inside = tensors.inside([value])
+    plain = all(isinstance(item, (Tensor, str)) for item in _flat([value]))
+    return bool(tensors_inside) and plain and all(run.facts[tensor.var].parameter for tensor in tensors_inside)
+
+
 def by_statements(run: Run, scope: Scope, name: str) -> None:
     """Effect: what statements of top level do that hand a global to code which is not followed."""
     for statement in scope.module.statements:

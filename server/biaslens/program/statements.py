@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from biaslens.program import attributes, calls, classes, expressions, modules, names, tensors
+from biaslens.program import attributes, calls, classes, expressions, handovers, modules, names, tensors
 from biaslens.program.conditions import compare, holds, question_of, settle, truth
 from biaslens.program.iteration import items_of, unpack
 from biaslens.program.run import ModuleState, PathEnds, Run
@@ -110,8 +110,10 @@ def _expression(run: Run, scope: Scope, node: ast.Expr) -> Signal:
 
 def _assignment(run: Run, scope: Scope, node: ast.Assign) -> Signal:
     value = expressions.evaluate(run, scope, node.value)
-    if isinstance(node.value, ast.GeneratorExp) and isinstance(
-        node.targets[0], ast.Name
+    if (
+        isinstance(node.value, ast.GeneratorExp)
+        and isinstance(node.targets[0], ast.Name)
+        and not handovers.are_parameters(run, value)
     ):  # it runs later, when its names may mean something else
         used = {part.id for part in ast.walk(node.value) if isinstance(part, ast.Name)}
         held = [scope.variables[name] for name in sorted(used & scope.variables.keys())]
