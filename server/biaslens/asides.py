@@ -47,7 +47,7 @@ class Asides:
         if not self._is_handed_over:
             return ""
         names = [self._path.layers[number].handed]
-        for fate in fates:
+        for fate in (fate for fate in fates if fate.ending is Ending.CANCELLED):
             names += [step.handed for step in fate.trail]
             names += [fate.norm.handed] if fate.norm is not None else []
         return next(filter(None, names), "")
