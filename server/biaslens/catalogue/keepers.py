@@ -158,8 +158,11 @@ ROWS = (
 """Where two of them match, the first one does."""
 
 VALUES_ONLY = frozenset(
-    {"item", "tolist", "numpy", "float", "int", "round", "equal", "allclose", "histc", "quantile"}
-) | {"a write into a part"}
+    {
+        *("item", "tolist", "numpy", "float", "int", "round", "equal", "allclose", "histc", "quantile"),
+        "a write into a part",
+    }
+)
 """Operations by which code takes plain numbers out of a parameter, or writes some into it: no gradient comes back."""
 
 _RECORDING = re.compile(
