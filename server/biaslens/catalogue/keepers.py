@@ -160,10 +160,12 @@ ROWS = (
 VALUES_ONLY = frozenset(
     {
         *("item", "tolist", "numpy", "float", "int", "round", "equal", "allclose", "histc", "quantile"),
+        *("max", "min", "abs"),
         "a write into a part",
     }
 )
-"""Operations by which code takes plain numbers out of a parameter, or writes some into it: no gradient comes back."""
+"""Operations of which nothing comes, unless their result is used as a tensor: most take plain numbers out of a
+parameter, from which no gradient comes back, or write some into it."""
 
 _RECORDING = re.compile(
     r"add_(?:scalars?|histogram|graph|images?|figure|text|pr_curve|hparams|embedding|video|audio|mesh)"

@@ -11,7 +11,7 @@ from typing import Any
 
 from biaslens.catalogue import keepers
 from biaslens.catalogue.lookup import find
-from biaslens.program import calls, classes, instances, modules, tensors
+from biaslens.program import calls, classes, handovers, instances, modules, tensors
 from biaslens.program.builtin_functions import BUILTINS, Handler, origin_of
 from biaslens.program.conditions import key_of, settle, show
 from biaslens.program.expressions import binary, opaque
@@ -96,6 +96,8 @@ def _python(function: Callable[..., Any], symbol: str = "") -> Handler:
                 return function(*values)
             except (TypeError, ValueError, OverflowError, ZeroDivisionError):
                 return opaque(run, scope, node)
+        if flat and all(isinstance(item, Tensor) for item in flat):
+            return handovers.made_of(run, flat, function.__name__, scope.module.location(node))
         if any(isinstance(item, Tensor) for item in flat):
             return calls.call_unknown(run, scope, function.__name__, arguments, node)
         number = all(is_number(settle(run, item)) for item in flat)

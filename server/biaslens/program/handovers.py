@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from biaslens.algebra.axes import Shape
-from biaslens.algebra.outcome import reads
+from biaslens.algebra.outcome import Effect, reads, unknown
 from biaslens.catalogue import keepers
 from biaslens.catalogue.entry import Result, Step
 from biaslens.program import classes, declared, expressions, modules, tensors
@@ -28,6 +28,7 @@ from biaslens.program.values import (
     Wrapped,
 )
 from biaslens.syntax.bindings import handed_over
+from biaslens.text import Location
 
 
 def name_of(callee: Value) -> str:
@@ -79,8 +80,8 @@ def kept(run: Run, scope: Scope, callee: Value, name: str, arguments: Arguments,
             model = next((_wrapped(run, value) for value in values if isinstance(value, Instance)), result)
             return (model, *(Unknown((*_key(result), place), result.text) for place in (1, 2, 3)))
         case "vector":
-            effects = (reads("it is an entry of a vector of all parameters"),) * len(inside)
-            return run.emit(name, Step((Result(Shape.of(None), effects),)), inside, location)[0] if inside else result
+            effect = reads("it is an entry of a vector of all parameters")
+            return made_of(run, inside, name, location, effect) if inside else result
         case _ if row.reads and others:
             run.emit_unknown(name, f"`{name}` is code that could not be followed", others, location, dotted)
         case _:
@@ -113,6 +114,15 @@ def to_bases(run: Run, cls: Value, arguments: Arguments) -> None:
     unseen = [base for base in classes.order_of(cls) if isinstance(base, (External, Unknown))]
     if classes.has_unknown_base(cls) and not any(keepers.find(name_of(base)) for base in unseen):
         hand_over(run, [*arguments.positional, *arguments.keywords.values()], getattr(cls, "name", "its base class"))
+
+
+def made_of(run: Run, parts: Sequence[Tensor], name: str, location: Location, effect: Effect | None = None) -> Tensor:
+    """A tensor that is made of some others.
+
+    effect: what that does to a shift of theirs, where it is known.
+    """
+    effect = effect or unknown(f"`{name}` is code that could not be followed")
+    return run.emit(name, Step((Result(Shape(), (effect,) * len(parts)),)), parts, location)[0]
 
 
 def are_parameters(run: Run, value: Value) -> bool:
