@@ -20,7 +20,7 @@ LEVELS = (
     ("__init__", "text", "options", "algebra"),
     ("catalogue", "syntax"),
     ("program",),
-    ("flow", "follow", "parts", "verdicts", "absorption", "unshifted"),
+    ("flow", "follow", "parts", "verdicts", "absorption", "unshifted", "asides"),
     ("fixes", "rules"),
     ("explain",),
     ("configuration", "lint", "incremental", "packed", "relevance", "relocation", "repair", "rounds", "runtime"),

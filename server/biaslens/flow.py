@@ -80,7 +80,8 @@ class Site:
     """One constructor call of a layer with a bias (or that could have one), with its verdict.
 
     layer: one of the layers made there. fates: over all uses, paths and contexts, each kind of ending once per root.
-    condition: what has to hold, empty for plain redundant only. condition_origin: as `Question.origin`, "" without one.
+    condition: what has to hold, empty for plain redundant only. condition_origin: as `Question.origin`, "" without one;
+    "handed" where it is no more than that what is `handed` on is left as it is.
     alternatives: the same as code; each is enough, with all its parts. Empty where it is not about arguments alone.
     by_use: the condition is what tells the uses that were found apart.
     by_default: the condition holds, and the bias is there, by default or in a known use: it is worth a finding.
@@ -89,6 +90,7 @@ class Site:
     parts: for each part of the bias that has no effect, while the whole has one, this site with the fates of that part.
     part: of such a site, which part it is about; its condition says when that has no effect.
     by_hand: where code takes the bias itself, `layer.bias`, whatever it does with it; also in other files.
+    handed: code that nobody knows to which the model is handed, by its name, or "".
     """
 
     location: Location
@@ -107,6 +109,7 @@ class Site:
     parts: tuple[Site, ...] = ()
     part: Part | None = None
     by_hand: tuple[Location, ...] = ()
+    handed: str = ""
 
     @property
     def first_absorbed(self) -> Fate | None:

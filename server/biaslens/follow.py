@@ -9,6 +9,7 @@ from itertools import islice
 from biaslens.absorption import with_absorption
 from biaslens.algebra.axes import Axes
 from biaslens.algebra.outcome import Cancelled, Cancels, Carried, Outcome, Read, Shift, apply, combine
+from biaslens.asides import Asides
 from biaslens.catalogue import norms
 from biaslens.flow import Ending, Fate, Flow, NormUse, Part, own_axes
 from biaslens.parts import splits_of
@@ -140,11 +141,13 @@ _Environment = dict[Var, dict[int, _Carrying]]
 class _Ends:
     """How the shifts of a path's layers end, and on which answers that rests, by the layer's number.
 
-    parts: of biases that are not cancelled, those parts that are, with their fates and what these rest on.
+    asides: what is done beside the model. parts: of biases that are not cancelled, those parts that are, with their
+    fates and what these rest on.
     """
 
     fates: dict[int, list[Fate]]
     influences: dict[int, Influence]
+    asides: Asides
     parts: dict[int, list[tuple[Part, tuple[Fate, ...], Influence]]] = field(
         default_factory=dict[int, "list[tuple[Part, tuple[Fate, ...], Influence]]"]
     )
@@ -164,7 +167,18 @@ def _uses(run: Run, path: Path, found: _Ends) -> Iterator[Use]:
         whole = _distinct(ends)
         apart = tuple((part, its, cube(answers, influence, questions)) for part, its, influence in parts)
         places = by_hand.get(number, ())
-        yield Use(run, path, layer, whole, rests_on, apart, unshifted=number in unshifted, by_hand=places)
+        handed = found.asides.handed_to(number, whole)
+        yield Use(
+            run,
+            path,
+            layer,
+            whole,
+            rests_on,
+            apart,
+            unshifted=number in unshifted,
+            by_hand=places,
+            handed=handed,
+        )
 
 
 def _taken_by_hand(path: Path) -> dict[int, tuple[Location, ...]]:
@@ -180,6 +194,7 @@ def _taken_by_hand(path: Path) -> dict[int, tuple[Location, ...]]:
 
 def _fates(name: str, path: Path, numbers: Sequence[int]) -> _Ends:
     """How the shifts of some layers end on a path of an entry with this name."""
+    asides = Asides(path)
     fates: dict[int, list[Fate]] = {number: [] for number in numbers}
     influences = {number: path.layers[number].influence for number in numbers}
     environment: _Environment = {}
@@ -190,7 +205,8 @@ def _fates(name: str, path: Path, numbers: Sequence[int]) -> _Ends:
         for number in _carried(equation, environment):
             if not _is_needed(fates[number]):
                 influences[number] |= equation.influence
-                fates[number] += _step(name, path, index, equation, number, environment)
+                steps = _step(name, path, index, equation, number, environment)
+                fates[number] += asides.uses(number, steps)
         if equation.layer in fates and equation.results:
             influences[equation.layer] |= equation.influence
             fate = _start(name, path, equation, environment)
@@ -201,7 +217,11 @@ def _fates(name: str, path: Path, numbers: Sequence[int]) -> _Ends:
         for number, carrying in environment.get(var, {}).items():
             influences[number] |= path.returning
             fates[number].append(_fate(name, path, carrying, None, Ending.RETURNED, "it is returned"))
-    return _Ends(fates, influences)
+    for number, carrying in (pair for var in path.losses for pair in environment.get(var, {}).items()):
+        fate = _fate(name, path, carrying, None, Ending.RETURNED, "it is a part of the loss")
+        if fate.trail[0].starts:  # a penalty; what a model gives has been judged where it gives it
+            fates[number].append(fate)
+    return _Ends(fates, influences, asides)
 
 
 def _note_fork(

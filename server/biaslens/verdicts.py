@@ -33,6 +33,7 @@ class Use:
     absorbed: its fates where later biases take it over; empty where they do not do so in every use.
     unshifted: as `Site.unshifted`, on this path.
     by_hand: where code takes the bias itself, `layer.bias`, whatever it does with it.
+    handed: code that nobody knows on which this rests, since the model was handed to it, by its name, or "".
     """
 
     run: Run
@@ -44,6 +45,7 @@ class Use:
     absorbed: tuple[Fate, ...] = ()
     unshifted: bool = False
     by_hand: tuple[Location, ...] = ()
+    handed: str = ""
 
     @property
     def cancelled(self) -> bool:
@@ -125,6 +127,8 @@ def _with_parts(site: Site, home: str | None, uses: list[Use]) -> Site:
     if site.verdict not in (Verdict.NEEDED, Verdict.UNKNOWN):
         return site
     found: list[Site] = []
+    if site.handed:  # what nobody knows of is told of whole biases only
+        return site
     for part in dict.fromkeys(part for use in uses for part, _, _ in use.parts):
         of_part = [_use_of(part, use) for use in uses]
         alone = _site(site.location, home, of_part)
@@ -179,9 +183,13 @@ def _site(place: Location, home: str | None, uses: list[Use]) -> Site:
             [replace(use, fates=use.absorbed or use.fates) for use in group] for group in (alone, contexts)
         )
         judgement = _Judgement(Verdict.ABSORBED, f"the bias of {_absorbers([*alone, *contexts])} takes it over")
+    handed = next((use.handed for use in uses if use.handed), "")
+    judgement = _resting_on(handed, judgement)
     spokesman = _spokesman([use for use in (*alone, *contexts) if _is_usual(use, home)], [*alone, *contexts])
     first = [spokesman] if spokesman else []
-    fates = (fate for use in (*first, *alone, *contexts) for fate in use.fates)
+    fates = [fate for use in (*first, *alone, *contexts) for fate in use.fates]
+    if not fates and judgement.verdict is Verdict.UNKNOWN:
+        fates = [Fate(Ending.UNKNOWN, (), judgement.condition, uses[0].run.name, ())]
     seen_in = tuple(dict.fromkeys(use.run.name for use in contexts))
     return Site(
         place,
@@ -198,6 +206,7 @@ def _site(place: Location, home: str | None, uses: list[Use]) -> Site:
         misses=any(use.layer.bias is False and _has_an_effect(use) for use in applied),
         unshifted=bool(applied) and all(use.unshifted for use in applied),
         by_hand=tuple(dict.fromkeys(place for use in uses for place in use.by_hand)),
+        handed=handed,
     )
 
 
@@ -217,6 +226,20 @@ def _grounds(place: Location, uses: Sequence[Use]) -> _AllGrounds:
         )
         for definition, group in by_run.items()
     }
+
+
+def _resting_on(handed: str, judgement: _Judgement) -> _Judgement:
+    """What is left of a judgement where code that nobody knows got the model, and may have changed it."""
+    leaves = f"`{handed}`, which could not be followed, leaves it as it is"
+    match judgement.verdict:
+        case Verdict.REDUNDANT | Verdict.IN_EVERY_USE if handed:
+            return _Judgement(Verdict.CONDITIONAL, leaves, "handed", judgement.by_default)
+        case Verdict.CONDITIONAL if handed:
+            return replace(judgement, condition=f"{judgement.condition} and {leaves}")
+        case Verdict.ABSORBED | Verdict.UNUSED if handed:
+            return _Judgement(Verdict.UNKNOWN, f"it is handed to `{handed}`, which could not be followed")
+        case _:
+            return judgement
 
 
 def _has_an_effect(use: Use) -> bool:

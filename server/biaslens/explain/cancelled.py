@@ -64,6 +64,8 @@ def _otherwise(site: Site, view: View) -> Iterator[Paragraph]:
     """What becomes of the bias where the condition does not hold."""
     order = (Ending.READ, Ending.UNKNOWN, Ending.RETURNED)
     fates = [fate for ending in order for fate in site.fates if fate.ending is ending]
+    if site.handed:
+        yield (f"It is handed to `{site.handed}`, which could not be followed.",)
     if not fates:
         return
     fate = fates[0]

@@ -109,6 +109,8 @@ def _conditions(site: Site) -> tuple[str, ...]:
     condition = site.condition.replace("`", "")
     if site.verdict is Verdict.IN_EVERY_USE:
         return (" in known uses",)
+    if site.condition_origin == "handed":
+        return (f" if {site.handed} leaves it as it is", f" if {site.handed} keeps it", " on some paths")
     if condition.startswith("with the default"):
         return (f" {condition}", " by default", " (default)")
     if condition.startswith(("with ", "on ")):

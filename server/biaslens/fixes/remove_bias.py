@@ -108,6 +108,8 @@ def _plan(source: Source, site: Site, surroundings: Surroundings) -> _Plan | Non
             parameter = _parameter(site.layer)
             doubt = f"the same functions can be learned, but `{parameter}` has an effect until it is moved"
             return _Plan(title, "False", doubt=doubt)
+        case Verdict.CONDITIONAL if site.condition_origin == "handed":
+            return _Plan(title, "False")
         case Verdict.IN_EVERY_USE:
             return _Plan(title, "False", doubt=_OTHER_USES)
         case Verdict.CONDITIONAL if not site.by_use or _argument_makes_norm(site, surroundings):
@@ -166,6 +168,8 @@ def _doubts(
         )
     if site.layer.entry.role == "norm" and not site.layer.declared:
         yield "unsafe", f"`{site.layer.entry.label}` takes `bias` only since torch 2.1"
+    if site.handed:
+        yield "unsafe", f"it is handed to `{site.handed}`, which could not be followed"
     if danger.reads:
         yield "unsafe", f"this file uses `{danger.reads}` without asking whether it is None"
 

@@ -12,6 +12,7 @@ from biaslens.program import (
     classes,
     declared,
     expressions,
+    handovers,
     modules,
     moments,
     names,
@@ -61,7 +62,8 @@ def get(run: Run, scope: Scope, owner: Value, name: str, node: ast.AST) -> Value
         raise PathEnds  # the program raises AttributeError here
     if isinstance(owner, Instance) and owner.layer is not None and owner.layer.own:
         tampered(owner, f"its `{name}` is not one of torch's")
-    text, dotted = f"{show(owner)}.{name}", declared.attribute_name(owner, name)
+    text = f"{show(owner)}.{name}"
+    dotted = declared.attribute_name(owner, name) or handovers.name_of_attribute(owner, name)
     return Unknown(("attribute", key_of(run, owner), name), text, origin=_origin(owner), dotted=dotted)
 
 
@@ -109,7 +111,7 @@ def find(run: Run, scope: Scope, owner: Value, name: str, node: ast.AST) -> Valu
         case Unknown() if name in tensors.TEXT_METHODS:
             return BoundMethod(name, owner)
         case Unknown(key=key, text=text, origin=origin):
-            dotted = declared.attribute_name(owner, name)
+            dotted = declared.attribute_name(owner, name) or handovers.name_of_attribute(owner, name)
             return settle(run, Unknown(("attribute", key, name), f"{text}.{name}", origin=origin, dotted=dotted))
         case FunctionValue(name=function_name) if name in ("__name__", "__qualname__"):
             return function_name
@@ -324,7 +326,9 @@ def _of_super(run: Run, scope: Scope, owner: Super, name: str, node: ast.AST) ->
 
 def _may_have(owner: Instance, name: str) -> bool:
     """Whether an attribute that we did not see may exist: unknown bases, code that we could not follow."""
-    if owner.escaped or name.startswith("__") or classes.has_unknown_base(owner.cls) or objects.is_data(owner.cls):
+    if owner.escaped or owner.handed or owner.wrapped or name.startswith("__") or objects.is_data(owner.cls):
+        return True
+    if classes.has_unknown_base(owner.cls):
         return True
     return not isinstance(owner.cls, ClassValue) or classes.find(owner.cls, "__getattr__") is not None
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TypeAlias
 
-from biaslens.program import attributes, calls, classes, modules, objects, stretches, tables
+from biaslens.program import attributes, calls, classes, handovers, modules, objects, stretches, tables
 from biaslens.program.conditions import holds, key_of, settle, show, truth
 from biaslens.program.expressions import binary, opaque
 from biaslens.program.iteration import item_of, items_of, length, spread
@@ -263,7 +263,8 @@ def _getattr(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Val
     if not isinstance(name, str):
         modules.escape(run, [owner], "an attribute that we could not tell is read")
         key = bounded(("attribute", key_of(run, owner), key_of(run, name)))
-        return Unknown(key, f"getattr({show(owner)}, ...)"[:MAX_TEXT])
+        dotted = handovers.keeper_name(External(f"{owner.name}.?")) if isinstance(owner, External) else ""
+        return Unknown(key, f"getattr({show(owner)}, ...)"[:MAX_TEXT], dotted=dotted)
     if len(arguments.positional) > 2:
         found = attributes.has(run, scope, owner, name, node)
         if found is False:
@@ -411,6 +412,7 @@ def _everything(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> 
     while current.parent is not None:
         values += current.variables.values()
         current = current.parent
+    modules.escape(run, values, "code in a text may change it")
     return calls.call_unknown(run, scope, "code in a text", Arguments((*arguments.positional, *values)), node)
 
 

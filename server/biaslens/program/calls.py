@@ -9,6 +9,7 @@ from biaslens.program import (
     declared,
     expressions,
     externals,
+    handovers,
     instances,
     mappings,
     module_methods,
@@ -126,6 +127,8 @@ def call(run: Run, scope: Scope, callee: Value, arguments: Arguments, node: ast.
     run.step()
     callee = settle(run, callee)
     match callee:
+        case FunctionValue() | ClassValue() if handovers.keeper_name(callee):
+            return call_unknown(run, scope, show(callee), arguments, node, callee)
         case FunctionValue():
             return call_function(run, callee, arguments, node, scope)
         case BoundMethod(function=str(name), receiver=receiver):
@@ -303,16 +306,21 @@ def call_unknown(
     *,
     of: Hashable = None,
 ) -> Unknown:
-    """A call of code that we cannot follow: it reads every tensor that it gets and may change every module.
+    """A call of code that we cannot follow: it reads every tensor that it gets and may change every module, unless the
+    catalogue knows better.
 
     callee: what is called, where that may have a name to import it by. of: the key of a method, with its object.
     """
-    dotted = declared.dotted_name(callee)
+    kept = handovers.kept(run, scope, callee, name, arguments, node)
+    if kept is not MISSING:
+        return kept
+    dotted = declared.dotted_name(callee) or handovers.keeper_name(callee)
     location = scope.module.location(node)
     values = [*arguments.positional, *arguments.keywords.values()]
     inside = tensors.inside(values)
-    run.emit_unknown(name, f"`{name}` is code that could not be followed", inside, location, dotted)
-    modules.escape(run, values, f"it is passed to `{name}`, which could not be followed")
+    reason, handed = f"`{name}` is code that could not be followed", "" if run.applying else name
+    run.emit_unknown(name, reason, inside, location, dotted, handed)
+    handovers.hand_over(run, values, name)
     key = ("call", location.path, location.span.start, location.span.end, of or key_of(run, callee))
     number = run.count(key)
     if not inside and _gives_the_same_again(callee) and all(map(_is_constant, values)):

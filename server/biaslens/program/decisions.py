@@ -354,7 +354,9 @@ class _Search:
 
 def _computation(run: Run) -> Hashable:
     """What a run computes, to compare it with another one; why something reads a bias makes no difference."""
-    layers = tuple((layer.site, layer.shift, layer.tampered, layer.frozen_shift) for layer in run.layers)
+    layers = tuple(
+        (layer.site, layer.shift, layer.tampered or layer.handed, layer.frozen_shift) for layer in run.layers
+    )
     return layers, tuple((e.results, e.operands, _telling(e), e.location, e.layer) for e in run.equations)
 
 

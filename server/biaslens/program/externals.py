@@ -10,8 +10,9 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+from biaslens.catalogue import keepers
 from biaslens.catalogue.lookup import find
-from biaslens.program import calls, classes, instances, modules, stretches, tensors
+from biaslens.program import calls, classes, handovers, instances, modules, stretches, tensors
 from biaslens.program.builtin_functions import BUILTINS, Handler, origin_of
 from biaslens.program.conditions import key_of, settle, show
 from biaslens.program.expressions import binary, opaque
@@ -53,7 +54,7 @@ def call(run: Run, scope: Scope, function: External, arguments: Arguments, node:
         return instances.construct_external(run, scope, function, arguments, node)
     if name.startswith("torch.nn.init."):
         return arguments.positional[0] if arguments.positional else None
-    if name.startswith(QUIET):
+    if name.startswith(QUIET) and keepers.find(name) is None:
         return Unknown(("call", name, run.count(name)), f"{show(function)}(...)")
     return calls.call_unknown(run, scope, show(function), arguments, node, function)
 
@@ -70,8 +71,6 @@ QUIET = (
     "pathlib.",
     "random.",
     "torch.manual_seed",
-    "torch.optim.",
-    "torch.save",
     "torch.cuda.",
     "torch.backends.",
     "torch.is_grad_enabled",
@@ -100,6 +99,8 @@ def _python(function: Callable[..., Any], symbol: str = "") -> Handler:
                 return function(*values)
             except (TypeError, ValueError, OverflowError, ZeroDivisionError):
                 return opaque(run, scope, node)
+        if flat and all(isinstance(item, Tensor) for item in flat):
+            return handovers.made_of(run, flat, function.__name__, scope.module.location(node))
         if any(isinstance(item, Tensor) for item in flat):
             return calls.call_unknown(run, scope, function.__name__, arguments, node)
         number = all(is_number(settle(run, item)) for item in flat)
@@ -137,6 +138,7 @@ def copied(run: Run, value: Value, memo: dict[int, Value]) -> Value:
                 cls, location=value.location, escaped=value.escaped, hooks=value.hooks, frozen=value.frozen
             )
             twin.influences = value.influences.copy()
+            twin.handed, twin.wrapped = value.handed, value.wrapped
             twin.attributes = {name: copied(run, item, memo) for name, item in value.attributes.items()}
             twin.modules = {name: copied(run, item, memo) for name, item in value.modules.items()}
             stretches.note(run, twin, stretches.of(run, value))
@@ -158,7 +160,7 @@ def copied(run: Run, value: Value, memo: dict[int, Value]) -> Value:
 
 
 def _same(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
-    """A wrapper that gives back what it gets: `spectral_norm(layer)`, `DataParallel(model)`, a decorator."""
+    """A wrapper that gives back what it gets: `spectral_norm(layer)`, a decorator."""
     values = [*arguments.positional, *arguments.keywords.values()]
     return values[0] if values else External("biaslens.identity")
 
@@ -272,12 +274,6 @@ _SAME = (
     "torch.nn.utils.parametrizations.weight_norm",
     "torch.nn.utils.parametrizations.orthogonal",
     "torch.nn.utils.remove_weight_norm",
-    "torch.nn.DataParallel",
-    "torch.nn.parallel.DataParallel",
-    "torch.nn.parallel.DistributedDataParallel",
-    "torch.nn.SyncBatchNorm.convert_sync_batchnorm",
-    "torch.compile",
-    "torch.jit.script",
     "torch.jit.ignore",
     "torch.jit.unused",
     "torch.jit.export",

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from biaslens.catalogue.entry import Entry, Parameter
 from biaslens.catalogue.lookup import bind, find
-from biaslens.program import calls, classes, expressions, mappings, modules, tables
+from biaslens.program import calls, classes, expressions, handovers, mappings, modules, tables
 from biaslens.program.conditions import holds, settle, truth
 from biaslens.program.names import MISSING
 from biaslens.program.own_signature import Signature, signature_of
@@ -74,6 +74,8 @@ def _initialise_instance(
         base = classes.torch_base(cls)
         if base is not None:
             initialise(run, scope, instance, base, arguments, node)
+        else:
+            handovers.to_bases(run, cls, arguments)
 
 
 def construct_external(run: Run, scope: Scope, cls: External, arguments: Arguments, node: ast.AST) -> Instance:

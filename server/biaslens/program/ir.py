@@ -79,6 +79,7 @@ class Layer:
     unseen: whether such a class takes `argument` was not looked at.
     tampered: why the layer's own shift cannot be trusted ("its bias is assigned"), or "".
     influence: on which answers of its path it rests that the layer is made, and how, as `Equation.influence`.
+    handed: code that nobody knows to which it was handed while no model ran, by its name, or "".
     """
 
     number: int
@@ -89,6 +90,7 @@ class Layer:
     bias_text: str = ""
     frozen: bool = False
     tampered: str = ""
+    handed: str = ""
     parameters: Size | None = None
     call: tuple[Passed, ...] = ()
     argument: str = ""
@@ -117,6 +119,9 @@ class Equation:
     knows what it does, that of its class for a layer; the label where it does not know.
     callee: the dotted name of the class or function that could not be followed here, where it has one to import it by.
     influence: on which answers of its path the step rests, as bits in the order of `Run.questions`.
+    aside: no model ran then: it belongs to a script, a builder or a constructor.
+    handed: code that nobody knows, by its name, or "": this is a call of it while no model runs, or a step of a module
+    that it was handed.
     """
 
     results: tuple[Var, ...]
@@ -132,6 +137,8 @@ class Equation:
     operation: str = ""
     callee: str = ""
     influence: int = 0
+    aside: bool = False
+    handed: str = ""
 
     def __hash__(self) -> int:
         """Of what mostly tells two equations apart: to hash all of one takes long, and many are hashed."""
@@ -211,7 +218,8 @@ class Path:
 
     layers by number; shapes by variable; outputs: the tensors that the entry returns. forks: branches that it does not
     take and that would have used tensors: how many equations stand before each, the tensors, and on which answers its
-    test rests. returning: on which answers it rests that the outputs are these.
+    test rests. returning: on which answers it rests that the outputs are these. losses: the tensors from which
+    gradients are taken.
     """
 
     answers: tuple[Answer, ...]
@@ -221,6 +229,7 @@ class Path:
     outputs: tuple[Var, ...]
     forks: tuple[tuple[int, tuple[Var, ...], int], ...] = ()
     returning: int = 0
+    losses: tuple[Var, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import replace
 
-from biaslens.program import calls, classes, expressions, hooks, instances, mappings, modules, stretches
+from biaslens.program import calls, classes, expressions, handovers, hooks, instances, mappings, modules, stretches
 from biaslens.program.conditions import settle, show
 from biaslens.program.iteration import items_of, length
 from biaslens.program.names import MISSING
@@ -102,6 +102,8 @@ def super_method(run: Run, scope: Scope, receiver: Super, name: str, arguments: 
         base = classes.torch_base(instance.cls, after=receiver.owner)
         if base is not None:
             instances.initialise(run, scope, instance, base, arguments, node)
+        else:
+            handovers.to_bases(run, instance.cls, arguments)
         return None
     if name == "__setattr__" and len(arguments.positional) == 2:
         modules.set_attribute(run, instance, arguments.positional[0], arguments.positional[1])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from biaslens.algebra.axes import Shape
+from biaslens.catalogue import lookup
 from biaslens.catalogue.entry import Mode
 from biaslens.program import calls, classes, hooks, instances, mappings, module_methods, stretches, tensors
 from biaslens.program.conditions import settle, show
@@ -41,10 +43,16 @@ def apply(run: Run, scope: Scope, instance: Instance, arguments: Arguments, node
     influence = run.influence
     outer = influence.control
     influence.control |= arguments.callee if arguments.influences is not None else influence.value
-    if instance.escaped:
-        value = _apply_escaped(run, scope, instance, arguments, node)
-    else:
-        value = _apply_followed(run, scope, instance, arguments, node)
+    run.applying += 1
+    try:
+        if instance.escaped:
+            value = _apply_escaped(run, scope, instance, arguments, node)
+        elif instance.handed:
+            value = _apply_handed(run, scope, instance, arguments, node)
+        else:
+            value = _apply_followed(run, scope, instance, arguments, node)
+    finally:
+        run.applying -= 1
     influence.control = outer
     return value
 
@@ -54,6 +62,18 @@ def _apply_escaped(run: Run, scope: Scope, instance: Instance, arguments: Argume
     value = _apply_followed(run, scope, instance, arguments, node)
     everything = Arguments((*arguments.positional, value), arguments.keywords, arguments.open, arguments.rest)
     return calls.call_unknown(run, scope, label_of(instance), everything, node)
+
+
+def _apply_handed(run: Run, scope: Scope, instance: Instance, arguments: Arguments, node: ast.AST) -> Value:
+    """Nobody knows what was done with it: what it computes rests on nothing having been changed."""
+    first = len(run.equations)
+    value = _apply_followed(run, scope, instance, arguments, node)
+    if isinstance(value, Tensor) and first == len(run.equations):  # it gave back what it got; so that it is seen:
+        identity = lookup.find("torch.nn.Identity")
+        assert identity is not None
+        value = tensors.apply_entry(run, scope, identity, {"input": value}, label_of(instance), node)
+    run.equations[first:] = [replace(equation, handed=instance.handed) for equation in run.equations[first:]]
+    return value
 
 
 def _apply_followed(run: Run, scope: Scope, instance: Instance, arguments: Arguments, node: ast.AST) -> Value:
@@ -134,6 +154,8 @@ def attribute(run: Run, scope: Scope, owner: Instance, name: str, node: ast.AST)
             classes.is_module_class(owner.cls) or classes.has_unknown_base(owner.cls)
         ):
             return BoundMethod(name, owner)
+        case "module" | "_orig_mod" if owner.wrapped:
+            return owner
         case _:
             return MISSING
 
@@ -196,6 +218,8 @@ def set_tensor_attribute(run: Run, owner: Tensor, name: str, value: Value) -> No
     """Effect: `tensor.requires_grad = False` on a layer's bias freezes it."""
     layer = run.layer_of_parameter(owner)
     if layer is None:
+        if name == "requires_grad":
+            run.known["trains", owner.var] = value
         return
     if name == "requires_grad" and value is not True:
         layer.frozen_shift = True

@@ -221,6 +221,8 @@ class Run:
     defined_at: the file and the index of the statement that defines the entry; it is used some time after that.
     reads: the globals that were looked up, by file and name; ("", of a file, for all of its text; "*" for what its star
     imports are). rests_on: circumstances of globals that were evaluated before.
+    applying: how many modules are being applied inside each other; none in scripts, builders and constructors.
+    losses: tensors from which gradients are taken.
     """
 
     world: World
@@ -252,6 +254,8 @@ class Run:
     reads: set[tuple[str, str]] = field(default_factory=set)
     rests_on: set[Circumstances] = field(default_factory=set)
     constructing: int = 0
+    applying: int = 0
+    losses: list[Var] = field(default_factory=list[Var])
     steps: int = 0
     depth: int = 0
 
@@ -485,8 +489,9 @@ class Run:
         operation: str = "",
         settings: str = "",
         callee: str = "",
+        handed: str = "",
     ) -> list[Tensor]:
-        """Records one step and returns its result tensors. operation, callee: as in `ir.Equation`."""
+        """Records one step and returns its result tensors. operation, callee, handed: as in `ir.Equation`."""
         for index, learned in step.refined:
             self.refine(operands[index].var, learned)
         shared = operands[0].storage if step.view and operands else None
@@ -506,6 +511,8 @@ class Run:
                 settings=settings,
                 callee=callee,
                 influence=influence,
+                aside=not self.applying,
+                handed=handed,
             )
         )
         if step.in_place is not None and results:
@@ -514,12 +521,18 @@ class Run:
         return results
 
     def emit_unknown(
-        self, label: str, reason: str, operands: Sequence[Tensor], location: Location, callee: str = ""
+        self,
+        label: str,
+        reason: str,
+        operands: Sequence[Tensor],
+        location: Location,
+        callee: str = "",
+        handed: str = "",
     ) -> None:
         """Records code that we cannot follow: it reads everything that goes into it."""
         if operands:
             result = Result(Shape(), (unknown(reason),) * len(operands))
-            self.emit(label, Step((result,)), operands, location, callee=callee)
+            self.emit(label, Step((result,)), operands, location, callee=callee, handed=handed)
 
     def parameter(self, layer: LayerState, shape: Shape, location: Location) -> Tensor:
         """The tensor of a layer's own bias, read as a value."""
@@ -536,6 +549,7 @@ class Run:
                 starts=True,
                 operation=layer.entry.label,
                 influence=self.influence.here | layer.influence,
+                aside=not self.applying,
             )
         )
         return tensor
@@ -616,6 +630,7 @@ def refill(value: Value, before: Value) -> None:
             value.influences = before.influences
             value.escaped, value.label, value.labelled = before.escaped, before.label, before.labelled
             value.hooks, value.frozen = before.hooks, before.frozen
+            value.handed, value.wrapped = before.handed, before.wrapped
         case _:
             pass
 

@@ -8,7 +8,18 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from biaslens.program import attributes, branching, calls, classes, expressions, modules, names, stretches, tensors
+from biaslens.program import (
+    attributes,
+    branching,
+    calls,
+    classes,
+    expressions,
+    handovers,
+    modules,
+    names,
+    stretches,
+    tensors,
+)
 from biaslens.program.carried import Carried, leave_off, yielded_more
 from biaslens.program.conditions import compare, holds, question_of, settle, truth
 from biaslens.program.counters import leaves
@@ -122,8 +133,10 @@ def _expression(run: Run, scope: Scope, node: ast.Expr) -> Signal:
 
 def _assignment(run: Run, scope: Scope, node: ast.Assign) -> Signal:
     value = expressions.evaluate(run, scope, node.value)
-    if isinstance(node.value, ast.GeneratorExp) and isinstance(
-        node.targets[0], ast.Name
+    if (
+        isinstance(node.value, ast.GeneratorExp)
+        and isinstance(node.targets[0], ast.Name)
+        and not handovers.are_parameters(run, value)
     ):  # it runs later, when its names may mean something else
         used = {part.id for part in ast.walk(node.value) if isinstance(part, ast.Name)}
         held = [scope.variables[name] for name in sorted(used & scope.variables.keys())]

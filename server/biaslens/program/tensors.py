@@ -230,6 +230,9 @@ def attribute(run: Run, scope: Scope, owner: Tensor, name: str, node: ast.AST) -
             return ShapeOf(owner)
         case "ndim":
             return settle(run, attributes.rank_of(run, owner))
+        case "requires_grad" if run.facts[owner.var].parameter:
+            layer = run.layer_of_parameter(owner)
+            return not layer.frozen_shift if layer is not None else run.known.get(("trains", owner.var), True)
         case _ if name in _PROPERTIES:
             return settle(run, _property(run, owner, name))
         case "data" if run.facts[owner.var].parameter:
@@ -259,7 +262,10 @@ def method(run: Run, scope: Scope, owner: Tensor, name: str, arguments: Argument
         case "requires_grad_":
             attributes.set_attribute(run, scope, owner, "requires_grad", first is not False)
             return owner
-        case "register_hook" | "retain_grad" | "zero_grad" | "backward" | "record_stream":
+        case "backward":
+            run.losses.append(owner.var)
+            return None
+        case "register_hook" | "retain_grad" | "zero_grad" | "record_stream":
             return None
         case _:
             return _catalogued_method(run, scope, owner, name, arguments, node)

@@ -12,7 +12,18 @@ from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
 
 from biaslens.catalogue.lookup import find
-from biaslens.program import calls, classes, decisions, freezing, instances, modules, names, statements, tensors
+from biaslens.program import (
+    calls,
+    classes,
+    decisions,
+    freezing,
+    handovers,
+    instances,
+    modules,
+    names,
+    statements,
+    tensors,
+)
 from biaslens.program.conditions import condition, key_of, settle, truth
 from biaslens.program.decisions import explore, guarded
 from biaslens.program.influence import Influence, Influences, Reached
@@ -317,6 +328,14 @@ def _index(run: Run) -> int:
 
 def _use(run: Run, scope: Scope, instance: Instance, node: ast.AST) -> Value:
     """What a module gives for unknown inputs; its other public methods that use its layers are called as well."""
+    run.applying += 1
+    try:
+        return _used(run, scope, instance, node)
+    finally:
+        run.applying -= 1
+
+
+def _used(run: Run, scope: Scope, instance: Instance, node: ast.AST) -> list[Value]:
     outputs: list[Value] = []
     found = classes.find(instance.cls, "__call__") or classes.find(instance.cls, "forward")
     replaced = instance.attributes.get("forward")
@@ -409,6 +428,7 @@ def _run_variable(run: Run, scope: Scope, name: str, node: ast.AST) -> Value:
         return None
     if isinstance(value.cls, External) and value.cls.name not in CONTAINERS and value.layer is None:
         return None
+    handovers.by_statements(run, scope, name)
     freezing.settle_modes(run, scope, value, node)
     return _use(run, scope, value, node)
 
@@ -502,6 +522,7 @@ def _path(run: Run, outputs: tuple[int, ...], known: dict[Any, Any]) -> Path:
         outputs,
         tuple(run.influence.forks),
         run.influence.returning,
+        tuple(run.losses),
     )
 
 
@@ -523,6 +544,7 @@ def _frozen(run: Run, state: LayerState, passed: tuple[Passed, ...]) -> Layer:
         bias_text=state.text,
         frozen=state.frozen_shift,
         tampered=state.tampered,
+        handed=state.handed,
         parameters=parameters,
         call=passed,
         argument=state.argument,

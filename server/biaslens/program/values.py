@@ -265,6 +265,7 @@ class LayerState:
     inside_another: a class that the entry uses makes it.
     influence: on which answers it rests that the layer is made, and how. calls: the calls inside of which it was made.
     own: the name of a class that the user declares to be like the row; unseen: its own signature was not looked at.
+    handed: as `Instance.handed`.
     """
 
     entry: Entry
@@ -275,6 +276,7 @@ class LayerState:
     text: str = ""
     frozen_shift: bool = False
     tampered: str = ""
+    handed: str = ""
     eval_mode: bool = False
     label: str = ""
     call: dict[str, Value] = field(default_factory=dict)
@@ -305,6 +307,8 @@ class Instance:
     influences: on which answers it rests what an attribute is; under "" what its submodules are, and all of it.
     frozen: it was put into eval mode, also while the rest trains.
     hooks: what runs before ("pre") and after ("forward") its forward, in order.
+    handed: code that nobody knows to which it was handed while no model ran, by its name, or "".
+    wrapped: known code put it into a wrapper that behaves like it, and has attributes of its own.
     """
 
     cls: Value
@@ -313,6 +317,8 @@ class Instance:
     layer: LayerState | None = None
     location: Location | None = None
     escaped: str = ""
+    handed: str = ""
+    wrapped: bool = False
     label: str = ""
     labelled: bool = False
     table: Table | None = None

@@ -26,6 +26,19 @@ def rebound(statements: Iterable[ast.stmt]) -> set[str]:
     return {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
 
 
+def handed_over(statement: ast.stmt) -> set[str]:
+    """The names that a statement which is only a call hands over."""
+    match statement:
+        case ast.Expr(value=ast.Call(args=args, keywords=keywords)):
+            waiting = [*args, *(keyword.value for keyword in keywords)]
+            inner = (
+                item for node in waiting for item in (node.elts if isinstance(node, (ast.List, ast.Tuple)) else [node])
+            )
+            return {node.id for node in inner if isinstance(node, ast.Name)}
+        case _:
+            return set()
+
+
 def star_imports(statements: Sequence[ast.stmt]) -> list[ast.ImportFrom]:
     """Every `from m import *`, those inside `try` and `if` included."""
     found = [node for node in _top_level(statements) if isinstance(node, ast.ImportFrom)]

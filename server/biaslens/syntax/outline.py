@@ -167,7 +167,8 @@ def changed_names(before: Outlined, after: Outlined) -> frozenset[str]:
         for blocks in (set(before.blocks).difference(after.blocks), set(after.blocks).difference(before.blocks))
     )
     either = {**old, **new}
-    names = {name for statement in old.keys() ^ new.keys() for name in either[statement]}
+    changed = old.keys() ^ new.keys()
+    names = {name for statement in changed for name in (*either[statement], *bindings.handed_over(statement))}
     names |= before.rebound ^ after.rebound
     typed, now = before.typed_imports, after.typed_imports
     names |= {name for name in typed.keys() | now.keys() if typed.get(name) != now.get(name)}
