@@ -412,8 +412,7 @@ def _everything(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> 
     while current.parent is not None:
         values += current.variables.values()
         current = current.parent
-    modules.escape(run, values, "code in a text may change it")
-    return calls.call_unknown(run, scope, "code in a text", Arguments((*arguments.positional, *values)), node)
+    return calls.call_unknown(run, scope, handovers.CODE_IN_A_TEXT, Arguments((*arguments.positional, *values)), node)
 
 
 def origin_of(*values: Value) -> str:

@@ -30,6 +30,9 @@ from biaslens.program.values import (
 from biaslens.syntax.bindings import handed_over
 from biaslens.text import Location
 
+CODE_IN_A_TEXT = "code in a text"
+"""How `eval` and `exec` are called, and with that what they give: it may do anything that the file itself may."""
+
 
 def name_of(callee: Value) -> str:
     """The dotted name by which the catalogue may know code that is not followed, or ""."""
@@ -93,7 +96,7 @@ def hand_over(run: Run, values: Iterable[Value], name: str) -> None:
     """Effect: code that nobody knows got some values. What rewires models, or is called while one runs, may have made
     anything of the modules among them; of other code it is noted that it got them."""
     values = list(values)
-    if run.applying or keepers.rewires(name):
+    if run.applying or keepers.rewires(name) or name.startswith(CODE_IN_A_TEXT):
         modules.escape(run, values, f"it is passed to `{name}`, which could not be followed")
         return
     for value in _flat(values):
