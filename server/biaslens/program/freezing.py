@@ -31,7 +31,7 @@ from biaslens.program.values import (
     Unknown,
     Value,
 )
-from biaslens.syntax.modes import switches_off
+from biaslens.syntax.modes import FREEZERS, switches_off
 from biaslens.syntax.parse import Module
 from biaslens.text import Location
 
@@ -104,8 +104,9 @@ def _by_methods(run: Run, instance: Instance) -> Iterator[_Cause]:
     seen: set[ast.AST] = set()
     for module in submodules(instance):
         for owner in classes.order_of(module.cls):
-            if not isinstance(owner, ClassValue) or owner.module.freezers <= {""}:
+            if not isinstance(owner, ClassValue):
                 continue
+            run.read(owner.module.path, FREEZERS)
             for name in sorted(owner.module.freezers & owner.namespace.keys()):
                 method = owner.namespace[name]
                 if name in _OWN or name.startswith("_") or _EVALUATING.search(name):
@@ -115,12 +116,14 @@ def _by_methods(run: Run, instance: Instance) -> Iterator[_Cause]:
                 seen.add(method.node)
                 walk = _Walk(run, [module])
                 walk.function(method, [module])
+                run.read(owner.module.path, "")  # whoever calls it
                 sure = _RUN_BY_FRAMEWORKS.search(name) is not None or _is_called(owner.module, name)
                 yield _Cause(f"`{name}()`", tuple(walk.frozen.values()), sure)
 
 
 def _by_others(run: Run, module: Module, instance: Instance) -> Iterator[_Cause]:
     """Functions and scripts of the file, and methods of its classes that are no modules."""
+    run.read(module.path, FREEZERS)
     if not module.freezers:
         return
     run.read(module.path, "")
