@@ -161,6 +161,23 @@ def test_cells_are_one_module() -> None:
     assert report.problems == ()
 
 
+def test_a_class_defined_anew_in_a_later_cell_does_not_change_what_was_built_before() -> None:
+    net = """\
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 3, 3)
+        self.block = Block()
+
+    def forward(self, x):
+        return self.block(self.stem(x))"""
+    first = BLOCK.replace("64, 3)", "64, 3, padding=1)")  # at its borders the bias of `stem` is no constant any more
+    second = BLOCK.replace("self.bn(self.conv(x))", "self.conv(self.bn(x))").replace("2d(64)", "2d(3)")
+    made = "net = Net()"
+    assert len(checked(IMPORT, first, net, made, second, made).findings) == 1, "of the first block alone"
+    assert len(checked(IMPORT, first, second, net, made).findings) == 2, "nothing can have used the first block"
+
+
 def test_a_layer_may_be_made_in_one_cell_and_used_in_others() -> None:
     report = checked(
         f"{IMPORT}\nconv = nn.Conv2d(3, 8, 3)", "bn = nn.BatchNorm2d(8)", "%time y = bn(conv(x))", "await f(y)"

@@ -25,12 +25,13 @@ from biaslens.program.values import (
     ClassValue,
     FunctionValue,
     Instance,
+    ModuleValue,
     Scope,
     Tensor,
     Unknown,
     Value,
 )
-from biaslens.syntax.modes import switches_off
+from biaslens.syntax.modes import FREEZERS, switches_off
 from biaslens.syntax.parse import Module
 from biaslens.text import Location
 
@@ -57,6 +58,18 @@ def settle_modes(run: Run, scope: Scope, instance: Instance, node: ast.AST) -> N
     for cause in in_force:
         for module in cause.frozen:
             _freeze(module)
+
+
+def built_by(run: Run, scope: Scope, node: ast.FunctionDef | ast.If) -> list[Instance]:
+    """The models that a training function or a script builds and of which it freezes parts. Effect: does so."""
+    walk = _Walk(run, [], builds=True)
+    if isinstance(node, ast.FunctionDef):
+        walk.function(FunctionValue(node.name, node, scope, {}), ())
+    else:
+        walk.block(node.body, Scope(scope.module, {}, scope))
+    for module in walk.frozen.values():
+        _freeze(module)
+    return [model for model in walk.models if any(map(_is_frozen, submodules(model)))]
 
 
 def _stays_as_it_was_made(run: Run, instance: Instance, node: ast.AST, location: Location) -> bool:
@@ -102,8 +115,9 @@ def _by_methods(run: Run, instance: Instance) -> Iterator[_Cause]:
     seen: set[ast.AST] = set()
     for module in submodules(instance):
         for owner in classes.order_of(module.cls):
-            if not isinstance(owner, ClassValue) or owner.module.freezers <= {""}:
+            if not isinstance(owner, ClassValue):
                 continue
+            run.read(owner.module.path, FREEZERS)
             for name in sorted(owner.module.freezers & owner.namespace.keys()):
                 method = owner.namespace[name]
                 if name in _OWN or name.startswith("_") or _EVALUATING.search(name):
@@ -111,26 +125,28 @@ def _by_methods(run: Run, instance: Instance) -> Iterator[_Cause]:
                 if not isinstance(method, FunctionValue) or method.node in seen or _is_part_of_others(module, name):
                     continue
                 seen.add(method.node)
-                walk = _Walk(run, owner.module, module)
+                walk = _Walk(run, [module])
                 walk.function(method, [module])
+                run.read(owner.module.path, "")  # whoever calls it
                 sure = _RUN_BY_FRAMEWORKS.search(name) is not None or _is_called(owner.module, name)
                 yield _Cause(f"`{name}()`", tuple(walk.frozen.values()), sure)
 
 
 def _by_others(run: Run, module: Module, instance: Instance) -> Iterator[_Cause]:
     """Functions and scripts of the file, and methods of its classes that are no modules."""
+    run.read(module.path, FREEZERS)
     if not module.freezers:
         return
     run.read(module.path, "")
     scope = Scope(module)
-    walk = _Walk(run, module, instance)
+    walk = _Walk(run, [instance])
     walk.block([s for s in module.statements if not isinstance(s, _DEFINITIONS)], Scope(module, {}, scope))
     yield _Cause("the script", tuple(walk.frozen.values()), True)
     for owner, node in _functions_around(module, instance):
         if node.name not in module.freezers or _EVALUATING.search(node.name):
             continue
         function = FunctionValue(node.name, node, scope, {})
-        walk = _Walk(run, module, instance)
+        walk = _Walk(run, [instance])
         walk.function(function, [instance] * 9)
         if _looks_at_one_module(node):
             for part in list(submodules(instance))[1:]:
@@ -201,6 +217,16 @@ def _thaw(modules: Iterable[Instance]) -> None:
 _SOME_PART = object()
 """A part of the model, nobody knows which one."""
 
+
+def _trains_what_it_evaluates(node: ast.AST) -> bool:
+    """Whether a function takes optimiser steps on a model that it puts into eval mode as a whole."""
+    calls_of = [inner for inner in ast.walk(node) if isinstance(inner, ast.Call)]
+    called = {
+        inner.func.attr for inner in calls_of if isinstance(inner.func, ast.Attribute) and not switches_off(inner)
+    }
+    return {"backward", "step"} <= called and "train" not in called
+
+
 MAX_CALLS = 400
 """Functions that one walk goes into; what freezes more than that is not looked at."""
 
@@ -209,13 +235,16 @@ MAX_CALLS = 400
 class _Walk:
     """Follows what code does to the modes of a model.
 
-    frozen: the modules that are in eval mode by now, by identity. has_built: the code makes such a model itself.
+    models: those that are handed to it, or that it builds.
+    frozen: the modules that are in eval mode by now, by identity.
+    builds: new models are built; otherwise the one that is handed in stands for every other one of its class.
+    has_built: the code makes a model itself.
     """
 
     run: Run
-    module: Module
-    model: Instance
+    models: list[Instance]
     frozen: dict[int, Instance] = field(default_factory=dict)
+    builds: bool = False
     has_built: bool = False
     _decided: int = 0
     _calls: int = 0
@@ -235,7 +264,9 @@ class _Walk:
         variables: dict[str, Value] = {name: Unknown(("walked", name), name) for name in listed}
         variables |= dict(zip(listed, values, strict=False))
         self._running.append(node)
+        self._decided += _trains_what_it_evaluates(node)
         self.block(body, Scope(function.scope.module, variables, function.scope, function.owner, variables.get("self")))
+        self._decided -= _trains_what_it_evaluates(node)
         self._running.pop()
 
     def block(self, nodes: Iterable[ast.stmt], scope: Scope) -> None:
@@ -274,7 +305,7 @@ class _Walk:
 
     def _concerns_model(self, node: ast.expr, scope: Scope) -> bool:
         names_in = [part.id for part in ast.walk(node) if isinstance(part, ast.Name)]
-        return any(scope.variables.get(name) is self.model for name in names_in)
+        return any(scope.variables.get(name) is model for name in names_in for model in self.models)
 
     def _bind(self, target: ast.expr, value: Value, scope: Scope) -> None:
         match target:
@@ -326,9 +357,9 @@ class _Walk:
         value = self._value(owner, scope)
         if name == "apply" and node.args:
             function = self._value(node.args[0], scope)
-            whole = value if isinstance(value, Instance) else self.model
+            wholes = [value] if isinstance(value, Instance) else self.models
             if isinstance(function, FunctionValue):
-                for module in submodules(whole):
+                for module in (module for whole in wholes for module in submodules(whole)):
                     self._decided += 1
                     self.function(function, [module])
                     self._decided -= 1
@@ -343,8 +374,9 @@ class _Walk:
 
     def _switch_off(self, value: Value) -> None:
         if value is _SOME_PART:
-            self.frozen |= {id(module): module for module in list(submodules(self.model))[1:]}
-        if isinstance(value, Instance) and (value is not self.model or self._decided):
+            parts = (part for model in self.models for part in submodules(model) if part is not model)
+            self.frozen |= {id(part): part for part in parts}
+        if isinstance(value, Instance) and (self._decided or all(value is not model for model in self.models)):
             self.frozen |= {id(module): module for module in submodules(value)}
 
     def _switch_on(self, value: Value) -> None:
@@ -418,7 +450,7 @@ class _Walk:
                 if isinstance(value, Instance):
                     found = attributes.find(self.run, scope, value, name, node)
                     return value if found is MISSING and name in _WRAPPED else found
-                return None
+                return attributes.find(self.run, scope, value, name, node) if isinstance(value, ModuleValue) else None
             case ast.Subscript(value=owner, slice=index):
                 value, key = self._part(owner, scope), self._part(index, scope)
                 known = isinstance(value, (Instance, list, tuple, dict)) and isinstance(key, (int, str))
@@ -436,7 +468,7 @@ class _Walk:
             case ast.Attribute(value=owner, attr=name) if name in _LISTINGS:
                 value = self._value(owner, scope)
                 if not isinstance(value, (Instance, dict)):
-                    value = self.model  # `self.trainer.model.modules()`
+                    value = self.models[-1] if self.models else None  # `self.trainer.model.modules()`
                 return calls.call(self.run, scope, BoundMethod(name, value), Arguments(), node)
             case ast.Attribute(value=owner, attr=name) if name in _GIVE_THEMSELVES:
                 return self._value(owner, scope)
@@ -450,17 +482,26 @@ class _Walk:
                 return arguments[0]
             case ast.Name(id="enumerate") if arguments and isinstance(arguments[0], list):
                 return [*enumerate(arguments[0])]
-            case ast.Name(id=name):
-                cls = self._global(name, scope)
-                if isinstance(cls, ClassValue) and cls is self.model.cls:
-                    self.has_built = True
-                    return self.model
+            case ast.Name() | ast.Attribute():
+                cls = self._value(node.func, scope)
+                if isinstance(cls, ClassValue) and classes.is_module_class(cls):
+                    return self._built(cls, node, scope)
             case _:
                 pass
         return next((argument for argument in arguments if isinstance(argument, Instance)), None)  # a wrapper
 
+    def _built(self, cls: ClassValue, node: ast.Call, scope: Scope) -> Value:
+        if self.builds:
+            value = calls.evaluate_call(self.run, scope, node)
+            self.models += [value] if isinstance(value, Instance) else []
+            return value
+        if self.models and cls is self.models[0].cls:
+            self.has_built = True
+            return self.models[0]
+        return None
+
     def _global(self, name: str, scope: Scope) -> Value:
-        """A class, a function or an import; MISSING for what has to be computed."""
+        """A class, a function, an import or a constant; MISSING for what has to be computed."""
         module = scope.module
         indices = module.affecting.get(name, ())
         if any(not isinstance(module.statements[index], (*_DEFINITIONS, ast.Assign)) for index in indices):

@@ -220,7 +220,8 @@ class Run:
     taken_over: globals that were found in the shared run, by file, name and moment, and on which answers they rest.
     defined_at: the file and the index of the statement that defines the entry; it is used some time after that.
     reads: the globals that were looked up, by file and name; ("", of a file, for all of its text; "*" for what its star
-    imports are). rests_on: circumstances of globals that were evaluated before.
+    imports are; ".eval()" for which of its functions freeze modules).
+    rests_on: circumstances of globals that were evaluated before.
     applying: how many modules are being applied inside each other; none in scripts, builders and constructors.
     losses: tensors from which gradients are taken.
     """

@@ -52,7 +52,7 @@ from biaslens.syntax.parse import Module
 from biaslens.text import Location, Problem
 
 T = TypeVar("T")
-Definition: TypeAlias = "ast.ClassDef | ast.FunctionDef | ast.Assign"
+Definition: TypeAlias = "ast.ClassDef | ast.FunctionDef | ast.Assign | ast.If"
 Known: TypeAlias = "Mapping[Definition, Entry]"
 NOTHING_KNOWN: Known = MappingProxyType({})
 Reaching: TypeAlias = Callable[[str, Path], Mapping[int, Reached]]
@@ -124,7 +124,9 @@ def _definitions(module: Module) -> Iterator[Definition]:
         match statement:
             case ast.ClassDef():
                 yield from _classes(statement)
-            case ast.FunctionDef() if _may_build_layers(statement):
+            case ast.FunctionDef(name=name) if _may_build_layers(statement) or name in module.freezers:
+                yield statement
+            case ast.If() if "" in module.freezers:  # a script behind its main guard
                 yield statement
             case ast.Assign(targets=[ast.Name()], value=ast.Call()):
                 yield statement
@@ -206,6 +208,8 @@ def _name(node: Definition) -> str:
     match node:
         case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.Assign(targets=[ast.Name(id=name)]):
             return name
+        case ast.If():
+            return "script"
         case _:
             return "?"
 
@@ -273,8 +277,10 @@ class _Entry:
         match self.node:
             case ast.ClassDef():
                 outputs = _run_class(run, scope, self.node)
-            case ast.FunctionDef():
+            case ast.FunctionDef() if _may_build_layers(self.node):
                 outputs = _run_function(run, scope, self.node)
+            case ast.FunctionDef() | ast.If():
+                outputs = _run_training(run, scope, self.node)
             case _:
                 outputs = _run_variable(run, scope, self.name, self.node)
         self._outputs[run] = tuple(tensor.var for tensor in tensors.inside([outputs]))
@@ -406,6 +412,15 @@ def _run_function(run: Run, scope: Scope, node: ast.FunctionDef) -> Value:
         run.fruitless = True
         raise PathEnds
     return _use_all(run, scope, result, node)
+
+
+def _run_training(run: Run, scope: Scope, node: ast.FunctionDef | ast.If) -> Value:
+    """Uses the models that training code builds with frozen norms; of others it is a use like any."""
+    models = freezing.built_by(run, scope, node)
+    if not models:
+        run.fruitless = True
+        raise PathEnds
+    return [_use(run, scope, model, node) for model in models]
 
 
 def _use_all(run: Run, scope: Scope, value: Value, node: ast.AST) -> Value:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 
+FREEZERS = ".eval()"
+"""Stands for `Module.freezers` among the names of a file that something rests on. No Python name looks like this."""
+
 
 def freezers(statements: Iterable[ast.stmt]) -> frozenset[str]:
     """The names of functions and methods that put something into eval mode, or that name one which does; "" where

@@ -17,6 +17,7 @@ from typing import cast
 
 from biaslens.syntax import bindings
 from biaslens.syntax.chunks import Chunks, chunks_of
+from biaslens.syntax.modes import FREEZERS
 from biaslens.syntax.parse import Module, offset_of, parsed, skipped
 from biaslens.text import Location, Problem, Source, Span
 
@@ -170,9 +171,18 @@ def changed_names(before: Outlined, after: Outlined) -> frozenset[str]:
     changed = old.keys() ^ new.keys()
     names = {name for statement in changed for name in (*either[statement], *bindings.handed_over(statement))}
     names |= before.rebound ^ after.rebound
+    if _order(before, after) != _order(after, before):  # a name means what was bound before it is used
+        names |= before.affecting.keys() | after.affecting.keys()
+    names |= {FREEZERS} if before.freezers != after.freezers else set()
     typed, now = before.typed_imports, after.typed_imports
     names |= {name for name in typed.keys() | now.keys() if typed.get(name) != now.get(name)}
     return frozenset(names | ({"*"} if before.star_imports != after.star_imports else set()))
+
+
+def _order(module: Outlined, other: Outlined) -> list[ast.stmt]:
+    """The statements of one version that are in another one as well."""
+    common = set(other.statements)
+    return [statement for statement in module.statements if statement in common]
 
 
 class _Blocks:
