@@ -59,11 +59,12 @@ def arguments_of(run: Run, scope: Scope, node: ast.Call) -> Arguments:
     keywords: dict[str, Value] = {}
     rest = Table()
     others: Unknown | None = None
-    hidden = False
+    hidden = starred = False
     for argument in node.args:
         if not isinstance(argument, ast.Starred):
             positional.append(expressions.evaluate(run, scope, argument))
-            stretches.changed(run, positional, "append", ())
+            if starred:
+                stretches.changed(run, positional, "append", ())
             continue
         value = settle(run, expressions.evaluate(run, scope, argument.value))
         if isinstance(value, Unknown):
@@ -72,19 +73,22 @@ def arguments_of(run: Run, scope: Scope, node: ast.Call) -> Arguments:
             items, before = items_of(run, scope, value, argument.value), len(positional)
             positional += items
             stretches.extended(run, positional, before, items, len(items))
+            starred = True
     for keyword in node.keywords:
-        value = settle(run, expressions.evaluate(run, scope, keyword.value))
-        source = Table(rest=value) if isinstance(value, Unknown) else mappings.entries(value)
+        value = expressions.evaluate(run, scope, keyword.value)
         if keyword.arg is not None:
             keywords[keyword.arg] = value
-        elif source is None:
+            continue
+        value = settle(run, value)
+        source = Table(rest=value) if isinstance(value, Unknown) else mappings.entries(value)
+        if source is None:
             hidden = True
         else:
             hidden = hidden or any(not isinstance(key, str) for key in source)
             keywords.update({key: item for key, item in source.items() if isinstance(key, str)})
             if isinstance(source, Table):
                 tables.merge(run, rest, Table(rest=source.rest, absent=source.absent | source.keys()))
-    spread = stretches.of(run, positional)
+    spread = stretches.of(run, positional) if starred else None
     if hidden or rest.rest is None:
         return Arguments(tuple(positional), keywords, hidden or rest.rest is not None, None, others, spread)
     own = Table(rest=rest.rest, absent=rest.absent | keywords.keys())

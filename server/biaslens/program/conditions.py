@@ -130,14 +130,10 @@ def truth(run: Run, value: Value) -> bool | None:
     """Whether a value is true, or None where the source leaves it open."""
     value = settle(run, value)
     match value:
-        case Table() if value.rest is not None and not value:
-            return truth(run, count_of(run, value))
-        case list() | tuple() if id(value) in run.stretches:
-            return truth(run, run.stretches[id(value)][1].count)
-        case (
-            None | bool() | int() | float() | complex() | str() | bytes() | list() | tuple() | dict() | set() | range()
-        ):
+        case None | bool() | int() | float() | complex() | str() | bytes() | set() | range():
             return bool(value)
+        case list() | tuple() | dict():
+            return _is_filled(run, value)
         case Tensor():
             return None
         case Unknown(key=key):
@@ -154,10 +150,20 @@ def truth(run: Run, value: Value) -> bool | None:
                 "torch.nn.ModuleDict",
                 "torch.nn.Sequential",
             ):
-                return bool(modules)
+                return _is_filled(run, value, len(modules))
             return True
         case _:
             return True
+
+
+def _is_filled(run: Run, value: Value, held: int | None = None) -> bool | None:
+    """Whether anything is in a list, a dict or a container; held: how much is known of that."""
+    found = run.stretches.get(id(value)) if run.stretches else None
+    if found is not None:
+        return truth(run, found[1].count)
+    if _is_open(value) and not value:
+        return truth(run, count_of(run, value))
+    return bool(len(value) if held is None else held)
 
 
 def _decides_its_truth(cls: ClassValue) -> bool:
@@ -249,8 +255,6 @@ def key_of(run: Run, value: Value) -> Hashable:
     match value:
         case Unknown(key=key):
             return key
-        case Table() if value.rest is not None and not value:  # its truth is all that can be asked of it
-            return key_of(run, count_of(run, value))
         case None | bool() | int() | float() | str() | bytes():
             return ("constant", type(value).__name__, value)
         case tuple():
@@ -263,6 +267,8 @@ def key_of(run: Run, value: Value) -> Hashable:
             return ("defined", name)
         case ModuleValue(path=path):
             return ("module", path)
+        case Table() if value.rest is not None and not value:  # its truth is all that can be asked of it
+            return key_of(run, count_of(run, value))
         case _:
             return ("object", run.ordinal(value))
 
