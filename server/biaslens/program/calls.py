@@ -77,14 +77,15 @@ def arguments_of(run: Run, scope: Scope, node: ast.Call) -> Arguments:
     keywords: dict[str, Value] = {}
     rest = Table()
     others: Unknown | None = None
-    hidden = False
+    hidden = starred = False
     for argument in node.args:
         influence.value = 0
         if not isinstance(argument, ast.Starred):
             value = expressions.evaluate(run, scope, argument)
             influences[len(positional)] = influence.value
             positional.append(value)
-            stretches.changed(run, positional, "append", ())
+            if starred:
+                stretches.changed(run, positional, "append", ())
         else:
             value = settle(run, expressions.evaluate(run, scope, argument.value))
             if isinstance(value, Unknown):
@@ -94,15 +95,19 @@ def arguments_of(run: Run, scope: Scope, node: ast.Call) -> Arguments:
                 positional += items
                 stretches.extended(run, positional, before, items, len(items))
                 influences.update(dict.fromkeys(range(before, len(positional)), influence.value))
+                starred = True
         whole |= influence.value
     for keyword in node.keywords:
         influence.value = 0
-        value = settle(run, expressions.evaluate(run, scope, keyword.value))
-        source = Table(rest=value) if isinstance(value, Unknown) else mappings.entries(value)
+        value = expressions.evaluate(run, scope, keyword.value)
         if keyword.arg is not None:
             keywords[keyword.arg] = value
             influences[keyword.arg] = influence.value
-        elif source is None:
+            whole |= influence.value
+            continue
+        value = settle(run, value)
+        source = Table(rest=value) if isinstance(value, Unknown) else mappings.entries(value)
+        if source is None:
             hidden = True
         else:
             hidden = hidden or any(not isinstance(key, str) for key in source)
@@ -114,7 +119,7 @@ def arguments_of(run: Run, scope: Scope, node: ast.Call) -> Arguments:
         whole |= influence.value
     influence.value = whole
     about = influences if whole != callee else None
-    spread = stretches.of(run, positional)
+    spread = stretches.of(run, positional) if starred else None
     if hidden or rest.rest is None:
         is_open = hidden or rest.rest is not None
         return Arguments(tuple(positional), keywords, is_open, None, others, spread, callee, about)

@@ -29,6 +29,7 @@ class Carried:
         self._counters = run.world.counters(node)
         self._first = {name: _value_of(scope, name) for name in self._counters}
         self._lengths = [self._sizes()]
+        self._held = _held_numbers(scope)
 
     def next_round(self, index: Value) -> None:
         """Effect: a round begins that stands for others. index: which one, None where that cannot be told."""
@@ -72,10 +73,17 @@ class Carried:
             if step is not None and index is not None and _is_number(first):
                 value = _moved(first, index, step)
             else:
-                place = self._scope.module.location(self._node)
-                key = ("number", "carried", place.path, place.span.start, name)
-                value = Unknown((*key, self._run.count(key)), name, True)
+                value = self._some_number(name)
             _set(self._run, self._scope, name, value)
+        changed = [name for name, now in _held_numbers(self._scope).items() if now != self._held.get(name, now)]
+        if changed:  # by methods that the body calls, where it does not set them itself
+            for name in sorted({*changed} - {*bound_names(self._node)}):
+                _set(self._run, self._scope, name, self._some_number(name))
+
+    def _some_number(self, name: str) -> Unknown:
+        place = self._scope.module.location(self._node)
+        key = ("number", "carried", place.path, place.span.start, name)
+        return Unknown((*key, self._run.count(key)), name, True)
 
     def _sizes(self) -> dict[str, int]:
         return {name: _length(held) for name, held in _lists(self._scope)}
@@ -121,6 +129,17 @@ def _lists(scope: Scope) -> Iterator[tuple[str, Value]]:
             for attribute, held in (*value.attributes.items(), *value.modules.items()):
                 if isinstance(held, (list, dict)) or is_container(held):
                     yield f"{name}.{attribute}", held
+
+
+def _held_numbers(scope: Scope) -> dict[str, Value]:
+    """The numbers that attributes of the function's objects hold."""
+    return {
+        f"{name}.{attribute}": held
+        for name, value in scope.variables.items()
+        if isinstance(value, Instance)
+        for attribute, held in value.attributes.items()
+        if _is_number(held)
+    }
 
 
 def _length(held: Value) -> int:

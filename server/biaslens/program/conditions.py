@@ -134,14 +134,10 @@ def truth(run: Run, value: Value) -> bool | None:
     """Whether a value is true, or None where the source leaves it open."""
     value = settle(run, value)
     match value:
-        case Table() if value.rest is not None and not value:
-            return truth(run, count_of(run, value))
-        case list() | tuple() if id(value) in run.stretches:
-            return truth(run, run.stretches[id(value)][1].count)
-        case (
-            None | bool() | int() | float() | complex() | str() | bytes() | list() | tuple() | dict() | set() | range()
-        ):
+        case None | bool() | int() | float() | complex() | str() | bytes() | set() | range():
             return bool(value)
+        case list() | tuple() | dict():
+            return _is_filled(run, value)
         case Tensor():
             return None
         case Unknown(key=key):
@@ -154,6 +150,16 @@ def truth(run: Run, value: Value) -> bool | None:
             return objects.known_truth(run, value)
         case _:
             return True
+
+
+def _is_filled(run: Run, value: Value) -> bool | None:
+    """Whether anything is in a list or a dict."""
+    found = run.stretches.get(id(value)) if run.stretches else None
+    if found is not None:
+        return truth(run, found[1].count)
+    if _is_open(value) and not value:
+        return truth(run, count_of(run, value))
+    return bool(value)
 
 
 def compare(run: Run, operator: ast.cmpop, left: Value, right: Value) -> Value:
@@ -238,8 +244,6 @@ def key_of(run: Run, value: Value) -> Hashable:
     match value:
         case Unknown(key=key):
             return key
-        case Table() if value.rest is not None and not value:  # its truth is all that can be asked of it
-            return key_of(run, count_of(run, value))
         case None | bool() | int() | float() | str() | bytes():
             return ("constant", type(value).__name__, value)
         case tuple():
@@ -252,6 +256,8 @@ def key_of(run: Run, value: Value) -> Hashable:
             return ("defined", name)
         case ModuleValue(path=path):
             return ("module", path)
+        case Table() if value.rest is not None and not value:  # its truth is all that can be asked of it
+            return key_of(run, count_of(run, value))
         case _:
             return ("object", run.ordinal(value))
 

@@ -268,15 +268,18 @@ def _set(run: Run, scope: Scope, node: ast.Set) -> Value:
 
 def _elements(run: Run, scope: Scope, nodes: Iterable[ast.expr]) -> list[Value]:
     values: list[Value] = []
+    starred = False
     for node in nodes:
         before = len(values)
         if isinstance(node, ast.Starred):
             more = items_of(run, scope, evaluate(run, scope, node.value), node.value)
             values += more
             stretches.extended(run, values, before, more, len(more))
+            starred = True
         else:
             values.append(evaluate(run, scope, node))
-            stretches.changed(run, values, "append", ())
+            if starred:
+                stretches.changed(run, values, "append", ())
     return values
 
 

@@ -41,7 +41,7 @@ def items_of(run: Run, scope: Scope, value: Value, node: ast.AST) -> list[Value]
     """The items of an iterable, in order; those of an unknown one are unknown."""
     value = settle(run, value)
     match value:
-        case Table() if value.rest is not None:
+        case dict() if isinstance(value, Table) and value.rest is not None:
             return stretches.joined(run, [list(value), _other_keys(run, scope, value, value.rest, node)])
         case list() | tuple() | range() | str() | bytes() | dict() | set():
             run.step(min(len(value), MAX_ITEMS))

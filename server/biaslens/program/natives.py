@@ -82,14 +82,8 @@ def method(run: Run, scope: Scope, receiver: Any, name: str, arguments: Argument
             return None
         case list(), "sort":
             return None
-        case Table(), "keys" if receiver.rest is not None:
-            return receiver
         case dict(), "items" | "keys" | "values":
-            keys = items_of(run, scope, receiver, node)
-            if name == "keys":
-                return keys
-            values = [attributes.get_item(run, scope, receiver, key, node) for key in keys]
-            return values if name == "values" else list(zip(keys, values, strict=True))
+            return _listed(run, scope, receiver, name, node)
         case dict(), "get" | "pop" | "setdefault":
             return _look_up(run, scope, receiver, name, arguments, node)
         case dict(), "update":
@@ -98,7 +92,7 @@ def method(run: Run, scope: Scope, receiver: Any, name: str, arguments: Argument
         case dict(), "clear":
             tables.clear(run, receiver)
             return None
-        case Table(), "popitem" if receiver.rest is not None:
+        case dict(), "popitem" if isinstance(receiver, Table) and receiver.rest is not None:
             value = opaque(run, scope, node)
             tables.opened(run, receiver, value)
             return value
@@ -106,6 +100,16 @@ def method(run: Run, scope: Scope, receiver: Any, name: str, arguments: Argument
             return opaque(run, scope, node)
         case _:
             return _plain(run, scope, receiver, name, arguments, node)
+
+
+def _listed(run: Run, scope: Scope, table: dict[Any, Value], name: str, node: ast.AST) -> Value:
+    """`keys()`, `values()` and `items()`; the names in an open dict are as open as it is."""
+    if name == "keys" and isinstance(table, Table) and table.rest is not None:
+        return table
+    keys = items_of(run, scope, table, node)
+    values = [table[key] if key in table else attributes.get_item(run, scope, table, key, node) for key in keys]
+    listed = {"keys": keys, "values": values, "items": list(zip(keys, values, strict=True))}[name]
+    return stretches.noted(run, listed, stretches.of(run, keys))
 
 
 def shape_method(run: Run, scope: Scope, receiver: ShapeOf, name: str, arguments: Arguments, node: ast.AST) -> Value:

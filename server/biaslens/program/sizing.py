@@ -41,7 +41,17 @@ def is_remainder(key: Hashable) -> bool:
 
 def is_of_round(key: Hashable) -> bool:
     """Whether a value is told from the index of a round between the first and the last: one of many."""
-    return any(isinstance(name, tuple) and name[1:2] in (("middle",), ("carried",)) for name in names_in(key))
+    match key:
+        case ("number", "middle" | "carried", *_):
+            return True
+        case tuple():
+            return any(map(is_of_round, key))
+        case Size(terms=terms):
+            return any(is_of_round(name) for monomial, _ in terms for name, _ in monomial)
+        case Quotient(dividend=dividend, divisor=divisor):
+            return is_of_round(dividend) or is_of_round(divisor)
+        case _:
+            return False
 
 
 def names_in(key: Hashable) -> Iterator[Hashable]:

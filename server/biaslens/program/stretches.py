@@ -37,8 +37,8 @@ def as_tuple(run: Run, items: list[Value]) -> tuple[Value, ...]:
 
 def of(run: Run, value: Value) -> Stretch | None:
     """How a list or container is stretched; None where it has the length that it seems to have."""
-    found = run.stretches.get(id(value))
-    if found is None and run.shared is not None:
+    found = run.stretches.get(id(value)) if run.stretches else None
+    if found is None and run.shared is not None and run.shared.stretches:
         found = run.shared.stretches.get(id(value))
     return found[1] if found is not None else None
 
