@@ -223,8 +223,8 @@ def in_order(places: Iterable[Location]) -> tuple[Location, ...]:
 class Problem:
     """Something that went wrong, as data for the user: what, where, and what to do.
 
-    kind: "syntax" (part of the file was skipped), "unreadable" (nothing could be checked), "budget" (a class was
-    too large to follow), "configuration", or "internal" (a bug of ours).
+    kind: "syntax" (part of the file was skipped), "unreadable" (nothing could be checked), "budget" (a definition
+    was too large to follow), "configuration", or "internal" (a bug of ours).
     """
 
     kind: str

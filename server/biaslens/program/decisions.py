@@ -32,8 +32,8 @@ tensors or texts."""
 class Explored:
     """The runs of one entry that are paths, the default one first.
 
-    unexplored: keys of questions of which some answer was never followed. exceeded: a run was too long. spent: with
-    more steps there might have been more runs.
+    unexplored: keys of questions of which some answer was never followed. exceeded: a run was too long, or they were
+    given up without a layer. spent: with more steps there might have been more runs.
     """
 
     runs: tuple[Run, ...]
@@ -294,7 +294,7 @@ class _Search:
             if any((place, option) not in self._followed for option in options)
         }
         spent = self._exceeded or self._steps >= self._max_steps
-        return Explored(tuple(self._paths), frozenset(missing), self._exceeded, spent)
+        return Explored(tuple(self._paths), frozenset(missing), self._exceeded or self.is_in_vain, spent)
 
 
 def _computation(run: Run) -> Hashable:

@@ -126,10 +126,17 @@ def _traced(module: Module, node: Definition, world: World, budget: int) -> Entr
     entry = _Entry(module, node, world, budget)
     run = _follow(entry)
     problem = None
-    if run is None and entry.exceeded and isinstance(node, ast.ClassDef):
+    if run is None and (entry.exceeded or entry.spent) and (isinstance(node, ast.ClassDef) or _names_a_layer(node)):
         text = f"`{entry.name}` is too large to follow; its layers are left alone."
         problem = Problem("budget", text, module.path, module.span(node))
     return Entry(node, run, problem, entry.steps, budget if entry.spent else None, entry.reads())
+
+
+def _names_a_layer(node: ast.AST) -> bool:
+    """Whether a layer with a weight and a bias is called by its name; others call classes of their file."""
+    calls = (inner.func for inner in ast.walk(node) if isinstance(inner, ast.Call))
+    names = (func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "") for func in calls)
+    return any(row is not None and row.role == "affine" for row in map(find, (f"torch.nn.{name}" for name in names)))
 
 
 def _follow(entry: _Entry) -> Followed | None:

@@ -40,7 +40,7 @@ def layer_notice(site: Site, read: Read) -> LayerNotice:
 
 def unreached_notice(lost: Unreached, read: Read) -> LayerNotice:
     """What is said of a layer that nothing which was followed makes."""
-    judgement = {
+    judgement: JsonObject = {
         "filename": lost.location.path,
         "cell": begins_at(lost.location, read).cell,
         **ends_object(lost.location, read),
