@@ -32,14 +32,15 @@ tensors or texts."""
 class Explored:
     """The runs of one entry that are paths, the default one first.
 
-    unexplored: keys of questions of which some answer was never followed. exceeded: a run was too long, or they were
-    given up without a layer. spent: with more steps there might have been more runs.
+    unexplored: keys of questions of which some answer was never followed. exceeded: a run was too long. spent: with
+    more steps there might have been more runs. given_up: they took long, and none made a layer.
     """
 
     runs: tuple[Run, ...]
     unexplored: frozenset[str]
     exceeded: bool
     spent: bool
+    given_up: bool = False
 
 
 def explore(
@@ -294,7 +295,7 @@ class _Search:
             if any((place, option) not in self._followed for option in options)
         }
         spent = self._exceeded or self._steps >= self._max_steps
-        return Explored(tuple(self._paths), frozenset(missing), self._exceeded or self.is_in_vain, spent)
+        return Explored(tuple(self._paths), frozenset(missing), self._exceeded, spent, self.is_in_vain)
 
 
 def _computation(run: Run) -> Hashable:

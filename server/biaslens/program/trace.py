@@ -126,7 +126,8 @@ def _traced(module: Module, node: Definition, world: World, budget: int) -> Entr
     entry = _Entry(module, node, world, budget)
     run = _follow(entry)
     problem = None
-    if run is None and (entry.exceeded or entry.spent) and (isinstance(node, ast.ClassDef) or _names_a_layer(node)):
+    is_lost = entry.exceeded and isinstance(node, ast.ClassDef)
+    if run is None and (is_lost or ((entry.spent or entry.given_up) and _names_a_layer(node))):
         text = f"`{entry.name}` is too large to follow; its layers are left alone."
         problem = Problem("budget", text, module.path, module.span(node))
     return Entry(node, run, problem, entry.steps, budget if entry.spent else None, entry.reads())
@@ -147,7 +148,7 @@ def _follow(entry: _Entry) -> Followed | None:
     except RecursionError:
         entry.exceeded = entry.spent = True
         return None
-    entry.exceeded, entry.spent = explored.exceeded, explored.spent
+    entry.exceeded, entry.spent, entry.given_up = explored.exceeded, explored.spent, explored.given_up
     paths = _paths(explored.runs, entry.outputs)
     if not any(path.layers for path in paths):
         return None
@@ -177,6 +178,7 @@ class _Entry:
         self.steps = 0
         self.exceeded = False
         self.spent = False
+        self.given_up = False
         self._reads: set[tuple[str, str]] = set()
         self._rests_on: set[Circumstances] = set()
         self.outputs: dict[int, tuple[int, ...]] = {}
