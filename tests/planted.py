@@ -53,7 +53,7 @@ backend-path = ["."]
 [tool.biaslens]
 python = ".venv"
 src = [".", "src"]
-extend-exclude = ["/src/"]
+extend-exclude = ["/*", "!/model*.py"]
 
 [tool.pytest.ini_options]
 pythonpath = ["."]

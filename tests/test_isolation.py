@@ -45,7 +45,7 @@ COMMANDS: Mapping[str, tuple[int, ...]] = {
     "program model0.py": (0,),
     "explain model0.py:7": (0,),
     "check": (1,),
-    "check --no-cache --jobs 2 --select ALL": (1,),
+    "check --isolated --no-cache --jobs 2": (1,),
     "check --output-format json model0.py": (1,),
     "check --diff": (1,),
     "check -": (1,),
@@ -170,7 +170,7 @@ WAYS: Mapping[str, Way] = {
 def test_no_command_executes_anything_of_the_project(way: str, packages: bool, home: Home, tmp_path: Path) -> None:
     chosen = WAYS[way]
     planted = chosen.planted(home, tmp_path, packages=packages)
-    first = list(COMMANDS) if way == "biaslens" and not packages else ["check --no-cache --jobs 2 --fix", "sites"]
+    first = list(COMMANDS) if way == "biaslens" and not packages else ["check --isolated --no-cache --jobs 2 --fix", "sites"]
     for line in first:
         done = subprocess.run(
             [*chosen.command(home), *line.split()],
