@@ -170,8 +170,9 @@ WAYS: Mapping[str, Way] = {
 def test_no_command_executes_anything_of_the_project(way: str, packages: bool, home: Home, tmp_path: Path) -> None:
     chosen = WAYS[way]
     planted = chosen.planted(home, tmp_path, packages=packages)
-    first = list(COMMANDS) if way == "biaslens" and not packages else ["check --isolated --no-cache --jobs 2 --fix", "sites"]
-    for line in first:
+    few = ["check --isolated --no-cache --jobs 2 --fix", "sites"]
+    lines = list(COMMANDS) if way == "biaslens" and not packages else few
+    for line in lines:
         done = subprocess.run(
             [*chosen.command(home), *line.split()],
             cwd=planted.folder,

@@ -44,5 +44,5 @@ def print_program(path: str, choices: Choices, console: Console) -> int:
     for problem in report.problems:
         console.complain(problem, inputs.files.read)
     lost = unreached(parse(source), report.flow, report.problems)
-    console.say(program_text(report, lost, inputs.files.read, console.folder))
+    console.say(program_text(report, inputs.files.read, console.folder, lost))
     return 0

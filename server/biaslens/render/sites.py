@@ -72,7 +72,7 @@ def cancelled_by(fate: Fate) -> str:
     return f"{name} ({fate.cancelled_by})" if name and name != fate.cancelled_by else fate.cancelled_by
 
 
-def program_text(report: Report, lost: Sequence[Unreached], read: Read, folder: str) -> str:
+def program_text(report: Report, read: Read, folder: str, lost: Sequence[Unreached] = ()) -> str:
     """The equations of every path, and below them how every use of every bias ends. lost: layers without a site."""
     lines = [str(report.program)] if report.program.runs else [_nothing(report, lost)]
     for site in report.flow.sites:
