@@ -20,10 +20,13 @@ LEVELS = (
     ("__init__", "text", "options", "algebra"),
     ("catalogue", "syntax"),
     ("program",),
-    ("flow", "follow", "parts", "verdicts", "absorption", "unshifted", "asides"),
+    ("flow", "follow", "grounds", "parts", "verdicts", "absorption", "asides", "unreached", "unshifted"),
     ("fixes", "rules"),
     ("explain",),
-    ("configuration", "lint", "incremental", "packed", "relevance", "relocation", "repair", "rounds", "runtime"),
+    (
+        *("configuration", "import_path", "incremental", "lint", "packed", "relevance", "relocation", "repair"),
+        *("rounds", "runtime"),
+    ),
     ("cli", "lsp", "render", "__main__"),
 )
 """Which part stands on which level; a part is a module or a folder right below the package."""

@@ -16,7 +16,7 @@ MODEL = "from torch import nn\nnet = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchN
 
 @pytest.fixture(autouse=True)
 def _without_native_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    package = tmp_path / "packages" / "libcst"
+    package = tmp_path / "site-packages" / "libcst"
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
     before = os.environ.get("PYTHONPATH")

@@ -223,7 +223,7 @@ def in_order(places: Iterable[Location]) -> tuple[Location, ...]:
 class Problem:
     """Something that went wrong, as data for the user: what, where, and what to do.
 
-    kind: "syntax" (part of the file was skipped), "unreadable" (nothing could be checked), "budget" (a class was
+    kind: "syntax" (part of the file was skipped), "unreadable" (nothing could be checked), "budget" (a definition was
     too large, or a loop too long, to follow), "configuration", or "internal" (a bug of ours).
     """
 

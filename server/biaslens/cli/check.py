@@ -48,7 +48,7 @@ class Checked:
 
     before, after: its text, None where nothing was repaired. read: gives the texts that the notices speak of. fixed:
     how many findings are gone. codes: of the rules by which anything was found. is_checked: as `Result` has it.
-    unrepaired: the same without the repairs.
+    unrepaired: the same without the repairs. unfollowed: as `Result` has it.
     """
 
     notices: tuple[Notice, ...]
@@ -59,6 +59,7 @@ class Checked:
     after: Source | None = None
     fixed: int = 0
     unrepaired: Checked | None = None
+    unfollowed: int = 0
 
 
 def check(request: Request, console: Console) -> int:
@@ -76,9 +77,10 @@ def _print_findings(request: Request, inputs: Inputs, console: Console) -> int:
     objects: list[dict[str, object]] = []
     notices: list[Notice] = []
     codes: set[str] = set()
-    fixed = files = checked = 0
+    fixed = files = checked = unfollowed = 0
     for item in _checked(request, inputs, console):
         checked += item.is_checked
+        unfollowed += item.unfollowed
         if request.fix and item.before is not None and item.after is not None:
             problem = write(item.before, item.after)
             if problem is not None:
@@ -97,7 +99,7 @@ def _print_findings(request: Request, inputs: Inputs, console: Console) -> int:
     if request.output_format == "json":
         console.say(json.dumps(objects, indent=2))
     elif checked and not request.quiet:
-        console.say(summary(notices, fixed if request.fix else None, files, codes))
+        console.say(summary(notices, fixed if request.fix else None, files, codes, unfollowed))
     return _exit_code(request, inputs, checked, bool(notices))
 
 
@@ -145,7 +147,8 @@ def _checked(request: Request, inputs: Inputs, console: Console) -> list[Checked
 
 
 def _as_it_is(result: Result, read: Read) -> Checked:
-    return Checked(result.notices, read, result.is_checked, frozenset(notice.code for notice in result.notices))
+    codes = frozenset(notice.code for notice in result.notices)
+    return Checked(result.notices, read, result.is_checked, codes, unfollowed=result.unfollowed)
 
 
 def _repaired(found: Sequence[Result], request: Request, inputs: Inputs, console: Console) -> dict[str, Checked]:
@@ -189,6 +192,7 @@ def _repaired(found: Sequence[Result], request: Request, inputs: Inputs, console
             after.source,
             after.count,
             _as_it_is(result, inputs.files.read),
+            result.unfollowed,
         )
     return items
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from biaslens.cli.choices import Choices
@@ -14,7 +15,9 @@ from biaslens.explain.hover import Hover, hover, hovers_on
 from biaslens.lint import Report, lint
 from biaslens.render.place import displayed, printable
 from biaslens.syntax.files import Files
+from biaslens.syntax.parse import parse
 from biaslens.text import Piece, Position, Problem, Source, Span
+from biaslens.unreached import Unreached, unreached
 
 _PLACE = re.compile(r"(?P<path>.+?)(?::cell (?P<cell>\d+))?:(?P<line>\d+)(?::(?P<column>\d+))?:?")
 _WIDEST = 100
@@ -69,7 +72,8 @@ def explain_place(place: Place, choices: Choices, console: Console) -> int:
         console.complain(problem, inputs.files.read)
     found = _explanations(place, piece, report, inputs.files)
     if not found:
-        console.note(_nothing(place, piece, report, name))
+        lost = unreached(parse(source), report.flow, report.problems)
+        console.note(_nothing(place, piece, report, lost, name))
         return 2
     console.say("\n\n".join(_text(one, source, console) for one in found))
     return 0
@@ -87,10 +91,16 @@ def _explanations(place: Place, piece: Piece, report: Report, files: Files) -> l
     return begun or ([around] if around else [])
 
 
-def _nothing(place: Place, piece: Piece, report: Report, name: str) -> str:
+def _nothing(place: Place, piece: Piece, report: Report, lost: Sequence[Unreached], name: str) -> str:
     everything = hovers_on(report, piece.span)
     rows = list(dict.fromkeys(report.source.position(one.span.start).row for one in everything))
     where = f"{name}:{Position(place.line, 1, place.cell)}".rpartition(":")[0]
+    inside = [layer for layer in lost if piece.span.start <= layer.location.span.start < piece.span.end]
+    for layer in inside:
+        if report.source.position(layer.location.span.start).row == place.line:
+            return f"The {layer.entry.label} at {where} could not be followed: {layer.reason}."
+    if not rows and (inside or report.problems):
+        return f"There is nothing to explain at {where}: nothing that makes a layer could be followed."
     if not rows:
         all_of_it = "cell" if piece.cell else "file"
         return f"There is no layer, norm or softmax to explain at {where}, nor anywhere else in the {all_of_it}."

@@ -15,7 +15,8 @@ from biaslens.text import Edit, Location, Problem, Span
 class Result:
     """What is said of one file.
 
-    layers: only where they were asked for. users: the other files whose uses of its layers were counted.
+    layers: only where they were asked for. users: the other files whose uses of its layers were counted. unfollowed:
+    how many biases it has of which nothing is known.
     """
 
     path: str
@@ -23,6 +24,7 @@ class Result:
     layers: tuple[LayerNotice, ...] = ()
     problems: tuple[Problem, ...] = ()
     users: tuple[str, ...] = ()
+    unfollowed: int = 0
 
     @property
     def is_checked(self) -> bool:
@@ -33,12 +35,13 @@ class Result:
 
 def written(result: Result) -> str:
     """A result as JSON, without its users; "" where nothing is said of the file."""
-    if not (result.notices or result.layers or result.problems):
+    if not (result.notices or result.layers or result.problems or result.unfollowed):
         return ""
     data = [
         [_notice_data(notice) for notice in result.notices],
         [[_place_data(layer.location), layer.cells, layer.judgement] for layer in result.layers],
         [[one.kind, one.message, one.path, one.span and _span_data(one.span)] for one in result.problems],
+        result.unfollowed,
     ]
     return json.dumps(data, separators=(",", ":"))
 
@@ -47,13 +50,14 @@ def read_back(path: str, text: str, users: tuple[str, ...] = ()) -> Result:
     """The result that was written so. Raises ValueError, TypeError, LookupError or AttributeError for anything else."""
     if not text:
         return Result(path, users=users)
-    notices, layers, problems = json.loads(text)
+    notices, layers, problems, unfollowed = json.loads(text)
     return Result(
         path,
         tuple(_notice(data) for data in notices),
         tuple(LayerNotice(_place(place), tuple(cells), judgement) for place, cells, judgement in layers),
         tuple(Problem(kind, message, where, span and Span(*span)) for kind, message, where, span in problems),
         users,
+        unfollowed,
     )
 
 

@@ -21,6 +21,8 @@ def list_sites(paths: tuple[str, ...], output_format: str, choices: Choices, man
         console.say(json.dumps([layer.judgement for layer in layers], indent=2))
     elif layers:
         console.say(table([layer_row(layer, inputs.files.read, console.folder) for layer in layers]))
+    elif any(result.problems for result in found):
+        console.say("No layer with a weight and a bias was found in what could be followed.")
     elif found:
         console.say("No layer with a weight and a bias is constructed here.")
     return 2 if (inputs.problems or inputs.paths) and not found else 0
@@ -30,6 +32,8 @@ def print_program(path: str, choices: Choices, console: Console) -> int:
     """Prints the equations of a file and the fates of its biases; 2 where it could not be read."""
     from biaslens.lint import lint
     from biaslens.render.sites import program_text
+    from biaslens.syntax.parse import parse
+    from biaslens.unreached import unreached
 
     inputs = gather((path,), None, choices)
     source = inputs.files.read(inputs.paths[0]) if inputs.paths else inputs.problems[0]
@@ -39,5 +43,6 @@ def print_program(path: str, choices: Choices, console: Console) -> int:
     report = lint(source, inputs.files, inputs.resolver.options_for(source.path))
     for problem in report.problems:
         console.complain(problem, inputs.files.read)
-    console.say(program_text(report, inputs.files.read, console.folder))
+    lost = unreached(parse(source), report.flow, report.problems)
+    console.say(program_text(report, inputs.files.read, console.folder, lost))
     return 0

@@ -14,12 +14,14 @@ from biaslens.packed import Packed, packed
 from biaslens.program.ir import Program
 from biaslens.program.run import World, go_on
 from biaslens.relevance import Relevance
-from biaslens.render.judgement import layer_notice, notice_of
-from biaslens.render.sites import affine_sites
+from biaslens.render.judgement import layer_notice, notice_of, unreached_notice
+from biaslens.render.notice import LayerNotice
+from biaslens.render.sites import affine_sites, unfollowed
 from biaslens.rounds import unrepaired
 from biaslens.runtime import collect_now
 from biaslens.syntax.files import Files, LookKind, Seen
 from biaslens.text import Problem
+from biaslens.unreached import unreached
 from biaslens.verdicts import Use
 
 
@@ -80,12 +82,12 @@ class Workbench:
             looks = self._looks(files)
             return Traced(Result(order.path, problems=(source,)), looks=looks, following=len(looks))
         world = self._world(order.options)
-        if self._relevance[world].matters(source, files):
+        if matters := self._relevance[world].matters(source, files):
             own, uses = without_equations(study(source, world.afresh(files)))
         else:
             own, uses = Study(source, Program(source.path, ()), Followed((), ()), ()), []
         following = dict.fromkeys(self._looks(files))
-        result = self._told(report_of(own, order.options), files, order.layers)
+        result = self._told(report_of(own, order.options), files, order, matters)
         elsewhere: dict[str, list[Use]] = {}
         for use in uses:
             elsewhere.setdefault(use.layer.site.path, []).append(use)
@@ -101,7 +103,7 @@ class Workbench:
         """Judges a file that was followed by its uses in all files. others: those in other files."""
         files = self._files.apart()
         uses = [use for its in others for use in its.value(go_on)]
-        result = self._told(report_of(own.value(go_on), order.options, uses), files, order.layers)
+        result = self._told(report_of(own.value(go_on), order.options, uses), files, order)
         return Judged(result, self._looks(files))
 
     def _world(self, options: Options) -> World:
@@ -115,14 +117,22 @@ class Workbench:
             self._relevance[world] = Relevance(world)
         return self._worlds[following]
 
-    def _told(self, report: Report, files: Files, layers: bool) -> Result:
+    def _told(self, report: Report, files: Files, order: Order, matters: bool = True) -> Result:
         fixed = unrepaired(report, files)
         notices = zip(report.findings, fixed.fixes, strict=True)
+        sites = affine_sites(report.flow)
+        module = self._world(order.options).module(order.path) if matters else None
+        lost = unreached(module, report.flow, report.problems) if module is not None else ()
+        layers: list[LayerNotice] = []
+        if order.layers:
+            layers += [layer_notice(site, files.read) for site in sites]
+            layers += [unreached_notice(layer, files.read) for layer in lost]
         return Result(
             report.source.path,
             tuple(notice_of(finding, fix, files.read) for finding, fix in notices),
-            tuple(layer_notice(site, files.read) for site in affine_sites(report.flow)) if layers else (),
+            tuple(sorted(layers, key=lambda layer: layer.location)),
             report.problems,
+            unfollowed=unfollowed(sites, lost),
         )
 
     def _looks(self, files: Files) -> tuple[Look, ...]:

@@ -44,6 +44,7 @@ class Explored:
 
     paths: the default one first. evidence: what its runs say of each constructor call. used: names of the classes and
     functions that they used. exceeded: a run was too long. spent: with more steps there might have been more runs.
+    given_up: they took long, and none made a layer.
     """
 
     paths: tuple[Path, ...]
@@ -51,6 +52,7 @@ class Explored:
     used: frozenset[str]
     exceeded: bool
     spent: bool
+    given_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,7 +351,8 @@ class _Search:
         """What came of it."""
         spent = self._exceeded or self._steps >= self._max_steps
         used = frozenset(name for run in self._paths for name in run.used)
-        return Explored(tuple(self._paths.values()), self.evidence, used, self._exceeded, spent)
+        paths = tuple(self._paths.values())
+        return Explored(paths, self.evidence, used, self._exceeded, spent, self.is_in_vain)
 
 
 def _computation(run: Run) -> Hashable:

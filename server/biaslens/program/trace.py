@@ -159,7 +159,8 @@ def _traced(
     entry = _Entry(module, node, world, reached, budget)
     run = _follow(entry, settled)
     problem = None
-    if run is None and entry.exceeded and isinstance(node, ast.ClassDef):
+    is_lost = entry.exceeded and isinstance(node, ast.ClassDef)
+    if run is None and (is_lost or ((entry.spent or entry.given_up) and _names_a_layer(node))):
         text = f"`{entry.name}` is too large to follow; its layers are left alone."
         problem = Problem("budget", text, module.path, module.span(node))
     elif entry.left:
@@ -168,6 +169,13 @@ def _traced(
         problem = Problem("budget", text, module.path, place.span if place.path == module.path else module.span(node))
     spent = budget if entry.spent else None
     return Entry(node, run, problem, entry.steps, spent, entry.reads(), frozenset(entry.settled))
+
+
+def _names_a_layer(node: ast.AST) -> bool:
+    """Whether a layer with a weight and a bias is called by its name; others call classes of their file."""
+    calls = (inner.func for inner in ast.walk(node) if isinstance(inner, ast.Call))
+    names = (func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "") for func in calls)
+    return any(row is not None and row.role == "affine" for row in map(find, (f"torch.nn.{name}" for name in names)))
 
 
 def _follow(entry: _Entry, settled: Collection[Location]) -> Followed | None:
@@ -184,7 +192,7 @@ def _follow(entry: _Entry, settled: Collection[Location]) -> Followed | None:
     except RecursionError:
         entry.exceeded = entry.spent = True
         return None
-    entry.exceeded, entry.spent = explored.exceeded, explored.spent
+    entry.exceeded, entry.spent, entry.given_up = explored.exceeded, explored.spent, explored.given_up
     if not any(path.layers for path in explored.paths):
         return None
     location, evidence = entry.module.location(entry.node), explored.evidence
@@ -229,6 +237,7 @@ class _Entry:
         self.exceeded = False
         self.spent = False
         self.left: set[Location] = set()
+        self.given_up = False
         self._reads: set[tuple[str, str]] = set()
         self._rests_on: set[Circumstances] = set()
         self._reached = reached

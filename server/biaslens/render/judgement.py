@@ -7,10 +7,11 @@ from biaslens.program.ir import Layer
 from biaslens.render.json import ends_object, place_object
 from biaslens.render.notice import JsonObject, LayerNotice, Notice
 from biaslens.render.place import Read, begins_at
-from biaslens.render.sites import reason, site_cells
+from biaslens.render.sites import reason, site_cells, unreached_cells
 from biaslens.rules.absorbed import absorbers
 from biaslens.rules.redundant import condition_of, named
 from biaslens.rules.rule import Finding, Fix
+from biaslens.unreached import Unreached
 
 
 def notice_of(finding: Finding, fix: Fix | None, read: Read) -> Notice:
@@ -35,6 +36,24 @@ def notice_of(finding: Finding, fix: Fix | None, read: Read) -> Notice:
 def layer_notice(site: Site, read: Read) -> LayerNotice:
     """What is said of a layer."""
     return LayerNotice(site.location, site_cells(site), _site_object(site, read))
+
+
+def unreached_notice(lost: Unreached, read: Read) -> LayerNotice:
+    """What is said of a layer that nothing which was followed makes."""
+    judgement: JsonObject = {
+        "filename": lost.location.path,
+        "cell": begins_at(lost.location, read).cell,
+        **ends_object(lost.location, read),
+        "layer": lost.entry.name,
+        "label": "",
+        "bias": lost.bias,
+        "bias_argument": lost.bias_text or None,
+        "verdict": Verdict.UNKNOWN.value,
+        "condition": "",
+        "parts": [],
+        "reason": lost.reason,
+    }
+    return LayerNotice(lost.location, unreached_cells(lost), judgement)
 
 
 def trail(site: Site) -> tuple[str, ...]:

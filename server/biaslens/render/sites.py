@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from biaslens.flow import Ending, Fate, Flow, Site, Verdict
 from biaslens.lint import Report
 from biaslens.program.ir import Layer
 from biaslens.render.place import Read, begins_at, displayed
 from biaslens.rules.redundant import when
+from biaslens.unreached import Unreached
 
 
 def affine_sites(flow: Flow) -> tuple[Site, ...]:
     """The layers with a weight and a bias that the flow's own file constructs, in their order in it."""
     own = (site for site in flow.affine_sites if site.location.path == flow.path)
     return tuple(sorted(own, key=lambda site: site.location))
+
+
+def unfollowed(sites: Sequence[Site], lost: Sequence[Unreached]) -> int:
+    """How many biases there are of which nothing is known."""
+    unknown = sum(site.verdict is Verdict.UNKNOWN and site.layer.bias is not False for site in sites)
+    return unknown + sum(layer.bias is not False for layer in lost)
+
+
+def unreached_cells(lost: Unreached) -> tuple[str, ...]:
+    """What the table says of a layer that nothing which was followed makes."""
+    bias = lost.bias_text or ("?" if lost.bias is None else str(lost.bias))
+    return lost.entry.label, bias, Verdict.UNKNOWN.value, lost.reason
 
 
 def site_cells(site: Site) -> tuple[str, ...]:
@@ -57,14 +72,24 @@ def cancelled_by(fate: Fate) -> str:
     return f"{name} ({fate.cancelled_by})" if name and name != fate.cancelled_by else fate.cancelled_by
 
 
-def program_text(report: Report, read: Read, folder: str) -> str:
-    """The equations of every path, and below them how every use of every bias ends."""
-    lines = [str(report.program)] if report.program.runs else ["No model, container or layer was found."]
+def program_text(report: Report, read: Read, folder: str, lost: Sequence[Unreached] = ()) -> str:
+    """The equations of every path, and below them how every use of every bias ends. lost: layers without a site."""
+    lines = [str(report.program)] if report.program.runs else [_nothing(report, lost)]
     for site in report.flow.sites:
         place = f"{displayed(site.location.path, folder)}:{begins_at(site.location, read)}"
         lines += ["", f"{site.layer.label or site.layer.class_name} at {place}: {_verdict(site)}"]
         lines += [f"  {_fate(fate)}" for fate in site.fates]
+    for layer in lost:
+        place = f"{displayed(layer.location.path, folder)}:{begins_at(layer.location, read)}"
+        lines += ["", f"{layer.entry.label} at {place}: {Verdict.UNKNOWN.value}: {layer.reason}"]
     return "\n".join(lines)
+
+
+def _nothing(report: Report, lost: Sequence[Unreached]) -> str:
+    """What is said where nothing was followed: that there is nothing only where that is known."""
+    if lost or report.problems:
+        return "Nothing that makes a layer could be followed."
+    return "No model, container or layer was found."
 
 
 def _verdict(site: Site) -> str:

@@ -70,15 +70,20 @@ def _groups(notice: Notice, read: Read) -> list[_Group]:
     return [*([_Group(own.source, place, tuple(marks), is_own=True)] if own else []), *groups]
 
 
-def summary(notices: Sequence[Notice], fixed: int | None, files: int, codes: Collection[str]) -> str:
+def summary(
+    notices: Sequence[Notice], fixed: int | None, files: int, codes: Collection[str], unfollowed: int = 0
+) -> str:
     """The last line: "Found 12 redundant biases in 5 files (10 fixable with `--fix`)."
 
     notices: what remains. fixed: how many were repaired just now, None without `--fix`. files: in how many files there
-    were findings. codes: of what remains and of what was repaired.
+    were findings. codes: of what remains and of what was repaired. unfollowed: how many biases there are of which
+    nothing is known.
     """
+    words = f"{unfollowed} {_plural('bias', unfollowed)} could not be followed (`biaslens sites` says why)"
+    rest = f"; {words}." if unfollowed else "."
     total = len(notices) + (fixed or 0)
     if not total:
-        return "No redundant bias found."
+        return f"No redundant bias found{rest}"
     noun = "redundant bias" if all(code.startswith("BL1") for code in codes) else "finding"
     head = f"Found {total} {_plural(noun, total)} in {files} {_plural('file', files)}"
     fixes = [notice.fix for notice in notices if notice.fix is not None]
@@ -91,7 +96,7 @@ def summary(notices: Sequence[Notice], fixed: int | None, files: int, codes: Col
         remarks.append(f"{safe} fixable with `--fix`")
     if unsafe:
         remarks.append(f"{unsafe}{' more' if safe and fixed is None else ' fixable'} with `--unsafe-fixes`")
-    return f"{head} ({'; '.join(remarks)})." if remarks else f"{head}."
+    return f"{head} ({'; '.join(remarks)}){rest}" if remarks else f"{head}{rest}"
 
 
 def _notes(notice: Notice, read: Read) -> list[tuple[str, str]]:

@@ -27,6 +27,8 @@ def place_of(path: str, files: Files) -> Place:
     package: list[str] = []
     while files.exists(os.path.join(folder, "__init__.py")):
         folder, name = os.path.split(folder)
+        if not name:  # nothing is above it: the root, or the current folder of a text without a place
+            break
         package.insert(0, name)
     return Place(".".join([*package, *parts]), ".".join(package))
 
