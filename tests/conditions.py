@@ -11,9 +11,11 @@ from biaslens.program.ir import Test
 from calls import Called
 
 _DEFAULT = re.compile(r"with the default `(\w+)=(.+)`")
+_NO_DEFAULT = re.compile(r"another `(\w+)` than `(.+)`")
 _AXES = re.compile(r"(\S+) has (\d+) axes")
 _TRUTH = re.compile(r"(.+) is (true|false)")
 _ONE_OF = re.compile(r"(\S+) is ([^ ]+(?: or [^ ]+)+)")
+_NONE_OF = re.compile(r"(\S+) is none of (.+)")
 
 
 def holds(condition: str, calls: Sequence[Called]) -> bool | None:
@@ -50,15 +52,18 @@ def _any_of(values: Iterable[bool | None]) -> bool | None:
 
 
 def _part_holds(part: str, calls: Sequence[Called]) -> bool | None:
-    if match := _DEFAULT.fullmatch(part):
+    if match := _DEFAULT.fullmatch(part) or _NO_DEFAULT.fullmatch(part):
         with_parameter = (call for call in calls if match[1] in call.arguments)
-        part, calls = f"{match[1]} == {match[2]}", sorted(with_parameter, key=lambda call: call.number)[:1]
-    if match := _AXES.fullmatch(part):
+        calls = sorted(with_parameter, key=lambda call: call.number)[:1]
+        part = f"{match[1]} {'==' if part.startswith('with') else '!='} {match[2]}"
+    elif match := _AXES.fullmatch(part):
         part = f"{match[1]}.dim() == {match[2]}"
     elif match := _TRUTH.fullmatch(part):
         part = f"bool({match[1]}) is {match[2].capitalize()}"
     elif match := _ONE_OF.fullmatch(part):
         part = f"{match[1]} in ({match[2].replace(' or ', ', ')})"
+    elif match := _NONE_OF.fullmatch(part):
+        part = f"{match[1]} not in ({match[2]},)"
     value = _value(part, calls)
     return None if value is None else bool(value)
 

@@ -20,6 +20,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import partial
 from types import MappingProxyType
 from typing import Any, TypeAlias
 from unittest.mock import patch
@@ -308,11 +309,13 @@ def _measure_once(text: str, build: Build, seed: int, parts: Mapping[int, str], 
             count = len(calls.so_far)
             _made_random(forward, model, inputs)
         layers = [(name, layer) for name, layer in model.named_modules() if _LINE in vars(layer) and _has_shift(layer)]
+        run = partial(_run, forward, model, inputs, seed)
+        before = run()
         measured: list[Measured] = []
         for name, layer in layers:
             line = vars(layer)[_LINE]
-            reading = _reading(forward, model, inputs, layer, seed)
-            part = _reading(forward, model, inputs, layer, seed, parts[line]) if line in parts else None
+            reading = _reading(before, run, layer)
+            part = _reading(before, run, layer, parts[line]) if line in parts else None
             made_in = (calls.so_far[number] for number in vars(layer)[_CALLS])
             measured.append(Measured(line, name, _is_norm(layer), reading, part, (*made_in, *calls.so_far[count:])))
         return measured
@@ -325,7 +328,7 @@ def _prepare(text: str, build: Build, seed: int) -> tuple[Callable[..., Any], nn
 
 
 def _built(text: str, build: Build, seed: int) -> tuple[Callable[..., Any], nn.Module, list[Any]]:
-    torch.manual_seed(seed)
+    _seeded(seed)
     namespace: dict[str, Any] = {"__name__": "case"}
     try:
         exec(compile(text, _FILE, "exec", dont_inherit=True), namespace)
@@ -366,25 +369,22 @@ def _randomise(model: nn.Module) -> None:
             buffer.copy_(torch.rand_like(buffer) + 0.5)
 
 
-def _reading(
-    forward: Callable[..., Any], model: nn.Module, inputs: list[Any], layer: nn.Module, seed: int, part: str = "bias"
-) -> Reading:
-    before = _run(forward, model, inputs, seed)
+def _reading(before: list[Tensor], run: Callable[[], list[Tensor]], layer: nn.Module, part: str = "bias") -> Reading:
     with _bias_of(layer) as bias, _perturbed([eval(part, {"bias": bias})]):
-        by_bias = _distance(before, _run(forward, model, inputs, seed))
+        by_bias = _distance(before, run())
     if by_bias > MOVED:
         return Reading.READ
     if by_bias > STAYED:
         raise TooLittle(f"the output moves by {by_bias:.1e} of its scale")
     with _perturbed([parameter for name, parameter in layer.named_parameters() if name != "bias"]):
-        by_weight = _distance(before, _run(forward, model, inputs, seed))
+        by_weight = _distance(before, run())
     return Reading.CANCELLED if by_weight > MOVED else Reading.UNREACHED
 
 
 def _run(forward: Callable[..., Any], model: nn.Module, inputs: list[Any], seed: int) -> list[Tensor]:
     """All tensors of the output. Leaves the model's state as it was."""
     state = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
-    torch.manual_seed(seed)
+    _seeded(seed)
     outputs = [tensor.double().nan_to_num() for tensor in _tensors(forward(*_copied(inputs)))]
     with torch.no_grad():
         for buffer, value in state:
@@ -466,6 +466,11 @@ def _lines_recorded(with_calls: bool = False) -> Generator[Calls]:
         yield calls
 
 
+def _seeded(seed: int) -> None:
+    """Of the processor alone: torch's own function formats the whole stack for each other kind of device."""
+    torch.default_generator.manual_seed(seed)
+
+
 @contextmanager
 def _float64() -> Generator[None]:
     """And on one thread: for models this small others only cost time."""
@@ -505,7 +510,7 @@ def _trained(
 ) -> tuple[list[Tensor], dict[str, Tensor]]:
     """The output, and the gradient of every parameter for a loss that weighs its numbers at random."""
     outputs = _run(forward, model, inputs, seed)
-    torch.manual_seed(seed)
+    _seeded(seed)
     terms = [(torch.randn_like(output) * output).sum() for output in outputs if output.requires_grad]
     parameters = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     if not terms:

@@ -49,7 +49,7 @@ class Experiment:
 
 
 def seeded(seed: int) -> None:
-    torch.manual_seed(seed)  # pyright: ignore[reportUnknownMemberType]
+    torch.default_generator.manual_seed(seed)  # `torch.manual_seed` looks at the whole stack for each kind of device
 
 
 def attribute(name: str) -> Any:
