@@ -31,16 +31,21 @@ bias at present:
 | `# needed: relu` | needed, and what reads it (may be left out) | read in some run |
 | `# returned` | needed, since it reaches the output | read in some run |
 | `# unused` | the layer is never applied | neither its bias nor its weight matters |
-| `# unknown` | we cannot tell | anything |
+| `# unknown` | we cannot tell, and a finding would be wrong | read in some run |
+| `# missed` | we cannot tell, and a finding would be right | cancelled in every run |
 
 A comment may go on with a part of the bias that has no effect, while the whole has one: `# needed; no effect:
 bias.chunk(3)[1]`, or `; no effect if norm is None: …`. Torch then perturbs that part alone: it has no effect in any
-run, or under a condition in each `build`, and it has one in an `otherwise`.
+run, or under a condition in each `build`, and it has one in an `otherwise`. Conditions are executed: on the arguments
+that the layer was made with they hold in each `build`, and nowhere where torch reads the bias.
 
 A run is "- build `expression` on `inputs`", "- otherwise …" for the other side of a condition, or "- eval …" in eval
 mode; a page for readers hides it: "<!-- build … -->". Inputs are shapes (a tuple of integers) or any expressions;
 several are separated by commas. An expression may name a method: "- build `Net().features` on `(4, 3, 9, 9)`". A block
 that opens with "```python fixed" holds the same file after all safe fixes.
+
+A bias that is redundant, and not left out by a `bias=False` on its line, has a safe fix. A case says where that is not
+so: "- no safe fix", but an unsafe one, "- no fix" at all, or "- an unsafe fix" beside the safe ones.
 """
 
 from __future__ import annotations
@@ -57,7 +62,8 @@ DOCS = Path(__file__).parent.parent / "docs"
 
 _BLOCK = re.compile(r"^```python( fixed)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _RUN = re.compile(r"^(?:- |<!-- )(build|otherwise|eval) `(.+?)` on `(.+)`(?: -->)?$", re.MULTILINE)
-_WORDS = "redundant if|redundant in every use|redundant|absorbed|needed|returned|unused|unknown"
+_FIXES = re.compile(r"^- (no|no safe|an unsafe) fix$", re.MULTILINE)
+_WORDS = "redundant if|redundant in every use|redundant|absorbed|needed|returned|unused|unknown|missed"
 _EXPECTATION = re.compile(rf"#\s+({_WORDS})(?::\s+([^;]+))?(?:;\s+no effect(?: if ([^:]+))?:\s+(.+))?$")
 _NEED_A_NAME = ("redundant", "redundant if", "absorbed")
 _NEED_BOTH_SIDES = ("redundant if", "redundant in every use")
@@ -87,13 +93,23 @@ class Build:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One model file. expectations: by one-based line of `text`. fixed: the file after all safe fixes, or None."""
+    """One model file.
+
+    expectations: by one-based line of `text`. fixed: the file after all safe fixes, or None where it is not shown.
+    fixes: of which kinds there are fixes, "safe" and "unsafe".
+    """
 
     name: str
     text: str
     expectations: Mapping[int, Expectation]
     builds: tuple[Build, ...]
     fixed: str | None = None
+    fixes: frozenset[str] = frozenset()
+
+    @property
+    def has_finding(self) -> bool:
+        """Whether a bias without effect is expected, or a part of one."""
+        return any(e.word.startswith("redundant") or e.part for e in self.expectations.values())
 
     def __str__(self) -> str:
         return self.name
@@ -135,9 +151,28 @@ def _read_case(name: str, body: str, prelude: str) -> Case:
     builds = tuple(Build(*match.groups()) for match in _RUN.finditer(_BLOCK.sub("", body)))
     if len(models) != 1 or len(fixed) > 1:
         raise ValueError(f"{name}: a case has one model file and at most one fixed one")
-    case = Case(name, models[0], expectations_of(models[0]), builds, fixed[0] if fixed else None)
+    expectations = expectations_of(models[0])
+    about_fixes = _FIXES.findall(_BLOCK.sub("", body))
+    if len(about_fixes) > 1 or (about_fixes and not _is_fixable(models[0], expectations)):
+        raise ValueError(f"{name}: there is nothing of which to say what fixes it has")
+    fixes = _SAFETY[about_fixes[0] if about_fixes else "" if _is_fixable(models[0], expectations) else "no"]
+    case = Case(name, models[0], expectations, builds, fixed[0] if fixed else None, fixes)
     _check_form(case)
     return case
+
+
+_SAFETY: Mapping[str, frozenset[str]] = {
+    "": frozenset({"safe"}),
+    "no safe": frozenset({"unsafe"}),
+    "an unsafe": frozenset({"safe", "unsafe"}),
+    "no": frozenset(),
+}
+
+
+def _is_fixable(text: str, expectations: Mapping[int, Expectation]) -> bool:
+    lines = text.split("\n")
+    redundant = (lines[line - 1] for line, e in expectations.items() if e.word.startswith("redundant"))
+    return any("bias=False" not in line for line in redundant)
 
 
 def _check_form(case: Case) -> None:

@@ -3,6 +3,9 @@
 The model is built in float64 with every parameter random, those that start at zero included. Each measurement is made
 twice, with other numbers: once on the model as it was built, once after `train()`. Dropout stays as it is, with the
 same seed before each forward pass, and all state (running statistics, power iteration) is put back after each.
+
+A condition is executed: it is evaluated on the arguments with which the layer was made and the model was run, and has
+to hold in every `build`, and nowhere where torch reads the bias.
 """
 
 # Torch's own annotations are partial, and its list of parameters is private:
@@ -13,17 +16,20 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
 
+from calls import Called, Calls, calls_kept
+from conditions import holds
 from markdown_cases import Build, Case, Expectation
 from recorder import Recorded, Recorder
 
@@ -33,6 +39,7 @@ SAME = 1e-10
 SEEDS = (1, 2)
 
 _LINE = "made_at_line"
+_CALLS = "made_in_calls"
 _FILE = "<case>"
 
 
@@ -44,25 +51,57 @@ class Reading(Enum):
     UNREACHED = "not reached"
 
 
+class Refused(Exception):
+    """Torch does not build the model, or cannot run it."""
+
+
+class TooLittle(Exception):
+    """The output moves, but so little that it may as well be rounding."""
+
+
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One layer of one run: the line of the file that made it, and what became of its bias, and of a part of it."""
+    """One layer of one run, and what torch says about its bias.
+
+    line: of the file, that made it. part: about a part of the bias. calls: of functions of the file: those inside of
+    which it was made, the innermost first, and then those of a run of the model, in order.
+    """
 
     line: int
     name: str
     is_norm: bool
     reading: Reading
     part: Reading | None = None
+    calls: tuple[Called, ...] = field(default=(), compare=False, repr=False)
+
+
+Runs: TypeAlias = Sequence[tuple[Build, Sequence[Measured]]]
+"""What was measured, for each way to run a case."""
 
 
 def contradictions(case: Case) -> list[str]:
     """Where torch does not agree with what the case expects, in sentences; empty for a true case."""
+    return contradictions_in(measured(case), case)
+
+
+def measured(case: Case) -> Runs:
+    """Everything that is measured of a case, whatever is expected of a whole bias."""
     parts = {line: expectation.part for line, expectation in case.expectations.items() if expectation.part}
-    runs = [(build, measure(case.text, build, parts)) for build in case.builds]
+    with_calls = any(e.word == "redundant if" or e.part_condition for e in case.expectations.values())
+    return [(build, measure(case.text, build, parts, with_calls)) for build in case.builds]
+
+
+def contradictions_in(runs: Runs, case: Case) -> list[str]:
+    """As `contradictions`, of what was measured already."""
+    parts = {line: expectation.part for line, expectation in case.expectations.items() if expectation.part}
     found = [
         f"line {line}: `{expectation.word}` is expected, but {complaint}"
         for line, expectation in case.expectations.items()
-        for complaint in (*_complaints(expectation, _readings_at(line, runs)), *_not_absorbed(case, line, expectation))
+        for complaint in (
+            *_complaints(expectation, _readings_at(line, runs)),
+            *_not_absorbed(case, line, expectation),
+            *_broken_conditions(line, expectation, runs),
+        )
     ]
     found += [
         f"line {line}: `{parts[line]}` should be {'read' if has_one else 'cancelled'}, torch says {_words(readings)}"
@@ -85,12 +124,15 @@ def changes_by_fix(case: Case) -> list[str]:
     ]
 
 
-def measure(text: str, build: Build, parts: Mapping[int, str] = MappingProxyType({})) -> list[Measured]:
+def measure(
+    text: str, build: Build, parts: Mapping[int, str] = MappingProxyType({}), with_calls: bool = False
+) -> list[Measured]:
     """Builds a model from a file and measures the bias of every layer that the file's lines made.
 
-    parts: by line, the code that selects a part of the bias, which is perturbed by itself as well.
+    parts: by line, the code that selects a part of the bias, which is perturbed by itself as well. with_calls: the
+    calls of the file's functions are told, which takes a while to find out. Raises Refused or TooLittle.
     """
-    rounds = [_measure_once(text, build, seed, parts) for seed in SEEDS]
+    rounds = [_measure_once(text, build, seed, parts, with_calls and seed == SEEDS[0]) for seed in SEEDS]
     return [_agree(readings) for readings in zip(*rounds, strict=True)]
 
 
@@ -109,14 +151,41 @@ def _complaints(expectation: Expectation, readings: Mapping[str, list[Reading]])
                 yield f"torch says {_words(readings['build'])} where it should be cancelled"
             if Reading.READ not in readings["otherwise"]:
                 yield f"torch says {_words(readings['otherwise'])} on the other side"
-        case "needed" | "returned" | "absorbed":
+        case "needed" | "returned" | "absorbed" | "unknown":
             if Reading.READ not in everything:
+                yield f"torch says {_words(everything)}"
+        case "missed":
+            if set(everything) != {Reading.CANCELLED}:
                 yield f"torch says {_words(everything)}"
         case "unused":
             if set(everything) != {Reading.UNREACHED}:
                 yield f"torch says {_words(everything)}"
-        case _:
-            pass
+        case word:
+            raise ValueError(f"nobody knows what torch must say of `{word}`")
+
+
+def _broken_conditions(line: int, expectation: Expectation, runs: Runs) -> Iterator[str]:
+    """Where the condition does not hold in a `build`, or holds where torch reads the bias or its part."""
+    if expectation.word == "redundant if":
+        yield from _broken_condition(expectation.text, line, runs, lambda layer: layer.reading)
+    if expectation.part_condition:
+        yield from _broken_condition(expectation.part_condition, line, runs, lambda layer: layer.part)
+
+
+def _broken_condition(
+    condition: str, line: int, runs: Runs, reading: Callable[[Measured], Reading | None]
+) -> Iterator[str]:
+    for build, layers in runs:
+        for layer in layers:
+            if layer.line != line or build.kind == "eval":
+                continue
+            found = holds(condition, layer.calls)
+            if found is None:
+                yield f"`{condition}` cannot be executed in `{build.model}`"
+            elif build.kind == "build" and not found:
+                yield f"`{condition}` does not hold in `{build.model}`"
+            elif found and reading(layer) is Reading.READ:
+                yield f"`{condition}` holds in `{build.model}`, and torch says read"
 
 
 def recorded_pairs(
@@ -204,7 +273,7 @@ def _along_bias(difference: Tensor, layer: nn.Module) -> Tensor:
     return difference.movedim(1, 0).reshape(len(bias), -1).mean(1)
 
 
-def _readings_at(line: int, runs: list[tuple[Build, list[Measured]]]) -> dict[str, list[Reading]]:
+def _readings_at(line: int, runs: Runs) -> dict[str, list[Reading]]:
     """By kind of run: the readings of the affine layers made on a line, or of the norms where there is no other."""
     readings: dict[str, list[Reading]] = {"build": [], "otherwise": [], "eval": []}
     only_norms = all(layer.is_norm for _, layers in runs for layer in layers if layer.line == line)
@@ -214,9 +283,7 @@ def _readings_at(line: int, runs: list[tuple[Build, list[Measured]]]) -> dict[st
     return readings
 
 
-def _readings_of_part(
-    line: int, condition: str, runs: list[tuple[Build, list[Measured]]]
-) -> Iterator[tuple[bool, list[Reading]]]:
+def _readings_of_part(line: int, condition: str, runs: Runs) -> Iterator[tuple[bool, list[Reading]]]:
     """The readings of a part of a bias where it should have no effect; under a condition also where it should."""
     for has_one in (False, True) if condition else (False,):
         builds = [layers for build, layers in runs if (build.kind == "otherwise" and bool(condition)) is has_one]
@@ -228,41 +295,61 @@ def _words(readings: list[Reading]) -> str:
 
 
 def _agree(readings: tuple[Measured, ...]) -> Measured:
-    """A bias is cancelled only if it is in every round."""
+    """A bias is cancelled only if it is in every round. The calls are those of the first one."""
     order = (Reading.READ, Reading.UNREACHED, Reading.CANCELLED)
     parts = [measured.part for measured in readings if measured.part is not None]
     whole = min(readings, key=lambda measured: order.index(measured.reading))
-    return replace(whole, part=min(parts, key=order.index, default=None))
+    return replace(whole, part=min(parts, key=order.index, default=None), calls=readings[0].calls)
 
 
-def _measure_once(text: str, build: Build, seed: int, parts: Mapping[int, str]) -> list[Measured]:
-    with _float64(), _lines_recorded(), torch.no_grad():
-        forward, model, inputs = _prepare(text, build, seed)
+def _measure_once(text: str, build: Build, seed: int, parts: Mapping[int, str], with_calls: bool) -> list[Measured]:
+    with _float64(), torch.no_grad():
+        with _lines_recorded(with_calls) as calls:
+            forward, model, inputs = _built(text, build, seed)
+            count = len(calls.so_far)
+            _made_random(forward, model, inputs)
         layers = [(name, layer) for name, layer in model.named_modules() if _LINE in vars(layer) and _has_shift(layer)]
+        run = partial(_run, forward, model, inputs, seed)
+        before = run()
         measured: list[Measured] = []
         for name, layer in layers:
             line = vars(layer)[_LINE]
-            reading = _reading(forward, model, inputs, layer, seed)
-            part = _reading(forward, model, inputs, layer, seed, parts[line]) if line in parts else None
-            measured.append(Measured(line, name, _is_norm(layer), reading, part))
+            reading = _reading(before, run, layer)
+            part = _reading(before, run, layer, parts[line]) if line in parts else None
+            made_in = (calls.so_far[number] for number in vars(layer)[_CALLS])
+            measured.append(Measured(line, name, _is_norm(layer), reading, part, (*made_in, *calls.so_far[count:])))
         return measured
 
 
 def _prepare(text: str, build: Build, seed: int) -> tuple[Callable[..., Any], nn.Module, list[Any]]:
-    torch.manual_seed(seed)
+    forward, model, inputs = _built(text, build, seed)
+    _made_random(forward, model, inputs)
+    return forward, model, inputs
+
+
+def _built(text: str, build: Build, seed: int) -> tuple[Callable[..., Any], nn.Module, list[Any]]:
+    _seeded(seed)
     namespace: dict[str, Any] = {"__name__": "case"}
-    exec(compile(text, _FILE, "exec", dont_inherit=True), namespace)
-    forward = eval(build.model, namespace)
+    try:
+        exec(compile(text, _FILE, "exec", dont_inherit=True), namespace)
+        forward = eval(build.model, namespace)
+    except Exception as error:  # whatever a model that makes no sense raises
+        raise Refused from error
     model: nn.Module = getattr(forward, "__self__", forward)
     if build.kind == "eval":
         model.eval()
     elif seed == SEEDS[-1]:
         model.train()
-    inputs = _inputs(eval(f"({build.inputs},)", namespace))
+    return forward, model, _inputs(eval(f"({build.inputs},)", namespace))
+
+
+def _made_random(forward: Callable[..., Any], model: nn.Module, inputs: list[Any]) -> None:
     with torch.no_grad():
-        forward(*_copied(inputs))  # Lazy layers get their parameters here.
+        try:
+            forward(*_copied(inputs))  # Lazy layers get their parameters here.
+        except Exception as error:
+            raise Refused from error
         _randomise(model)
-    return forward, model, inputs
 
 
 def _inputs(values: tuple[Any, ...]) -> list[Any]:
@@ -282,25 +369,22 @@ def _randomise(model: nn.Module) -> None:
             buffer.copy_(torch.rand_like(buffer) + 0.5)
 
 
-def _reading(
-    forward: Callable[..., Any], model: nn.Module, inputs: list[Any], layer: nn.Module, seed: int, part: str = "bias"
-) -> Reading:
-    before = _run(forward, model, inputs, seed)
+def _reading(before: list[Tensor], run: Callable[[], list[Tensor]], layer: nn.Module, part: str = "bias") -> Reading:
     with _bias_of(layer) as bias, _perturbed([eval(part, {"bias": bias})]):
-        by_bias = _distance(before, _run(forward, model, inputs, seed))
+        by_bias = _distance(before, run())
     if by_bias > MOVED:
         return Reading.READ
     if by_bias > STAYED:
-        raise ValueError(f"the output moves by {by_bias:.1e} of its scale: too little to tell")
+        raise TooLittle(f"the output moves by {by_bias:.1e} of its scale")
     with _perturbed([parameter for name, parameter in layer.named_parameters() if name != "bias"]):
-        by_weight = _distance(before, _run(forward, model, inputs, seed))
+        by_weight = _distance(before, run())
     return Reading.CANCELLED if by_weight > MOVED else Reading.UNREACHED
 
 
 def _run(forward: Callable[..., Any], model: nn.Module, inputs: list[Any], seed: int) -> list[Tensor]:
     """All tensors of the output. Leaves the model's state as it was."""
     state = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
-    torch.manual_seed(seed)
+    _seeded(seed)
     outputs = [tensor.double().nan_to_num() for tensor in _tensors(forward(*_copied(inputs)))]
     with torch.no_grad():
         for buffer, value in state:
@@ -362,8 +446,10 @@ def _is_norm(layer: nn.Module) -> bool:
 
 
 @contextmanager
-def _lines_recorded() -> Generator[None]:
-    """Every module made inside remembers the line of the innermost frame of the case's file."""
+def _lines_recorded(with_calls: bool = False) -> Generator[Calls]:
+    """Every module made inside remembers the line of the innermost frame of the case's file, and if asked for inside of
+    which calls of the file's functions it was made.
+    """
     original = nn.Module.__init__
 
     def remembering(self: nn.Module, *args: Any, **kwargs: Any) -> None:
@@ -373,9 +459,16 @@ def _lines_recorded() -> Generator[None]:
             frame = frame.f_back
         if frame is not None:
             vars(self)[_LINE] = frame.f_lineno
+            vars(self)[_CALLS] = tuple(call.number for call in calls.under_way())  # models may be copied or stored
 
-    with patch.object(nn.Module, "__init__", remembering):
-        yield
+    kept = calls_kept(_FILE) if with_calls else nullcontext(Calls([], tuple))
+    with kept as calls, patch.object(nn.Module, "__init__", remembering):
+        yield calls
+
+
+def _seeded(seed: int) -> None:
+    """Of the processor alone: torch's own function formats the whole stack for each other kind of device."""
+    torch.default_generator.manual_seed(seed)
 
 
 @contextmanager
@@ -417,7 +510,7 @@ def _trained(
 ) -> tuple[list[Tensor], dict[str, Tensor]]:
     """The output, and the gradient of every parameter for a loss that weighs its numbers at random."""
     outputs = _run(forward, model, inputs, seed)
-    torch.manual_seed(seed)
+    _seeded(seed)
     terms = [(torch.randn_like(output) * output).sum() for output in outputs if output.requires_grad]
     parameters = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     if not terms:

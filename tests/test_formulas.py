@@ -228,12 +228,20 @@ def _value(
 
 
 EXAMPLES = tuple(example(name) for name in EXAMPLE_NAMES)
-CASES = (*all_cases(), *EXAMPLES)
+WITHOUT = {"returned", "unused", "unknown", "missed"}
+"""Where a bias ends in one of these ways, there is no formula."""
+CASES = [
+    case for case in (*all_cases(), *EXAMPLES) if not WITHOUT.issuperset(e.word for e in case.expectations.values())
+]
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_torch_agrees_with_the_formulas_of_a_case(case: Case) -> None:
     assert complaints(case) == []
+
+
+def test_most_cases_have_a_formula() -> None:
+    assert len(CASES) >= 316
 
 
 WRONG = {

@@ -306,7 +306,7 @@ def test_a_code_joins_a_list_that_stands_there(before: str, after: str) -> None:
     assert codes(f"{HEAD}{after}") == []
 
 
-@pytest.mark.parametrize("case", all_cases(), ids=str)
+@pytest.mark.parametrize("case", [case for case in all_cases() if case.has_finding], ids=str)
 def test_every_case_is_silent_after_comments_were_added(case: Case) -> None:
     for text in (case.text, case.text.replace("\n", "\r\n")):
         ignored(text)

@@ -1,8 +1,9 @@
-"""What the analysis says about a case, in the words of the specification."""
+"""What the analysis says about a case, in the words of the specification. The last case is kept: it is asked often."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 from biaslens.flow import Ending, Site, Verdict
 from biaslens.lint import Report, lint
@@ -11,7 +12,9 @@ from biaslens.rounds import Fixed, is_safe, repaired, unrepaired
 from biaslens.rules.rule import Finding, Fix
 from biaslens.syntax.files import Files
 from biaslens.text import Source
-from markdown_cases import FOLDER, Case, Expectation
+from conditions import one_holds
+from markdown_cases import Build, Case, Expectation
+from proof import Measured, Reading, Runs
 
 VERDICTS = {
     "redundant": Verdict.REDUNDANT,
@@ -22,10 +25,11 @@ VERDICTS = {
     "returned": Verdict.NEEDED,
     "unused": Verdict.UNUSED,
     "unknown": Verdict.UNKNOWN,
+    "missed": Verdict.UNKNOWN,
 }
 
 
-_PATH = str(FOLDER / "model.py")
+_PATH = "/project/model.py"
 _DECISIVE = {Verdict.REDUNDANT: Ending.CANCELLED, Verdict.ABSORBED: Ending.ABSORBED}
 
 
@@ -75,6 +79,40 @@ def wrong_reasons(case: Case) -> list[str]:
     ]
 
 
+def wrong_conditions(case: Case, runs: Runs) -> tuple[list[str], int]:
+    """Where a condition as code, of which fixes are made, does not say what torch says; and how many conditions did.
+
+    runs: what was measured of the case, with calls.
+    """
+    sites = [(line, one) for line, here in _sites_by_line(case).items() for site in here for one in (site, *site.parts)]
+    conditional = [(line, site) for line, site in sites if site.condition and site.alternatives]
+    wrong = [
+        f"{case}: line {line}: {site.alternatives} {complaint} in `{build.model}`"
+        for line, site in conditional
+        for build, layers in runs
+        for layer in layers
+        if layer.line == line
+        for complaint in _complaints(site, build, layer, one_holds(site.alternatives, layer.calls, case.text))
+    ]
+    return wrong, len(conditional)
+
+
+def _complaints(site: Site, build: Build, layer: Measured, found: bool | None) -> Iterator[str]:
+    reading = layer.reading if site.part is None else layer.part
+    if found is None:
+        yield "cannot be executed"
+    elif build.kind == "build" and not found:
+        yield "does not hold"
+    elif found and reading is Reading.READ:
+        yield "holds, and torch says read"
+
+
+def found_fixes(case: Case) -> set[str]:
+    """How safe the fixes of a file are that do something."""
+    fixes = (fix for fix in _unrepaired(case.text).fixes if fix is not None and fix.edits)
+    return {fix.applicability for fix in fixes} - {"display-only"}
+
+
 def after_safe_fixes(case: Case) -> Fixed:
     """The file as `check --fix` leaves it."""
     return _fixed(case, wanted=is_safe)
@@ -86,17 +124,22 @@ def after_all_fixes(case: Case) -> Fixed:
 
 
 def _fixed(case: Case, wanted: Callable[[Finding, Fix], bool]) -> Fixed:
-    report, files = _report(case), Files({_PATH: case.text})
-    (after,) = repaired([unrepaired(report, files)], files, Options(), wanted)
+    (after,) = repaired([_unrepaired(case.text)], Files({_PATH: case.text}), Options(), wanted)
     return after
 
 
-def _report(case: Case) -> Report:
-    return lint(Source(_PATH, case.text), Files({_PATH: case.text}), Options())
+@lru_cache(maxsize=1)
+def _unrepaired(text: str) -> Fixed:
+    return unrepaired(_report(text), Files({_PATH: text}))
+
+
+@lru_cache(maxsize=1)
+def _report(text: str) -> Report:
+    return lint(Source(_PATH, text), Files({_PATH: text}), Options())
 
 
 def _sites_by_line(case: Case) -> dict[int, list[Site]]:
-    report = _report(case)
+    report = _report(case.text)
     affine: dict[int, list[Site]] = {}
     norms: dict[int, list[Site]] = {}
     for site in report.flow.sites:

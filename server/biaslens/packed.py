@@ -31,7 +31,7 @@ def packed(value: T, pause: Callable[[], None]) -> Packed[T]:
 
     writer = _Writer(pause)
     pickler = pickle.Pickler(writer, pickle.HIGHEST_PROTOCOL)
-    pickler.dispatch_table = _REDUCERS
+    pickler.dispatch_table = _Reducers()
     pickler.dump(value)
     return Packed(writer.finished())
 
@@ -46,9 +46,6 @@ class _Reducers(dict[Any, Callable[[Any], Any]]):
         values = attrgetter(*names, "__class__")  # with two names or more it gives a tuple
         reduce = self[kind] = lambda one: (one.__class__, values(one)[:-1])
         return reduce
-
-
-_REDUCERS = _Reducers()
 
 
 class _Writer:

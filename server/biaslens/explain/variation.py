@@ -20,7 +20,7 @@ _LAYOUTS: Mapping[str, _Names] = {
     "2": {-3: "channel", -2: "row", -1: "column"},
     "3": {-4: "channel", -3: "slice", -2: "row", -1: "column"},
 }
-_TOGETHER = (({"slice", "row", "column"}, "voxel"), ({"row", "column"}, "pixel"))
+_TOGETHER = ((frozenset({"slice", "row", "column"}), "voxel"), (frozenset({"row", "column"}), "pixel"))
 _FEATURES = ("linear", "lazylinear", "bilinear")
 
 
