@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from proof import MOVED, STAYED, Reading
 
 _FILE = "<options>"
-_GIVEN = "__given__"
+_GIVEN, _REMEMBER = "__given__", "__remember__"
 _MADE = "made_for_options"
 
 
@@ -135,7 +135,7 @@ def runs(model: OptionModel, seed: int = 1) -> list[Run]:
     found: list[Run] = []
     with _small(), torch.enable_grad():
         code = _remembering(model.text)
-        namespace: dict[str, Any] = {"__name__": _FILE, _GIVEN: dict}
+        namespace: dict[str, Any] = {"__name__": _FILE, _REMEMBER: _remembered}
         exec(code, namespace)
         for entry in model.entries:
             for build, call in combinations(entry):
@@ -156,12 +156,17 @@ def _remembering(text: str) -> CodeType:
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
             name = f"{starts[node.lineno - 1] + node.col_offset}:{node.name}"
-            first = ast.parse(f"{_GIVEN} = ({name!r}, dict(locals()))").body
+            first = ast.parse(f"{_GIVEN} = {_REMEMBER}({name!r}, locals())").body
             node.body[:0] = [ast.copy_location(child, node.body[0]) for child in first]
     return compile(ast.fix_missing_locations(tree), _FILE, "exec", dont_inherit=True)
 
 
-def _stack(frame: FrameType | None, whole: bool = True) -> Stack:
+def _remembered(function: str, arguments: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """What a function was given; dicts as they are before it takes something out of them."""
+    return function, {name: dict(value) if type(value) is dict else value for name, value in arguments.items()}
+
+
+def _stack(frame: FrameType | None) -> Stack:
     found: list[Given] = []
     while frame is not None:
         if frame.f_code.co_filename == _FILE:
@@ -174,7 +179,7 @@ def _stack(frame: FrameType | None, whole: bool = True) -> Stack:
 
 
 def _measured(namespace: dict[str, Any], build: str, call: str, entry: Entry, seed: int) -> tuple[Seen, ...]:
-    torch.manual_seed(seed)
+    torch.default_generator.manual_seed(seed)
     with _recorded():
         model: nn.Module = eval(build, namespace)
     layers = [layer for layer in model.modules() if _MADE in vars(layer) and _has_shift(layer)]
@@ -187,7 +192,7 @@ def _measured(namespace: dict[str, Any], build: str, call: str, entry: Entry, se
     forward: Callable[..., Any] = getattr(model, entry.method) if entry.method else model
 
     def run() -> list[Tensor]:
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         return list(_tensors(forward(*(arg.clone() for arg in args), **options)))
 
     applied: dict[nn.Module, list[Stack]] = {layer: [] for layer in layers}
@@ -255,7 +260,7 @@ def _moved(layers: Sequence[nn.Module], run: Callable[[], list[Tensor]]) -> list
 
 def _gradients(outputs: list[Tensor], model: nn.Module, seed: int) -> dict[Tensor, float]:
     """The largest derivative by each parameter, for a random weighting of the outputs' numbers; 0.0 for NaN."""
-    torch.manual_seed(seed)
+    torch.default_generator.manual_seed(seed)
     terms = [(torch.randn_like(output) * output).sum() for output in outputs if output.requires_grad]
     parameters = list(model.parameters())
     if not terms or not parameters:

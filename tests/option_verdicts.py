@@ -18,7 +18,7 @@ themselves that not every path was followed; those that are never false, or neve
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -53,19 +53,25 @@ class Judged(Enum):
     NO_CLAIM = "no claim"
 
 
-WRONG = (Judged.REFUTED, Judged.FALSE, Judged.VACUOUS, Judged.WRONG_UNUSED)
+_WRONG = (Judged.REFUTED, Judged.FALSE, Judged.VACUOUS, Judged.WRONG_UNUSED)
 
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """One site judged. run: the text of the run that says so."""
+    """One site judged. by_code: its condition has tests as code. run: the text of the run that says so."""
 
     judged: Judged
     line: int
     verdict: str
     condition: str
+    by_code: bool
     run: str = ""
     always_cancelled: bool = False
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether torch refutes the verdict."""
+        return self.judged in _WRONG
 
 
 def report_of(text: str) -> Report:
@@ -73,21 +79,19 @@ def report_of(text: str) -> Report:
     return lint(Source(PATH, text), Files({PATH: text}), Options())
 
 
-def opinions(model: OptionModel, report: Report | None = None, found: Sequence[Run] | None = None) -> list[Opinion]:
+def opinions(report: Report, found: Sequence[Run]) -> list[Opinion]:
     """Every site of a model judged, in the order of the source."""
-    report = report or report_of(model.text)
-    found = runs(model) if found is None else found
     return [_opinion(site, _line(report, site), found) for site in report.flow.sites]
 
 
 def wrong(model: OptionModel, seeds: Sequence[int] = (1, 2)) -> list[Opinion]:
     """What torch refutes, with several random numbers."""
     report = report_of(model.text)
-    found = [opinion for opinion in opinions(model, report, runs(model, seeds[0])) if opinion.judged in WRONG]
+    found = [opinion for opinion in opinions(report, runs(model, seeds[0])) if opinion.is_wrong]
     for seed in seeds[1:]:
         if not found:
             break
-        again = {(o.line, o.judged) for o in opinions(model, report, runs(model, seed))}
+        again = {(o.line, o.judged) for o in opinions(report, runs(model, seed))}
         found = [opinion for opinion in found if (opinion.line, opinion.judged) in again]
     return found
 
@@ -111,7 +115,7 @@ def _opinion(site: Site, line: int, found: Sequence[Run]) -> Opinion:
     always = readings == {Reading.CANCELLED} and all(l.reading is Reading.CANCELLED or l.handed_out for _, l in used)
 
     def opinion(judged: Judged, run: Run | None = None) -> Opinion:
-        return Opinion(judged, line, site.verdict.value, site.condition, run.text if run else "", always)
+        return Opinion(judged, line, site.verdict.value, site.condition, bool(site.alternatives), run.text if run else "", always)
 
     def reading(where: Sequence[tuple[Run, Seen]]) -> Run | None:
         return next((run for run, layer in where if layer.reading is Reading.READ), None)
@@ -203,25 +207,36 @@ def _relation(relation: str, value: Any, values: tuple[Any, ...]) -> bool:
             return (value in values) is (relation == "in")
 
 
-_DEFAULT = re.compile(r"with the default `(\w+)=([^`]*)`")
+_PHRASES = (
+    (re.compile(r"with the default `(\w+)=([^`]*)`"), r"(\1 == \2)"),
+    (re.compile(r"(\w[\w.]*) is none of ('[^']*'(?:, '[^']*')+)"), r"(\1 not in (\2))"),
+    (re.compile(r"(\w[\w.]*) is true\b"), r"bool(\1)"),
+    (re.compile(r"(\w[\w.]*) is false\b"), r"(not \1)"),
+)
 _CHOICE = re.compile(r"(\w[\w.]*) is ('[^']*'(?: or '[^']*')+)")
 
 
 def _in_words(condition: str, stack: Stack) -> bool | None:
-    """The words as Python: `with the default \\`a=b\\`` is `a == b`, "norm is 'bn' or 'in'" is `norm in ('bn', 'in')`."""
+    """The words as Python: `norm is 'bn' or 'in'` is `norm in ('bn', 'in')`.
+
+    Names are looked up in each function that has all of them, or in all at once; None where the answers differ.
+    """
     if "…" in condition:
         return None
-    code = _DEFAULT.sub(r"(\1 == \2)", condition.replace("not with the default", "not (with the default"))
+    code = condition
+    for words, python in _PHRASES:
+        code = words.sub(python, code)
     code = _CHOICE.sub(lambda found: f"({found[1]} in ({found[2].replace(' or ', ', ')}))", code)
-    names: dict[str, Any] = {}
+    together: dict[str, Any] = {}
     for given in reversed(stack):
-        names |= given.names
-    for given in reversed(stack):
-        names |= given.arguments
-    try:
-        return bool(eval(code, {}, names))
-    except Exception:  # no Python, or about something that has another name here
-        return None
+        together |= {**given.names, **given.arguments}
+    answers: set[bool] = set()
+    for names in (*({**given.names, **given.arguments} for given in stack), together):
+        try:
+            answers.add(bool(eval(code, {}, names)))
+        except Exception:  # no Python, or about something that has another name here
+            continue
+    return answers.pop() if len(answers) == 1 else None
 
 
 def judged_text(model: OptionModel, opinion: Opinion) -> str:
@@ -238,6 +253,3 @@ def summary(found: Sequence[Opinion]) -> Mapping[str, int]:
     plain = [o for o in always if o.verdict in (Verdict.REDUNDANT.value, Verdict.IN_EVERY_USE.value)]
     return {**counts, "always cancelled": len(always), "of these said plainly": len(plain)}
 
-
-def _all_lines(found: Sequence[Opinion]) -> Iterator[int]:
-    yield from (opinion.line for opinion in found)
