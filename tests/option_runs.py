@@ -182,73 +182,86 @@ def _measured(namespace: dict[str, Any], build: str, call: str, entry: Entry, se
     torch.default_generator.manual_seed(seed)
     with _recorded():
         model: nn.Module = eval(build, namespace)
-    layers = [layer for layer in model.modules() if _MADE in vars(layer) and _has_shift(layer)]
-    with torch.no_grad():
-        for parameter in model.parameters():
-            spread = 1 / math.sqrt(parameter[0].numel()) if parameter.dim() > 1 else 0.5
-            parameter.normal_(0, spread).add_(0.7 if parameter.dim() < 2 else 0.0)
-    arguments = f"(lambda *args, **options: (args, options))({call})"
-    args, options = eval(arguments, namespace)
+    _randomise(model)
+    args, options = eval(f"(lambda *args, **options: (args, options))({call})", namespace)
     forward: Callable[..., Any] = getattr(model, entry.method) if entry.method else model
 
     def run() -> list[Tensor]:
-        torch.default_generator.manual_seed(seed)
-        return list(_tensors(forward(*(arg.clone() for arg in args), **options)))
+        return [*_tensors(forward(*(arg.clone() for arg in args), **options))]
 
-    applied: dict[nn.Module, list[Stack]] = {layer: [] for layer in layers}
-
-    def heard(layer: nn.Module, _inputs: object) -> None:
-        applied[layer].append(_stack(sys._getframe(1)))
-
-    hooks = [layer.register_forward_pre_hook(heard) for layer in layers]
-    before = run()
-    for hook in hooks:
-        hook.remove()
-    gradients = _gradients(before, model, seed)
-    plain = [output.detach() for output in before]
-    found: dict[nn.Module, tuple[Reading, bool]] = {}
-    with torch.no_grad():
-        open_: list[nn.Module] = []
-        for layer in layers:
-            bias = layer.bias
-            if not applied[layer]:
-                found[layer] = Reading.UNREACHED, False
-            elif bias is None:
-                found[layer] = Reading.CANCELLED, False
-            elif gradients.get(bias, 0.0) > MOVED:
-                found[layer] = Reading.READ, False
-            else:
-                open_.append(layer)
-        if open_ and _distance(plain, _moved(open_, run)) > STAYED:
-            for layer in open_:
-                if _distance(plain, _moved([layer], run)) > MOVED:
-                    found[layer] = Reading.READ, False
-        for layer in open_:
-            weight = gradients.get(layer.weight, 0.0)
-            found.setdefault(layer, (Reading.CANCELLED if weight > STAYED else Reading.UNREACHED, False))
-        if not entry.is_root:
-            centred = [_centred(output) for output in plain]
-            for layer in layers:
-                if found[layer][0] is Reading.READ:
-                    left = _distance(centred, [_centred(output) for output in _moved([layer], run)])
-                    found[layer] = Reading.READ, left <= STAYED
+    layers = [layer for layer in model.modules() if _MADE in vars(layer) and _has_shift(layer)]
+    outputs, applied = _heard(run, layers)
+    live = [layer for layer in layers if applied[layer] and layer._parameters["bias"] is not None]
+    readings = _readings(model, live, outputs, run, seed)
+    handed_out = set[nn.Module]()
+    if not entry.is_root:
+        handed_out = _handed_out([layer for layer in live if readings[layer] is Reading.READ], outputs, run)
     return tuple(
         Seen(
             vars(layer)[_MADE][0],
             type(layer).__name__,
             _is_norm(layer),
-            *found[layer],
-            layer.bias is not None,
+            readings.get(layer, Reading.UNREACHED),
+            layer in handed_out,
+            layer._parameters["bias"] is not None,
             vars(layer)[_MADE][1],
-            tuple(applied[layer]),
+            applied[layer],
         )
         for layer in layers
     )
 
 
+def _randomise(model: nn.Module) -> None:
+    with torch.no_grad():
+        for parameter in model.parameters():
+            spread = 1 / math.sqrt(parameter[0].numel()) if parameter.dim() > 1 else 0.5
+            parameter.normal_(0, spread).add_(0.7 if parameter.dim() < 2 else 0.0)
+
+
+def _heard(
+    run: Callable[[], list[Tensor]], layers: Sequence[nn.Module]
+) -> tuple[list[Tensor], dict[nn.Module, tuple[Stack, ...]]]:
+    """The outputs, and what was running each time that a layer was applied."""
+    applied: dict[nn.Module, tuple[Stack, ...]] = dict.fromkeys(layers, ())
+
+    def hear(layer: nn.Module, _inputs: object) -> None:
+        applied[layer] += (_stack(sys._getframe(1)),)
+
+    hooks = [layer.register_forward_pre_hook(hear) for layer in layers]
+    outputs = run()
+    for hook in hooks:
+        hook.remove()
+    return outputs, applied
+
+
+def _readings(
+    model: nn.Module, layers: Sequence[nn.Module], outputs: list[Tensor], run: Callable[[], list[Tensor]], seed: int
+) -> dict[nn.Module, Reading]:
+    """What becomes of the biases of layers that have one."""
+    slopes = _slopes(outputs, model, seed)
+    plain = [output.detach() for output in outputs]
+    found = {layer: Reading.READ for layer in layers if slopes.get(layer._parameters["bias"], 0.0) > MOVED}
+    quiet = [layer for layer in layers if layer not in found]
+    if quiet and _distance(plain, _moved(quiet, run)) > STAYED:
+        found |= {layer: Reading.READ for layer in quiet if _distance(plain, _moved([layer], run)) > STAYED}
+    for layer in quiet:
+        by_weight = slopes.get(layer._parameters["weight"], 0.0)
+        found.setdefault(layer, Reading.CANCELLED if by_weight > STAYED else Reading.UNREACHED)
+    return found
+
+
+def _handed_out(layers: Sequence[nn.Module], outputs: list[Tensor], run: Callable[[], list[Tensor]]) -> set[nn.Module]:
+    """The layers whose biases a norm behind the output would cancel."""
+    centred = [_centred(output.detach()) for output in outputs]
+    return {
+        layer for layer in layers if _distance(centred, [_centred(output) for output in _moved([layer], run)]) <= STAYED
+    }
+
+
+@torch.no_grad()
 def _moved(layers: Sequence[nn.Module], run: Callable[[], list[Tensor]]) -> list[Tensor]:
     """The outputs with other biases."""
-    biases: list[Any] = [layer.bias for layer in layers]
+    biases = [bias for layer in layers if (bias := layer._parameters["bias"]) is not None]
     values = [bias.clone() for bias in biases]
     for bias in biases:
         bias.add_(torch.randn_like(bias))
@@ -258,7 +271,7 @@ def _moved(layers: Sequence[nn.Module], run: Callable[[], list[Tensor]]) -> list
     return outputs
 
 
-def _gradients(outputs: list[Tensor], model: nn.Module, seed: int) -> dict[Tensor, float]:
+def _slopes(outputs: list[Tensor], model: nn.Module, seed: int) -> dict[Tensor | None, float]:
     """The largest derivative by each parameter, for a random weighting of the outputs' numbers; 0.0 for NaN."""
     torch.default_generator.manual_seed(seed)
     terms = [(torch.randn_like(output) * output).sum() for output in outputs if output.requires_grad]
@@ -330,16 +343,9 @@ def _small() -> Generator[None]:
     before = torch.get_default_dtype(), torch.get_num_threads()
     torch.set_default_dtype(torch.float64)
     torch.set_num_threads(1)
-    nothing = [
-        patch.object(kind, "reset_parameters", lambda self: None)
-        for kind in (nn.Linear, nn.modules.conv._ConvNd)
-    ]
-    for part in nothing:
-        part.start()
     try:
-        yield
+        with patch.object(nn.Linear, "reset_parameters"), patch.object(nn.modules.conv._ConvNd, "reset_parameters"):
+            yield
     finally:
-        for part in nothing:
-            part.stop()
         torch.set_default_dtype(before[0])
         torch.set_num_threads(before[1])

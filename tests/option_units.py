@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
+from typing import TypeAlias
 
 from option_runs import Entry
 from option_writer import Writer, indented
 
-Unit = Callable[[Writer], None]
+Unit: TypeAlias = Callable[[Writer], None]
 
 READS = ("x = x.relu()", "x = F.gelu(x)", "x = x * x", "x = x.tanh()", "x = torch.sigmoid(x)")
 CALM = ("x = x * 2", "x = x + 1", "pass", "x = 0.5 * x", "x = x - 3")
@@ -42,9 +42,7 @@ def _norm(w: Writer) -> tuple[str, list[str]]:
         case 4:
             w.init.append(f"self.{name} = {bad} if {w.test()} else {good}")
         case 5:
-            w.init += w.guarded([f"self.{name} = {bad}"], [f"self.{name} = {good}"], forward=False)
-            w.init[-1:] = [w.init[-1]]
-            w.init.insert(0, f"self.{name} = {good}")
+            w.init += [f"self.{name} = {good}", *w.guarded([f"self.{name} = {bad}"], forward=False)]
         case 6:
             w.init += [f"self.{name} = None", f"if {w.test()}:", f"    self.{name} = {good}"]
             apply = [f"if self.{name} is not None:", f"    x = self.{name}(x)"]
@@ -84,7 +82,7 @@ def _norm(w: Writer) -> tuple[str, list[str]]:
 
 def _add(w: Writer, text: str) -> None:
     """Something that stands before the class, once."""
-    first = text.split("\n")[0].partition("(")[0].partition(" =")[0]
+    first = text.split("\n", maxsplit=1)[0].partition("(")[0].partition(" =")[0]
     if not any(part.startswith(first) for part in w.module):
         w.module.append(text)
 
@@ -93,10 +91,30 @@ def _make_norm(w: Writer) -> str:
     good, bad = _canceller(w), _reader(w)
     bodies = (
         ["if plain:", f"    return {bad}", f'return {good} if kind == "bn" else {bad}'],
-        [f'if kind == "bn":', "    if not plain:", f"        return {good}", f"return {bad}"],
-        ['if kind is None or kind == "none":', "    return nn.Identity()", f'if kind == "in" and plain:', f"    return {bad}", f"return {good}"],
-        ["match kind:", '    case "bn":', f"        return {good}", '    case "in" if not plain:', f"        return {good}", "    case _:", f"        return {bad}"],
-        [f'table = {{"bn": lambda: {good}, "in": lambda: {bad}}}', "try:", "    return table[kind]()", "except KeyError:", f"    return {bad} if plain else {good}"],
+        ['if kind == "bn":', "    if not plain:", f"        return {good}", f"return {bad}"],
+        [
+            'if kind is None or kind == "none":',
+            "    return nn.Identity()",
+            'if kind == "in" and plain:',
+            f"    return {bad}",
+            f"return {good}",
+        ],
+        [
+            "match kind:",
+            '    case "bn":',
+            f"        return {good}",
+            '    case "in" if not plain:',
+            f"        return {good}",
+            "    case _:",
+            f"        return {bad}",
+        ],
+        [
+            f'table = {{"bn": lambda: {good}, "in": lambda: {bad}}}',
+            "try:",
+            "    return table[kind]()",
+            "except KeyError:",
+            f"    return {bad} if plain else {good}",
+        ],
     )
     return "\n".join(["def make_norm(kind, plain=False):", *indented(w.random.choice(bodies))])
 
@@ -112,12 +130,22 @@ def _between(w: Writer, forward: bool = True) -> list[str]:
     reads = [random.choice(READS)]
     tensor = w.option("tensor", True) if random.random() < 0.15 else ""
     if tensor:
-        reads = random.choice(([f"x = x * {tensor}"], [f"x = x + {tensor}", "x = x.relu()"], [f"if {tensor} is not None:", f"    x = x * {tensor}"]))
+        reads = random.choice(
+            (
+                [f"x = x * {tensor}"],
+                [f"x = x + {tensor}", "x = x.relu()"],
+                [f"if {tensor} is not None:", f"    x = x * {tensor}"],
+            )
+        )
         if reads[0].startswith("x ="):
             reads = [f"if {tensor} is not None:", *indented(reads)]
     match random.randrange(6):
         case 0:
-            return [f"x = {reads[-1].strip().removeprefix('x = ')} if {w.test(True)} else x"] if not tensor else w.guarded(reads)
+            return (
+                [f"x = {reads[-1].strip().removeprefix('x = ')} if {w.test(True)} else x"]
+                if not tensor
+                else w.guarded(reads)
+            )
         case 1:
             return w.guarded(reads, [random.choice(CALM)])
         case 2:
@@ -178,7 +206,11 @@ def sequential(w: Writer) -> None:
     """A list of layers that grows under conditions."""
     net, random = w.fresh("net"), w.random
     w.init.append(f"layers = [{_affine(w)}]")
-    w.init += w.guarded([f"layers.append({random.choice(('nn.ReLU()', 'nn.GELU()', 'nn.Tanh()'))})"], ["layers.append(nn.Identity())"], forward=False)
+    w.init += w.guarded(
+        [f"layers.append({random.choice(('nn.ReLU()', 'nn.GELU()', 'nn.Tanh()'))})"],
+        ["layers.append(nn.Identity())"],
+        forward=False,
+    )
     match random.randrange(4):
         case 0:
             w.init += w.guarded([f"layers.append({_canceller(w)})"], forward=False)
@@ -194,7 +226,20 @@ def sequential(w: Writer) -> None:
     w.forward += [f"x = self.{net}(x)", *_end(w)]
 
 
-WHEN = ("i > 4", "i % 4 == 3", "i == 5", "i == {n} - 1", "i > 0", "i < {n} - 1", "i % 2 == 1", "i == 0", "i >= 2", "i in (3, 6)", "i + 1 == {n}", "(i + 1) % 3 == 0")
+WHEN = (
+    "i > 4",
+    "i % 4 == 3",
+    "i == 5",
+    "i == {n} - 1",
+    "i > 0",
+    "i < {n} - 1",
+    "i % 2 == 1",
+    "i == 0",
+    "i >= 2",
+    "i in (3, 6)",
+    "i + 1 == {n}",
+    "(i + 1) % 3 == 0",
+)
 
 
 def _depth(w: Writer) -> str:
@@ -208,9 +253,8 @@ def loop_of_lists(w: Writer) -> None:
         return plain_forward(w)
     convs, norms = w.fresh("convs"), w.fresh("norms")
     n = w.value(depth)
-    w.init.append(f"self.{convs} = nn.ModuleList({w.random.choice(('', '['))}{_affine(w)} for _ in range({n}))".replace("([", "([").replace("))", "))"))
-    if "ModuleList([" in w.init[-1]:
-        w.init[-1] = w.init[-1][:-1] + "])"
+    made = f"{_affine(w)} for _ in range({n})"
+    w.init.append(f"self.{convs} = nn.ModuleList({random.choice((made, f'[{made}]'))})")
     norm = _canceller(w)
     w.init.append(f"self.{norms} = nn.ModuleList([{norm} for _ in range({n})])")
     if random.random() < 0.25:
@@ -233,7 +277,10 @@ def loop_of_lists(w: Writer) -> None:
         case _:
             w.forward += ["i = 0", f"while i < len(self.{convs}):"]
             body = [line for line in body if "continue" not in line] if "continue" not in body[-1] else []
-            w.forward += indented([f"x = self.{convs}[i](x)", *body, f"x = self.{norms}[i](x)", "x = x.relu()", "i += 1"])
+            w.forward += indented(
+                [f"x = self.{convs}[i](x)", *body, f"x = self.{norms}[i](x)", "x = x.relu()", "i += 1"]
+            )
+    return None
 
 
 def loop_in_constructor(w: Writer) -> None:
@@ -261,6 +308,7 @@ def loop_in_constructor(w: Writer) -> None:
         lines = ["layers = []", f"for i in range({n}):", *indented(body)]
     w.init += [*lines, f"self.{net} = nn.Sequential(*layers)"]
     w.forward += [f"x = self.{net}(x)", *_end(w)]
+    return None
 
 
 def counted(w: Writer) -> None:
@@ -277,8 +325,15 @@ def counted(w: Writer) -> None:
     else:
         w.init.append(f"self.{norm} = {_canceller(w)}")
         when = random.choice(WHEN).format(n=w.value(depth, True))
-        body = [f"x = self.{conv}(x)", f"if {when}:", f"    {random.choice(READS)}", f"x = self.{norm}(x)", "x = x.relu()"]
+        body = [
+            f"x = self.{conv}(x)",
+            f"if {when}:",
+            f"    {random.choice(READS)}",
+            f"x = self.{norm}(x)",
+            "x = x.relu()",
+        ]
         w.forward += [f"for i in range({w.value(depth, True)}):", *indented(body)]
+    return None
 
 
 def attempt(w: Writer) -> None:
@@ -294,10 +349,24 @@ def attempt(w: Writer) -> None:
         choices += [["try:", f"    x = x + {tensor}.mean()", "except AttributeError:", f"    {read}"]]
         choices += [["try:", f"    x = x + {tensor}", "except TypeError:", "    pass", "else:", f"    {read}"]]
     if norm:
-        choices += [["try:", f'    x = x * {{"bn": 1, "in": 2}}[{w.value(norm, True)}]', "except KeyError:", f"    {read}"]]
-        choices += [["try:", f'    x = x * ["bn", "in"].index({w.value(norm, True)}) + x', "except ValueError:", f"    {read}"]]
+        choices += [
+            ["try:", f'    x = x * {{"bn": 1, "in": 2}}[{w.value(norm, True)}]', "except KeyError:", f"    {read}"]
+        ]
+        choices += [
+            ["try:", f'    x = x * ["bn", "in"].index({w.value(norm, True)}) + x', "except ValueError:", f"    {read}"]
+        ]
     test = w.test(True)
-    choices += [["try:", f"    if {test}:", "        raise ValueError", "except ValueError:", f"    {read}", "finally:", "    x = x * 2"]]
+    choices += [
+        [
+            "try:",
+            f"    if {test}:",
+            "        raise ValueError",
+            "except ValueError:",
+            f"    {read}",
+            "finally:",
+            "    x = x * 2",
+        ]
+    ]
     choices += [["try:", f"    assert {test}", "except AssertionError:", f"    {read}"]]
     w.forward += [f"x = self.{conv}(x)", *random.choice(choices), *apply, *_end(w)]
 
@@ -317,12 +386,26 @@ def keywords(w: Writer) -> None:
     norm, good, bad = w.fresh("norm"), _canceller(w), _reader(w)
     lines = random.choice(
         (
-            [f"self.{norm} = {good}", "for key, value in kwargs.items():", f'    if key == "{name}" and value:', f"        self.{norm} = {bad}"],
-            [f"self.{norm} = {good}", "for key in kwargs:", f'    if key.startswith("{name[0]}"):', f"        self.{norm} = {bad}"],
+            [
+                f"self.{norm} = {good}",
+                "for key, value in kwargs.items():",
+                f'    if key == "{name}" and value:',
+                f"        self.{norm} = {bad}",
+            ],
+            [
+                f"self.{norm} = {good}",
+                "for key in kwargs:",
+                f'    if key.startswith("{name[0]}"):',
+                f"        self.{norm} = {bad}",
+            ],
             [f'self.{norm} = {bad} if kwargs.pop("{name}", False) else {good}'],
-            [f'self.{norm} = {bad} if any(kwargs.values()) else {good}'],
+            [f"self.{norm} = {bad} if any(kwargs.values()) else {good}"],
             [f'self.{norm} = {bad} if "{name}" in kwargs and kwargs["{name}"] else {good}'],
-            [f"options = dict({name}=False)", "options.update(kwargs)", f'self.{norm} = {bad} if options["{name}"] else {good}'],
+            [
+                f"options = dict({name}=False)",
+                "options.update(kwargs)",
+                f'self.{norm} = {bad} if options["{name}"] else {good}',
+            ],
             [f"options = {{'{name}': False, **kwargs}}", f"self.{norm} = {bad} if options['{name}'] else {good}"],
             [f"self.{norm} = {good} if len(kwargs) == 0 else {bad}"],
             [f"self.{norm} = {bad} if kwargs else {good}"],
@@ -363,31 +446,30 @@ def helper_class(w: Writer) -> None:
     """A class with options of its own, used once or twice."""
     random = w.random
     name = f"Block{len(w.entries) + 1}"
-    inner = Writer(random, w.domain, name, w.module, w.entries, most=24, simple=random.random() < 0.7)
-    inner.config_style = "dict" if inner.config_style == "dict" else "dict"
-    inner.simple = True
+    inner = Writer(random, w.domain, name, w.module, w.entries, most=24, simple=True)
     if random.random() < 0.25:  # it leaves the norm to whoever uses it
         conv = inner.fresh("conv")
         inner.init.append(f"self.{conv} = {_affine(inner)}")
         inner.forward += [f"x = self.{conv}(x)", *(_between(inner) if random.random() < 0.5 else [])]
         alone = True
     else:
-        random.choice((plain_forward, chosen_norm, early_return, sequential, optional_layer, loop_in_constructor, loop_of_lists))(inner)
+        random.choice(
+            (plain_forward, chosen_norm, early_return, sequential, optional_layer, loop_in_constructor, loop_of_lists)
+        )(inner)
         alone = False
     w.module.append(_text_of(inner))
     w.entries.append(_entry_of(inner))
     for _ in range(random.choice((1, 2, 2))):
-        block = w.fresh("block")
-        arguments: list[str] = []
+        block, arguments = w.fresh("block"), list[str]()
         for option in inner.options:
             if option.place != "forward" and (None not in option.values or random.random() < 0.6):
                 arguments.append(f"{option.name}={_argument(w, inner, option.name)}")
         w.init.append(f"self.{block} = {name}({', '.join(arguments)})")
-        given: list[str] = []
+        given = ["x"]
         for option in inner.options:
             if option.place == "forward" and (None not in option.values or random.random() < 0.4):
                 given.append(f"{option.name}={_argument(w, inner, option.name, True)}")
-        call = [f"x = self.{block}({', '.join(['x', *given])})"]
+        call = [f"x = self.{block}({', '.join(given)})"]
         if random.random() < 0.2:
             call = w.guarded(call)
         w.forward += call
@@ -439,6 +521,7 @@ def helper_function(w: Writer) -> None:
         ]
         w.init.append(f"self.{block} = {name}({', '.join(arguments)})")
         w.forward += [f"x = self.{block}(x)", *_end(w)]
+    return None
 
 
 def helper_of_tensors(w: Writer) -> None:
@@ -462,7 +545,11 @@ def helper_of_tensors(w: Writer) -> None:
 
 
 def _text_of(w: Writer) -> str:
-    lines = [f"class {w.name}(nn.Module):", f"    def __init__({', '.join(w.signature())}):", "        super().__init__()"]
+    lines = [
+        f"class {w.name}(nn.Module):",
+        f"    def __init__({', '.join(w.signature())}):",
+        "        super().__init__()",
+    ]
     lines += indented(indented([*w.stores(), *w.init]))
     lines += ["", f"    def forward({', '.join(['self', 'x', *w.forward_parameters()])}):"]
     return "\n".join([*lines, *indented(indented([*w.forward, "return x"]))])

@@ -2,12 +2,12 @@
 
 Judged for each constructor call, by its line and the classes of its layers, over all layers that it makes in any run:
 
-- *plain*: `redundant`: no run of any entry reads the bias. `redundant in every use found`: the same for the entries that
-  are no helpers. `unused`: no run applies the layer.
-- *condition*: its tests as code (`Site.alternatives`), else its words as Python, are evaluated for every layer: names of
-  a constructor's arguments where the layer was made, those of `forward` each time that it was applied (it holds if it
-  holds each time). Where it holds, no run reads the bias. If it is false somewhere, then some run in which it is false
-  reads the bias. A layer without bias, or one that is never applied, tells nothing.
+- *plain*: `redundant`: no run of any entry reads the bias. `redundant in every use found`: the same for the entries
+  that are no helpers. `unused`: no run reads it.
+- *condition*: its tests as code (`Site.alternatives`), else its words as Python, are evaluated for every layer: the
+  arguments of a constructor as they were when the layer was made, those of `forward` each time that it was applied (it
+  holds if it holds each time). Where it holds, no run reads the bias. If it is false somewhere, then some run in which
+  it is false reads the bias. A layer without bias, or one that is never applied, tells nothing.
 - A helper class or function by itself counts for a condition only if it can cancel the bias by itself: otherwise it
   leaves that to its users, and the condition is about these.
 
@@ -17,6 +17,8 @@ themselves that not every path was followed; those that are never false, or neve
 
 from __future__ import annotations
 
+import ast
+import builtins
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -112,10 +114,14 @@ def _opinion(site: Site, line: int, found: Sequence[Run]) -> Opinion:
     used = [(run, layer) for run, layer in seen if layer.reading is not Reading.UNREACHED]
     roots = [(run, layer) for run, layer in used if run.entry.is_root]
     readings = {layer.reading for _, layer in (roots or used)}
-    always = readings == {Reading.CANCELLED} and all(l.reading is Reading.CANCELLED or l.handed_out for _, l in used)
+    always = readings == {Reading.CANCELLED} and all(
+        layer.reading is Reading.CANCELLED or layer.handed_out for _, layer in used
+    )
 
     def opinion(judged: Judged, run: Run | None = None) -> Opinion:
-        return Opinion(judged, line, site.verdict.value, site.condition, bool(site.alternatives), run.text if run else "", always)
+        return Opinion(
+            judged, line, site.verdict.value, site.condition, bool(site.alternatives), run.text if run else "", always
+        )
 
     def reading(where: Sequence[tuple[Run, Seen]]) -> Run | None:
         return next((run for run, layer in where if layer.reading is Reading.READ), None)
@@ -207,34 +213,61 @@ def _relation(relation: str, value: Any, values: tuple[Any, ...]) -> bool:
             return (value in values) is (relation == "in")
 
 
-_PHRASES = (
-    (re.compile(r"with the default `(\w+)=([^`]*)`"), r"(\1 == \2)"),
-    (re.compile(r"(\w[\w.]*) is none of ('[^']*'(?:, '[^']*')+)"), r"(\1 not in (\2))"),
-    (re.compile(r"(\w[\w.]*) is true\b"), r"bool(\1)"),
-    (re.compile(r"(\w[\w.]*) is false\b"), r"(not \1)"),
-)
-_CHOICE = re.compile(r"(\w[\w.]*) is ('[^']*'(?: or '[^']*')+)")
+_CONSTANT = r"(?:'[^']*'|-?\d[\d.]*|None|True|False)"
+_WORDS: Mapping[re.Pattern[str], str] = {
+    re.compile(r"with the default `(\w+)=([^`]*)`"): r"(\1 == \2)",
+    re.compile(rf" is none of ({_CONSTANT}(?:, {_CONSTANT})*)"): r" not in (\1,)",
+    re.compile(rf" is ({_CONSTANT}(?: or {_CONSTANT})+)"): r" in (\1,)",
+    re.compile(r" is (true|false)\b"): r" is _\1_",
+}
+"""What the analysis says otherwise than Python; `in ('bn' or 'in',)` is left to `_Truth`."""
+
+
+class _Names(dict[str, Any]):
+    """What a function was given; what its `**kwargs` do not have is None, as `kwargs.get` has it."""
+
+    def __missing__(self, name: str) -> Any:
+        taken: list[Any] = [value for value in self.values() if isinstance(value, dict)]
+        if hasattr(builtins, name) or not taken:
+            raise KeyError(name)
+        return next((value[name] for value in taken if name in value), None)
+
+
+class _Truth(ast.NodeTransformer):
+    """`x is _true_` is `bool(x)`, and `x in ('bn' or 'in',)` has both."""
+
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        self.generic_visit(node)
+        match node:
+            case ast.Compare(left, [ast.Is()], [ast.Name("_true_" | "_false_" as which)]):
+                opposite = ast.UnaryOp(ast.Not(), left)
+                return opposite if which == "_false_" else ast.UnaryOp(ast.Not(), opposite)
+            case ast.Compare(left, [ast.In()], [ast.Tuple([ast.BoolOp(ast.Or(), values)])]):
+                return ast.Compare(left, [ast.In()], [ast.Tuple(values, ast.Load())])
+            case _:
+                return node
 
 
 def _in_words(condition: str, stack: Stack) -> bool | None:
-    """The words as Python: `norm is 'bn' or 'in'` is `norm in ('bn', 'in')`.
+    """The words as Python.
 
     Names are looked up in each function that has all of them, or in all at once; None where the answers differ.
     """
-    if "…" in condition:
-        return None
     code = condition
-    for words, python in _PHRASES:
+    for words, python in _WORDS.items():
         code = words.sub(python, code)
-    code = _CHOICE.sub(lambda found: f"({found[1]} in ({found[2].replace(' or ', ', ')}))", code)
-    together: dict[str, Any] = {}
-    for given in reversed(stack):
-        together |= {**given.names, **given.arguments}
+    try:
+        tree = ast.fix_missing_locations(_Truth().visit(ast.parse(code, mode="eval")))
+    except SyntaxError:
+        return None
+    compiled = compile(tree, "<condition>", "eval")
+    each = [_Names({**given.names, **given.arguments}) for given in stack]
+    together = _Names({name: value for names in reversed(each) for name, value in names.items()})
     answers: set[bool] = set()
-    for names in (*({**given.names, **given.arguments} for given in stack), together):
+    for names in (*each, together):
         try:
-            answers.add(bool(eval(code, {}, names)))
-        except Exception:  # no Python, or about something that has another name here
+            answers.add(bool(eval(compiled, {}, names)))
+        except Exception:  # it is about something that has another name here
             continue
     return answers.pop() if len(answers) == 1 else None
 
@@ -252,4 +285,3 @@ def summary(found: Sequence[Opinion]) -> Mapping[str, int]:
     always = [o for o in found if o.always_cancelled]
     plain = [o for o in always if o.verdict in (Verdict.REDUNDANT.value, Verdict.IN_EVERY_USE.value)]
     return {**counts, "always cancelled": len(always), "of these said plainly": len(plain)}
-

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import prod
 from random import Random
@@ -52,7 +52,15 @@ NAMES = {
 }
 TESTS = {
     "bool": ("{0}", "not {0}", "{0}", "{0} is True"),
-    "norm": ('{0} == "bn"', '{0} != "none"', '{0} in ("bn", "in")', '{0} == "in"', "{0} is not None", "{0}", '{0} == "none"'),
+    "norm": (
+        '{0} == "bn"',
+        '{0} != "none"',
+        '{0} in ("bn", "in")',
+        '{0} == "in"',
+        "{0} is not None",
+        "{0}",
+        '{0} == "none"',
+    ),
     "module": ("{0} is not None", "{0} is None", "{0}", "not {0}"),
     "number": ("{0} > 1", "{0} == 1", "{0}", "{0} != 0", "{0} % 2 == 1", "0 < {0} < 2", "{0} >= 1"),
     "depth": ("{0} > 2", "{0} % 2 == 1", "{0} == 5", "{0} > 5", "{0}"),
@@ -250,7 +258,10 @@ class Writer:
 
     def guarded(self, body: Sequence[str], calm: Sequence[str] = (), forward: bool = True) -> list[str]:
         """Lines that run some lines under a condition, and perhaps others else."""
-        test: Callable[[], str] = lambda: self.test(forward)
+
+        def test() -> str:
+            return self.test(forward)
+
         random = self.random
         no = list(calm) or ["pass"]
         match random.randrange(15):
@@ -263,7 +274,7 @@ class Writer:
             case 4:
                 return [*_if(test(), no), "else:", *indented(body)]
             case 5:
-                return [*_if(test(), _if(test(), no) + ["else:", *indented(body)])]
+                return [*_if(test(), [*_if(test(), no), "else:", *indented(body)])]
             case 6:
                 return [f"use = {test()}", *_if(f"use and ({test()})", body)]
             case 7:
@@ -281,12 +292,18 @@ class Writer:
                 name = self.option("number", forward)
                 if not name or self.styles[name] == "kwargs":
                     return _if(test(), body)
-                return [f"n = {self.value(name, forward)}", f"while n > {random.choice('01')}:", *indented([*body, "n -= 1"])]
+                return [
+                    f"n = {self.value(name, forward)}",
+                    f"while n > {random.choice('01')}:",
+                    *indented([*body, "n -= 1"]),
+                ]
             case 11:
                 name = self.option("depth", forward) or self.option("number", forward)
                 if not name or self.styles[name] == "kwargs":
                     return _if(test(), body)
-                when = random.choice(("i > 3", "i == 1", "i % 4 == 3", "i > 0", f"i == {self.value(name, forward)} - 1"))
+                when = random.choice(
+                    ("i > 3", "i == 1", "i % 4 == 3", "i > 0", f"i == {self.value(name, forward)} - 1")
+                )
                 return [f"for i in range({self.value(name, forward)}):", *indented(_if(when, body))]
             case 12:
                 error = random.choice(("ValueError", "TypeError"))
@@ -295,7 +312,7 @@ class Writer:
             case 13:
                 return [*_if(test(), no), f"elif {test()}:", *indented(body), "else:", *indented(no)]
             case _:
-                return [*_if(test(), _if(test(), body) + ["else:", *indented(no)])]
+                return [*_if(test(), [*_if(test(), body), "else:", *indented(no)])]
 
 
 def _if(test: str, body: Sequence[str]) -> list[str]:

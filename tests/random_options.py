@@ -44,7 +44,12 @@ def class_text(writer: Writer) -> str:
     for method in writer.methods:
         lines += ["", *indented(method)]
     if writer.split is not None:
-        lines += ["", "    def features(self, x):", *indented(indented(writer.forward[: writer.split])), "        return x"]
+        lines += [
+            "",
+            "    def features(self, x):",
+            *indented(indented(writer.forward[: writer.split])),
+            "        return x",
+        ]
         forward = ["x = self.features(x)", *writer.forward[writer.split :]]
     else:
         forward = writer.forward
@@ -72,7 +77,7 @@ def _config(writer: Writer) -> list[str]:
 
 
 def _derived(writer: Writer) -> tuple[str, Entry]:
-    """A class that overrides a method, and what can be chosen of it: an option of its own, and those that it hands on."""
+    """A class that overrides a method; what can be chosen: an option of its own, and some that it hands on."""
     name = writer.methods[0][0].partition("(")[0].removeprefix("def ")
     required = [option for option in writer.options if option.place != "forward" and None not in option.values]
     handed = [option for option in writer.options if option.place != "forward"][:2]
