@@ -74,11 +74,10 @@ class OptionModel:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A function that was running, by `offset:name`, with its arguments as they came in and all its names now."""
+    """A function that was running, by `offset:name`, with its arguments as they came in."""
 
     function: str
     arguments: Mapping[str, Any]
-    names: Mapping[str, Any]
 
 
 Stack: TypeAlias = tuple[Given, ...]
@@ -170,10 +169,9 @@ def _stack(frame: FrameType | None) -> Stack:
     found: list[Given] = []
     while frame is not None:
         if frame.f_code.co_filename == _FILE:
-            names = frame.f_locals
-            given = names.get(_GIVEN)
+            given = frame.f_locals.get(_GIVEN)
             if isinstance(given, tuple):
-                found.append(Given(*given, names=dict(names)))
+                found.append(Given(*given))
         frame = frame.f_back
     return tuple(found)
 

@@ -4,7 +4,7 @@ Judged for each constructor call, by its line and the classes of its layers, ove
 
 - *plain*: `redundant`: no run of any entry reads the bias. `redundant in every use found`: the same for the entries
   that are no helpers. `unused`: no run reads it.
-- *condition*: its tests as code (`Site.alternatives`), else its words as Python, are evaluated for every layer: the
+- *condition*: its tests as code (`Site.alternatives`), and its words as Python, are evaluated for every layer: the
   arguments of a constructor as they were when the layer was made, those of `forward` each time that it was applied (it
   holds if it holds each time). Where it holds, no run reads the bias. If it is false somewhere, then some run in which
   it is false reads the bias. A layer without bias, or one that is never applied, tells nothing.
@@ -20,10 +20,10 @@ from __future__ import annotations
 import ast
 import builtins
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, TypeAlias
 
 from biaslens.flow import Site, Verdict
 from biaslens.lint import Report, lint
@@ -60,7 +60,7 @@ _WRONG = (Judged.REFUTED, Judged.FALSE, Judged.VACUOUS, Judged.WRONG_UNUSED)
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """One site judged. by_code: its condition has tests as code. run: the text of the run that says so."""
+    """One site judged. by_code: what is judged is the condition as code. run: the text of the run that says so."""
 
     judged: Judged
     line: int
@@ -118,10 +118,8 @@ def _opinion(site: Site, line: int, found: Sequence[Run]) -> Opinion:
         layer.reading is Reading.CANCELLED or layer.handed_out for _, layer in used
     )
 
-    def opinion(judged: Judged, run: Run | None = None) -> Opinion:
-        return Opinion(
-            judged, line, site.verdict.value, site.condition, bool(site.alternatives), run.text if run else "", always
-        )
+    def opinion(judged: Judged, run: Run | None = None, by_code: bool = False) -> Opinion:
+        return Opinion(judged, line, site.verdict.value, site.condition, by_code, run.text if run else "", always)
 
     def reading(where: Sequence[tuple[Run, Seen]]) -> Run | None:
         return next((run for run, layer in where if layer.reading is Reading.READ), None)
@@ -142,17 +140,36 @@ def _opinion(site: Site, line: int, found: Sequence[Run]) -> Opinion:
             return opinion(Judged.SILENT if always else Judged.NO_CLAIM)
 
 
-def _of_condition(site: Site, used: list[tuple[Run, Seen]]) -> tuple[Judged, Run | None]:
+def _of_condition(site: Site, used: list[tuple[Run, Seen]]) -> tuple[Judged, Run | None, bool]:
     if site.condition == "on every path that was followed":
-        return Judged.INCOMPLETE, None
+        return Judged.INCOMPLETE, None, False
     alone = [(run, layer) for run, layer in used if not run.entry.is_root]
     if alone and not any(layer.reading is Reading.CANCELLED for _, layer in alone):
         used = [(run, layer) for run, layer in used if run.entry.is_root]
+    by_code = _sides(used, lambda stack: _as_code(site, stack)) if site.alternatives else None
+    in_words = _sides(used, lambda stack: _in_words(site.condition, stack))
+    judged = _of_sides(by_code or in_words)
+    if judged[0] not in _WRONG and by_code is not None:  # then what a person reads has to be true as well
+        words = _of_sides(in_words)
+        return (*words, False) if words[0] is Judged.FALSE else (*judged, True)
+    return (*judged, by_code is not None)
+
+
+_Sides: TypeAlias = "Mapping[bool, Sequence[tuple[Run, Seen]]]"
+
+
+def _sides(used: list[tuple[Run, Seen]], holds: Callable[[Stack], bool | None]) -> _Sides:
+    """The layers for which a condition holds each time that they are applied, and those for which it does not."""
     sides: dict[bool, list[tuple[Run, Seen]]] = {True: [], False: []}
     for run, layer in used:
-        holds = _holds(site, layer)
-        if holds is not None:
-            sides[holds].append((run, layer))
+        answers = [holds((*stack, *layer.made)) for stack in layer.applied]
+        answer = _and(answers)
+        if answer is not None:
+            sides[answer].append((run, layer))
+    return sides
+
+
+def _of_sides(sides: _Sides) -> tuple[Judged, Run | None]:
     if not sides[True] and not sides[False]:
         return Judged.UNTOLD, None
     for run, layer in sides[True]:
@@ -167,18 +184,7 @@ def _of_condition(site: Site, used: list[tuple[Run, Seen]]) -> tuple[Judged, Run
     return Judged.TRUE, None
 
 
-def _holds(site: Site, layer: Seen) -> bool | None:
-    """Whether the condition holds for a layer: each time that it was applied; None where nothing tells."""
-    stacks = [(*stack, *layer.made) for stack in layer.applied]
-    answers = [_all_hold(site, stack) for stack in stacks]
-    if False in answers:
-        return False
-    return None if None in answers else True
-
-
-def _all_hold(site: Site, stack: Stack) -> bool | None:
-    if not site.alternatives:
-        return _in_words(site.condition, stack)
+def _as_code(site: Site, stack: Stack) -> bool | None:
     answers = [_and([_test(test, stack) for test in tests]) for tests in site.alternatives]
     return True if True in answers else None if None in answers else False
 
@@ -261,7 +267,7 @@ def _in_words(condition: str, stack: Stack) -> bool | None:
     except SyntaxError:
         return None
     compiled = compile(tree, "<condition>", "eval")
-    each = [_Names({**given.names, **given.arguments}) for given in stack]
+    each = [_Names(given.arguments) for given in stack]
     together = _Names({name: value for names in reversed(each) for name, value in names.items()})
     answers: set[bool] = set()
     for names in (*each, together):
