@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeAlias
-
-from option_runs import Entry
 from option_writer import Writer, indented
-
-Unit: TypeAlias = Callable[[Writer], None]
 
 READS = ("x = x.relu()", "x = F.gelu(x)", "x = x * x", "x = x.tanh()", "x = torch.sigmoid(x)")
 CALM = ("x = x * 2", "x = x + 1", "pass", "x = 0.5 * x", "x = x - 3")
 
 
-def _affine(w: Writer) -> str:
+def affine(w: Writer) -> str:
     affine = w.domain.affine
     if w.random.random() < 0.1:
         name = w.option("bool")
@@ -23,18 +17,18 @@ def _affine(w: Writer) -> str:
     return affine
 
 
-def _canceller(w: Writer) -> str:
+def canceller(w: Writer) -> str:
     return f"{w.domain.cancels}(4)"
 
 
-def _reader(w: Writer) -> str:
+def reader(w: Writer) -> str:
     return f"{w.random.choice(w.domain.reads)}(4)"
 
 
-def _norm(w: Writer) -> tuple[str, list[str]]:
+def norm_of(w: Writer) -> tuple[str, list[str]]:
     """Makes a norm, or something in its place; what applies it."""
     name, random = w.fresh("norm"), w.random
-    good, bad = _canceller(w), _reader(w)
+    good, bad = canceller(w), reader(w)
     apply = [f"x = self.{name}(x)"]
     match random.randrange(14):
         case 0 | 1 | 2 | 3:
@@ -88,7 +82,7 @@ def _add(w: Writer, text: str) -> None:
 
 
 def _make_norm(w: Writer) -> str:
-    good, bad = _canceller(w), _reader(w)
+    good, bad = canceller(w), reader(w)
     bodies = (
         ["if plain:", f"    return {bad}", f'return {good} if kind == "bn" else {bad}'],
         ['if kind == "bn":', "    if not plain:", f"        return {good}", f"return {bad}"],
@@ -119,11 +113,11 @@ def _make_norm(w: Writer) -> str:
     return "\n".join(["def make_norm(kind, plain=False):", *indented(w.random.choice(bodies))])
 
 
-def _end(w: Writer) -> list[str]:
+def ending(w: Writer) -> list[str]:
     return w.random.choice((["x = x.relu()"], ["x = x.relu()"], ["x = x.tanh()"], []))
 
 
-def _between(w: Writer, forward: bool = True) -> list[str]:
+def between(w: Writer, forward: bool = True) -> list[str]:
     random = w.random
     if random.random() < 0.12:
         return [random.choice(CALM)]
@@ -157,38 +151,38 @@ def _between(w: Writer, forward: bool = True) -> list[str]:
 def plain_forward(w: Writer) -> None:
     """Tests in `forward`, between a layer and its norm."""
     conv = w.fresh("conv")
-    w.init.append(f"self.{conv} = {_affine(w)}")
-    _, apply = _norm(w)
-    w.forward += [f"x = self.{conv}(x)", *_between(w), *apply, *_end(w)]
+    w.init.append(f"self.{conv} = {affine(w)}")
+    _, apply = norm_of(w)
+    w.forward += [f"x = self.{conv}(x)", *between(w), *apply, *ending(w)]
 
 
 def chosen_norm(w: Writer) -> None:
     """Tests in the constructor only."""
     conv = w.fresh("conv")
-    w.init.append(f"self.{conv} = {_affine(w)}")
-    _, apply = _norm(w)
-    w.forward += [f"x = self.{conv}(x)", *apply, *_end(w)]
+    w.init.append(f"self.{conv} = {affine(w)}")
+    _, apply = norm_of(w)
+    w.forward += [f"x = self.{conv}(x)", *apply, *ending(w)]
 
 
 def early_return(w: Writer) -> None:
     """A way out before the norm."""
     conv = w.fresh("conv")
-    w.init.append(f"self.{conv} = {_affine(w)}")
-    _, apply = _norm(w)
+    w.init.append(f"self.{conv} = {affine(w)}")
+    _, apply = norm_of(w)
     out = w.random.choice(("return x", "return x.relu()", "return x * x"))
-    w.forward += [f"x = self.{conv}(x)", *w.guarded([out]), *apply, *_end(w)]
+    w.forward += [f"x = self.{conv}(x)", *w.guarded([out]), *apply, *ending(w)]
 
 
 def optional_layer(w: Writer) -> None:
     """A module that may be there, before the norm."""
     conv, act, random = w.fresh("conv"), w.fresh("act"), w.random
-    w.init.append(f"self.{conv} = {_affine(w)}")
+    w.init.append(f"self.{conv} = {affine(w)}")
     made = w.option("module")
     if made and random.random() < 0.7:
         w.init.append(f"self.{act} = {w.value(made)}() if {w.value(made)} is not None else None")
     else:
         w.init.append(f"self.{act} = nn.ReLU() if {w.test()} else None")
-    _, apply = _norm(w)
+    _, apply = norm_of(w)
     use = [f"x = self.{act}(x)"]
     match random.randrange(4):
         case 0:
@@ -199,13 +193,13 @@ def optional_layer(w: Writer) -> None:
             lines = w.guarded([f"if self.{act}:", *indented(use)])
         case _:
             lines = [f"if self.{act} is not None:", *indented(use)]
-    w.forward += [f"x = self.{conv}(x)", *lines, *apply, *_end(w)]
+    w.forward += [f"x = self.{conv}(x)", *lines, *apply, *ending(w)]
 
 
 def sequential(w: Writer) -> None:
     """A list of layers that grows under conditions."""
     net, random = w.fresh("net"), w.random
-    w.init.append(f"layers = [{_affine(w)}]")
+    w.init.append(f"layers = [{affine(w)}]")
     w.init += w.guarded(
         [f"layers.append({random.choice(('nn.ReLU()', 'nn.GELU()', 'nn.Tanh()'))})"],
         ["layers.append(nn.Identity())"],
@@ -213,134 +207,24 @@ def sequential(w: Writer) -> None:
     )
     match random.randrange(4):
         case 0:
-            w.init += w.guarded([f"layers.append({_canceller(w)})"], forward=False)
+            w.init += w.guarded([f"layers.append({canceller(w)})"], forward=False)
         case 1:
-            w.init += [f"layers += [{_canceller(w)}] if {w.test()} else []"]
+            w.init += [f"layers += [{canceller(w)}] if {w.test()} else []"]
         case _:
-            w.init.append(f"layers.append({_canceller(w)})")
+            w.init.append(f"layers.append({canceller(w)})")
     if random.random() < 0.3:
         w.init += [f"if {w.test()}:", "    layers.insert(1, nn.ReLU())"]
     if random.random() < 0.3:
         w.init += [f"if {w.test()}:", "    layers.pop()"]
     w.init.append(f"self.{net} = nn.Sequential(*layers)")
-    w.forward += [f"x = self.{net}(x)", *_end(w)]
-
-
-WHEN = (
-    "i > 4",
-    "i % 4 == 3",
-    "i == 5",
-    "i == {n} - 1",
-    "i > 0",
-    "i < {n} - 1",
-    "i % 2 == 1",
-    "i == 0",
-    "i >= 2",
-    "i in (3, 6)",
-    "i + 1 == {n}",
-    "(i + 1) % 3 == 0",
-)
-
-
-def _depth(w: Writer) -> str:
-    return w.option("depth")
-
-
-def loop_of_lists(w: Writer) -> None:
-    """Two ModuleLists, gone through together."""
-    depth, random = _depth(w), w.random
-    if not depth or w.styles[depth] == "kwargs":
-        return plain_forward(w)
-    convs, norms = w.fresh("convs"), w.fresh("norms")
-    n = w.value(depth)
-    made = f"{_affine(w)} for _ in range({n})"
-    w.init.append(f"self.{convs} = nn.ModuleList({random.choice((made, f'[{made}]'))})")
-    norm = _canceller(w)
-    w.init.append(f"self.{norms} = nn.ModuleList([{norm} for _ in range({n})])")
-    if random.random() < 0.25:
-        w.init += [f"if {w.test()}:", f"    self.{norms}[-1] = nn.Identity()"]
-    when = random.choice(WHEN).format(n=w.value(depth, True))
-    if random.random() < 0.4:
-        when = f"{when} {random.choice(('and', 'or'))} {w.test(True, 0)}"
-    body = [f"if {when}:", f"    {random.choice(READS)}"]
-    if random.random() < 0.25:
-        body = [f"if {w.test(True, 0)}:", *indented(body)]
-    if random.random() < 0.15:
-        body = [f"if {when}:", f"    {random.choice(('continue', 'break', 'return x.relu()'))}"]
-    match random.randrange(3):
-        case 0:
-            w.forward += [f"for i, (conv, norm) in enumerate(zip(self.{convs}, self.{norms})):"]
-            w.forward += indented(["x = conv(x)", *body, "x = norm(x)", "x = x.relu()"])
-        case 1:
-            w.forward += [f"for i in range({w.value(depth, True)}):"]
-            w.forward += indented([f"x = self.{convs}[i](x)", *body, f"x = self.{norms}[i](x)", "x = x.relu()"])
-        case _:
-            w.forward += ["i = 0", f"while i < len(self.{convs}):"]
-            body = [line for line in body if "continue" not in line] if "continue" not in body[-1] else []
-            w.forward += indented(
-                [f"x = self.{convs}[i](x)", *body, f"x = self.{norms}[i](x)", "x = x.relu()", "i += 1"]
-            )
-    return None
-
-
-def loop_in_constructor(w: Writer) -> None:
-    """A Sequential that grows in a loop."""
-    depth, random = _depth(w), w.random
-    if not depth or w.styles[depth] == "kwargs":
-        return sequential(w)
-    net, n = w.fresh("net"), w.value(depth)
-    when = random.choice(WHEN).format(n=n)
-    if random.random() < 0.4:
-        when = f"{when} {random.choice(('and', 'or'))} {w.test(deep=0)}"
-    body = [f"layers.append({_affine(w)})"]
-    match random.randrange(3):
-        case 0:
-            body += [f"if {when}:", "    layers.append(nn.GELU())", f"layers.append({_canceller(w)})"]
-        case 1:
-            body += [f"if {when}:", f"    layers.append({_reader(w)})", "else:", f"    layers.append({_canceller(w)})"]
-        case _:
-            body += [f"if not ({when}):", f"    layers.append({_canceller(w)})"]
-    body.append("layers.append(nn.ReLU())")
-    if random.random() < 0.2:
-        body = ["i += 1", *body]
-        lines = ["layers = []", "i = -1", f"while i < {n} - 1:", *indented(body)]
-    else:
-        lines = ["layers = []", f"for i in range({n}):", *indented(body)]
-    w.init += [*lines, f"self.{net} = nn.Sequential(*layers)"]
-    w.forward += [f"x = self.{net}(x)", *_end(w)]
-    return None
-
-
-def counted(w: Writer) -> None:
-    """A norm that depends on a counter, or a layer that is used again and again."""
-    depth, random = _depth(w), w.random
-    if not depth or w.styles[depth] == "kwargs":
-        return chosen_norm(w)
-    conv, norm = w.fresh("conv"), w.fresh("norm")
-    w.init.append(f"self.{conv} = {_affine(w)}")
-    if random.random() < 0.5:
-        w.init += ["i = 0", f"while i < {w.value(depth)}:", "    i += 1"]
-        w.init.append(f"self.{norm} = {_reader(w)} if i > {random.choice('2457')} else {_canceller(w)}")
-        w.forward += [f"x = self.{conv}(x)", f"x = self.{norm}(x)", *_end(w)]
-    else:
-        w.init.append(f"self.{norm} = {_canceller(w)}")
-        when = random.choice(WHEN).format(n=w.value(depth, True))
-        body = [
-            f"x = self.{conv}(x)",
-            f"if {when}:",
-            f"    {random.choice(READS)}",
-            f"x = self.{norm}(x)",
-            "x = x.relu()",
-        ]
-        w.forward += [f"for i in range({w.value(depth, True)}):", *indented(body)]
-    return None
+    w.forward += [f"x = self.{net}(x)", *ending(w)]
 
 
 def attempt(w: Writer) -> None:
     """An exception decides."""
     conv, random = w.fresh("conv"), w.random
-    w.init.append(f"self.{conv} = {_affine(w)}")
-    _, apply = _norm(w)
+    w.init.append(f"self.{conv} = {affine(w)}")
+    _, apply = norm_of(w)
     tensor, norm = w.option("tensor", True), w.option("norm")
     read = random.choice(READS)
     choices: list[list[str]] = []
@@ -368,22 +252,22 @@ def attempt(w: Writer) -> None:
         ]
     ]
     choices += [["try:", f"    assert {test}", "except AssertionError:", f"    {read}"]]
-    w.forward += [f"x = self.{conv}(x)", *random.choice(choices), *apply, *_end(w)]
+    w.forward += [f"x = self.{conv}(x)", *random.choice(choices), *apply, *ending(w)]
 
 
 def keywords(w: Writer) -> None:
     """`**kwargs` gone through."""
     conv, random = w.fresh("conv"), w.random
-    w.init.append(f"self.{conv} = {_affine(w)}")
+    w.init.append(f"self.{conv} = {affine(w)}")
     for _ in range(4):
         name = w.option("bool")
         if name and w.styles[name] == "kwargs":
             break
     else:
-        _, apply = _norm(w)
-        w.forward += [f"x = self.{conv}(x)", *_between(w), *apply, *_end(w)]
+        _, apply = norm_of(w)
+        w.forward += [f"x = self.{conv}(x)", *between(w), *apply, *ending(w)]
         return
-    norm, good, bad = w.fresh("norm"), _canceller(w), _reader(w)
+    norm, good, bad = w.fresh("norm"), canceller(w), reader(w)
     lines = random.choice(
         (
             [
@@ -413,170 +297,48 @@ def keywords(w: Writer) -> None:
         )
     )
     w.init += lines
-    w.forward += [f"x = self.{conv}(x)", f"x = self.{norm}(x)", *_end(w)]
+    w.forward += [f"x = self.{conv}(x)", f"x = self.{norm}(x)", *ending(w)]
 
 
-def own_method(w: Writer) -> None:
-    """A method between layer and norm, which a derived class may override."""
-    conv = w.fresh("conv")
-    w.init.append(f"self.{conv} = {_affine(w)}")
-    _, apply = _norm(w)
-    name = w.fresh("post")
-    # Its tests are about what the constructor stored.
-    before = [option for option in w.options if option.place == "forward"]
-    lines = _own(w) if not before else ["pass"]
-    w.methods.append([f"def {name}(self, x):", *indented([*lines, "return x"])])
-    w.forward += [f"x = self.{conv}(x)", f"x = self.{name}(x)", *apply, *_end(w)]
+def steady(w: Writer) -> None:
+    """No option is about it."""
+    conv, norm = w.fresh("conv"), w.fresh("norm")
+    w.init += [f"self.{conv} = {w.domain.affine}", f"self.{norm} = {canceller(w)}"]
+    calm = [w.random.choice(CALM)] if w.random.random() < 0.5 else w.guarded([w.random.choice(CALM[:2])])
+    w.forward += [f"x = self.{conv}(x)", *calm, f"x = self.{norm}(x)", *ending(w)]
 
 
-def _own(w: Writer) -> list[str]:
-    """Reads, where something that the constructor was given says so."""
-    name = w.option("bool") or w.option("norm")
-    if not name or w.styles[name] == "kwargs":
-        return ["pass"]
-    second = w.option("norm") or name
-    tests = w.random.choice((1, 2))
-    lines = [w.random.choice(READS)]
-    for which in (name, second)[:tests]:
-        lines = [f"if {w.atom(which, True)}:", *indented(lines)]
-    return lines
-
-
-def helper_class(w: Writer) -> None:
-    """A class with options of its own, used once or twice."""
-    random = w.random
-    name = f"Block{len(w.entries) + 1}"
-    inner = Writer(random, w.domain, name, w.module, w.entries, most=24, simple=True)
-    if random.random() < 0.25:  # it leaves the norm to whoever uses it
-        conv = inner.fresh("conv")
-        inner.init.append(f"self.{conv} = {_affine(inner)}")
-        inner.forward += [f"x = self.{conv}(x)", *(_between(inner) if random.random() < 0.5 else [])]
-        alone = True
-    else:
-        random.choice(
-            (plain_forward, chosen_norm, early_return, sequential, optional_layer, loop_in_constructor, loop_of_lists)
-        )(inner)
-        alone = False
-    w.module.append(_text_of(inner))
-    w.entries.append(_entry_of(inner))
-    for _ in range(random.choice((1, 2, 2))):
-        block, arguments = w.fresh("block"), list[str]()
-        for option in inner.options:
-            if option.place != "forward" and (None not in option.values or random.random() < 0.6):
-                arguments.append(f"{option.name}={_argument(w, inner, option.name)}")
-        w.init.append(f"self.{block} = {name}({', '.join(arguments)})")
-        given = ["x"]
-        for option in inner.options:
-            if option.place == "forward" and (None not in option.values or random.random() < 0.4):
-                given.append(f"{option.name}={_argument(w, inner, option.name, True)}")
-        call = [f"x = self.{block}({', '.join(given)})"]
-        if random.random() < 0.2:
-            call = w.guarded(call)
-        w.forward += call
-        if alone or random.random() < 0.2:
-            if random.random() < 0.3:
-                w.forward += _between(w)
-            _, apply = _norm(w)
-            w.forward += apply
-        w.forward += _end(w)
-
-
-def _argument(w: Writer, inner: Writer, name: str, forward: bool = False) -> str:
-    """What an option of a helper is given: a constant, an option of the model, or a test."""
-    kind, random = inner.kinds[name], w.random
-    values = [value for o in inner.options if o.name == name for value in o.values if value is not None]
-    if random.random() < 0.5 or kind == "tensor":
-        return random.choice(values)
-    own = w.option(kind, forward)
-    if kind == "bool" and random.random() < 0.3:
-        return w.test(forward, 0.2)
-    return w.value(own, forward) if own and w.styles[own] != "kwargs" else random.choice(values)
-
-
-def helper_function(w: Writer) -> None:
-    """A function that makes the layers, used once or twice."""
-    random = w.random
-    name = f"make_block{len(w.entries) + 1}"
-    inner = Writer(random, w.domain, name, w.module, w.entries, most=24, simple=True)
-    match random.randrange(3):
+def given_norm(w: Writer) -> None:
+    """The norm's class is an argument."""
+    conv, norm, random = w.fresh("conv"), w.fresh("norm"), w.random
+    given = w.option("layer")
+    if not given:
+        chosen_norm(w)
+        return
+    w.init.append(f"self.{conv} = {affine(w)}")
+    value, good = w.value(given), w.domain.cancels
+    apply = [f"x = self.{norm}(x)"]
+    match random.randrange(4):
         case 0:
-            sequential(inner)
+            w.init.append(f"self.{norm} = ({value} or nn.Identity)(4)")
         case 1:
-            loop_in_constructor(inner)
+            w.init += [f"layer = {value}", "if layer is None:", f"    layer = {random.choice((good, 'nn.Identity'))}"]
+            w.init.append(f"self.{norm} = layer(4)")
+        case 2:
+            w.init.append(f"self.{norm} = {value}(4) if {value} is not None else None")
+            apply = [f"if self.{norm} is not None:", *indented(apply)]
         case _:
-            inner.init += [f"if {inner.test()}:", f"    return nn.Sequential({_affine(inner)}, nn.ReLU())"]
-            sequential(inner)
-    lines = [line.replace("self.net1 = ", "return ") for line in inner.init]
-    if not lines[-1].startswith("return ") or any("self." in line for line in lines):
-        return chosen_norm(w)
-    parameters = inner.signature()[1:]
-    w.module.append("\n".join([f"def {name}({', '.join(parameters)}):", *indented(lines)]))
-    w.entries.append(Entry(name, w.domain.inputs, tuple(inner.options), is_root=False))
-    for _ in range(random.choice((1, 2))):
-        block = w.fresh("block")
-        arguments = [
-            f"{option.name}={_argument(w, inner, option.name)}"
-            for option in inner.options
-            if None not in option.values or random.random() < 0.6
-        ]
-        w.init.append(f"self.{block} = {name}({', '.join(arguments)})")
-        w.forward += [f"x = self.{block}(x)", *_end(w)]
-    return None
+            w.init.append(f"self.{norm} = {value}(4) if {value} else nn.Identity()")
+            apply = [f"if isinstance(self.{norm}, {good}):", *indented(apply)]
+    w.forward += [f"x = self.{conv}(x)", *(between(w) if random.random() < 0.4 else []), *apply, *ending(w)]
 
 
-def helper_of_tensors(w: Writer) -> None:
-    """A function of tensors with options of its own, between a layer and its norm."""
-    conv, random = w.fresh("conv"), w.random
-    w.init.append(f"self.{conv} = {_affine(w)}")
-    _, apply = _norm(w)
-    name = f"refine{len(w.module) + 1}"
-    inner = Writer(random, w.domain, name, w.module, w.entries, most=24, simple=True)
-    lines = inner.guarded([random.choice(READS)], [random.choice(CALM)], forward=False)
+def used_twice(w: Writer) -> None:
+    """One layer, twice, and not in the same way."""
+    conv, norm, random = w.fresh("conv"), w.fresh("norm"), w.random
+    w.init += [f"self.{conv} = {affine(w)}", f"self.{norm} = {canceller(w)}"]
+    once = [f"x = self.{conv}(x)", f"x = self.{norm}(x)", "x = x.relu()"]
+    again = [f"x = self.{conv}(x)", *between(w), f"x = self.{norm}(x)"]
     if random.random() < 0.5:
-        lines = inner.guarded([f"return {random.choice(READS).removeprefix('x = ')}"], forward=False)
-    parameters = ["x", *inner.signature()[1:]]
-    w.module.append("\n".join([f"def {name}({', '.join(parameters)}):", *indented([*lines, "return x"])]))
-    arguments = [
-        f"{option.name}={_argument(w, inner, option.name, True)}"
-        for option in inner.options
-        if None not in option.values or random.random() < 0.6
-    ]
-    w.forward += [f"x = self.{conv}(x)", f"x = {name}({', '.join(['x', *arguments])})", *apply, *_end(w)]
-
-
-def _text_of(w: Writer) -> str:
-    lines = [
-        f"class {w.name}(nn.Module):",
-        f"    def __init__({', '.join(w.signature())}):",
-        "        super().__init__()",
-    ]
-    lines += indented(indented([*w.stores(), *w.init]))
-    lines += ["", f"    def forward({', '.join(['self', 'x', *w.forward_parameters()])}):"]
-    return "\n".join([*lines, *indented(indented([*w.forward, "return x"]))])
-
-
-def _entry_of(w: Writer) -> Entry:
-    return Entry(w.name, w.domain.inputs, tuple(w.options), w.config_call(), is_root=False)
-
-
-UNITS: tuple[Unit, ...] = (
-    plain_forward,
-    plain_forward,
-    plain_forward,
-    chosen_norm,
-    chosen_norm,
-    early_return,
-    optional_layer,
-    sequential,
-    sequential,
-    loop_of_lists,
-    loop_in_constructor,
-    counted,
-    attempt,
-    keywords,
-    own_method,
-    helper_class,
-    helper_class,
-    helper_function,
-    helper_of_tensors,
-)
+        again = w.guarded(again)
+    w.forward += [*once, *again, *ending(w)]

@@ -39,6 +39,8 @@ VALUES = {
     "number": ("0", "1", "2"),
     "depth": LENGTHS,
     "tensor": ("None", "TENSOR"),
+    "list": ("()", "(1, 2)", "(1, 1, 1, 1, 3)", "[2, 1, 3]"),
+    "layer": ("None", "CANCELS", "nn.Identity"),
     "scale": ("0.0", "1.0", "0.5"),
 }
 NAMES = {
@@ -49,6 +51,8 @@ NAMES = {
     "depth": ("depth", "repeats"),
     "tensor": ("skip", "mask"),
     "scale": ("drop", "gamma"),
+    "list": ("strides",),
+    "layer": ("norm_layer",),
 }
 TESTS = {
     "bool": ("{0}", "not {0}", "{0}", "{0} is True"),
@@ -65,6 +69,8 @@ TESTS = {
     "number": ("{0} > 1", "{0} == 1", "{0}", "{0} != 0", "{0} % 2 == 1", "0 < {0} < 2", "{0} >= 1"),
     "depth": ("{0} > 2", "{0} % 2 == 1", "{0} == 5", "{0} > 5", "{0}"),
     "tensor": ("{0} is not None", "{0} is None"),
+    "list": ("{0}", "len({0}) > 2", "not {0}"),
+    "layer": ("{0} is None", "{0} is not None", "{0}"),
     "scale": ("{0} > 0", "{0} > 0.5", "{0}", "{0} == 1.0"),
 }
 """Ways to test a value of each kind."""
@@ -88,9 +94,9 @@ class Writer:
     init: list[str] = field(default_factory=list[str])
     forward: list[str] = field(default_factory=list[str])
     methods: list[list[str]] = field(default_factory=list[list[str]])
-    split: int | None = None
+    public: list[tuple[str, Option]] = field(default_factory=list[tuple[str, Option]])
+    overrides: list[str] = field(default_factory=list[str])
     config_style: str = ""
-    fixed_kwargs: list[str] = field(default_factory=list[str])
     numbers: int = 0
     most: int = MAX_COMBINATIONS
     simple: bool = False
@@ -135,11 +141,12 @@ class Writer:
                 values = [None, *(value for value in values if value != default)]
         if style == "kwargs":
             default = None
-        tensor = self.domain.inputs
-        given = tuple(tensor if value == "TENSOR" else value for value in values)
+        names = {"TENSOR": self.domain.inputs, "CANCELS": self.domain.cancels}
+        given = tuple(names.get(value, value) if value is not None else None for value in values)
+        default = names.get(default, default) if default is not None else None
         if kind == "tensor":
             default = "None"
-            given = (None, tensor)
+            given = (None, self.domain.inputs)
         self.kinds[name], self.defaults[name], self.styles[name] = kind, default, style
         self.options.append(Option(name, place, given))
         return name
@@ -159,6 +166,8 @@ class Writer:
                 self.stored.add("cfg")
             if self.config_style == "dict":
                 return self.random.choice((f'{holder}cfg["{name}"]', f'{holder}cfg.get("{name}")'))
+            if self.random.random() < 0.1:
+                return f'getattr({holder}cfg, "{name}", {self.random.choice(("None", "True"))})'
             return f"{holder}cfg.{name}"
         if style == "kwargs":
             if forward:
@@ -218,7 +227,7 @@ class Writer:
                 case "truth":
                     return self.random.choice((f"{holder}kwargs", f"not {holder}kwargs", f"bool({holder}kwargs)"))
                 case "default":
-                    default = self.random.choice(VALUES[kind])
+                    default = self.random.choice([value for value in VALUES[kind] if not value.isupper()])
                     form = self.random.choice(TESTS[kind])
                     return form.format(f'{holder}kwargs.get("{name}", {default})')
                 case _:
