@@ -249,7 +249,7 @@ def _measure_once(text: str, build: Build, seed: int, parts: Mapping[int, str]) 
 
 
 def _prepare(text: str, build: Build, seed: int) -> tuple[Callable[..., Any], nn.Module, list[Any]]:
-    torch.manual_seed(seed)
+    torch.default_generator.manual_seed(seed)
     namespace: dict[str, Any] = {"__name__": "case"}
     exec(compile(text, _FILE, "exec", dont_inherit=True), namespace)
     forward = eval(build.model, namespace)
@@ -300,7 +300,7 @@ def _reading(
 def _run(forward: Callable[..., Any], model: nn.Module, inputs: list[Any], seed: int) -> list[Tensor]:
     """All tensors of the output. Leaves the model's state as it was."""
     state = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
-    torch.manual_seed(seed)
+    torch.default_generator.manual_seed(seed)
     outputs = [tensor.double().nan_to_num() for tensor in _tensors(forward(*_copied(inputs)))]
     with torch.no_grad():
         for buffer, value in state:
@@ -417,7 +417,7 @@ def _trained(
 ) -> tuple[list[Tensor], dict[str, Tensor]]:
     """The output, and the gradient of every parameter for a loss that weighs its numbers at random."""
     outputs = _run(forward, model, inputs, seed)
-    torch.manual_seed(seed)
+    torch.default_generator.manual_seed(seed)
     terms = [(torch.randn_like(output) * output).sum() for output in outputs if output.requires_grad]
     parameters = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     if not terms:
