@@ -38,7 +38,7 @@ test: lint client $(VSIX) $(VENV)/.editors
 	@$(MAKE) --no-print-directory e2e E2E=--retry
 
 soak: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n 2 --soak tests/test_soak.py
+	$(BIN)/python -m pytest -n 2 --soak tests/test_soak.py tests/test_random_options.py
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check $(CODE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -21,6 +22,18 @@ def pytest_configure(config: pytest.Config) -> None:
     """A test that hangs fails, and says where; those in full length take what they take."""
     if config.getoption("--soak"):
         config.option.timeout = 0
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Figures that tests recorded are added up and shown."""
+    figures: dict[str, Counter[str]] = {}
+    for report in [report for reports in terminalreporter.stats.values() for report in reports]:
+        for name, value in getattr(report, "user_properties", ()) if getattr(report, "when", "") == "call" else ():
+            figures.setdefault(name, Counter()).update(value)
+    for name, found in figures.items():
+        terminalreporter.write_sep("-", name)
+        for what, number in found.items():
+            terminalreporter.write_line(f"{number:8,} {what}")
 
 
 @pytest.fixture(autouse=True)
