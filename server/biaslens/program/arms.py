@@ -14,11 +14,18 @@ Place = tuple[str, str]
 class Arm:
     """One branch.
 
-    binds: variables that it may assign. names: those that it reads. sets: attributes that it may assign. reads: those
-    that it reads. changes, changes_at: variables and attributes whose contents it may change: it assigns items of them,
-    or hands them to other code, or calls methods of such an attribute. methods: methods of variables that it calls.
-    switches: it may put modules into another mode. calls: every call in it. returns: it may leave the function. leaves: or the loop around it. raises: it ends in an
-    exception.
+    binds: variables that it may assign.
+    names: those that it reads.
+    sets: attributes that it may assign.
+    reads: those that it reads.
+    changes, changes_at: variables and attributes whose contents it may change: it assigns items of them, hands them to
+        other code, or calls methods of such an attribute.
+    methods: methods of variables that it calls.
+    switches: it may put modules into another mode.
+    calls: every call in it.
+    returns: it may leave the function.
+    leaves: it may leave the function, or the loop around it.
+    raises: it ends in an exception.
     """
 
     binds: frozenset[str]
@@ -67,84 +74,74 @@ def _inside(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
 
 def _bound(nodes: Iterable[ast.AST]) -> Iterator[str]:
     for node in nodes:
-        match node:
-            case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
-                yield name
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-                yield name
-            case ast.alias(name=name, asname=other):
-                yield other or name.partition(".")[0]
-            case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
-                yield name
-            case _:
-                pass
+        if isinstance(node, ast.Name):
+            if not isinstance(node.ctx, ast.Load):
+                yield node.id
+        elif isinstance(node, ast.alias):
+            yield node.asname or node.name.partition(".")[0]
+        elif isinstance(node, _NAMING) and node.name is not None:
+            yield node.name
+
+
+_NAMING = (
+    *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef),
+    *(ast.ExceptHandler, ast.MatchAs, ast.MatchStar),
+)
+"""What binds its `name`."""
 
 
 def _changed_by(node: ast.AST) -> Iterator[ast.expr]:
     """The expressions whose values one node may change."""
-    match node:
-        case ast.Call(func=function, args=arguments, keywords=keywords):
-            if isinstance(function, ast.Attribute) and not isinstance(function.value, ast.Name):
-                yield function.value
-            yield from (item.value if isinstance(item, ast.Starred) else item for item in arguments)
-            yield from (keyword.value for keyword in keywords)
-        case ast.Subscript(value=owner, ctx=ast.Store() | ast.Del()):
-            yield owner
-        case ast.AugAssign(target=ast.Name() | ast.Attribute() as target):
-            yield target
-        case _:
-            pass
+    if isinstance(node, ast.Call):
+        if isinstance(node.func, ast.Attribute) and not isinstance(node.func.value, ast.Name):
+            yield node.func.value
+        yield from (item.value if isinstance(item, ast.Starred) else item for item in node.args)
+        yield from (keyword.value for keyword in node.keywords)
+    elif isinstance(node, ast.Subscript):
+        if not isinstance(node.ctx, ast.Load):
+            yield node.value
+    elif isinstance(node, ast.AugAssign) and isinstance(node.target, (ast.Name, ast.Attribute)):
+        yield node.target
 
 
 def _place(node: ast.AST) -> Place | None:
-    match node:
-        case ast.Attribute(value=ast.Name(id=name), attr=attribute):
-            return name, attribute
-        case _:
-            return None
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        return node.value.id, node.attr
+    return None
 
 
 def _first_place(node: ast.AST) -> Place | None:
     """The attribute of a variable through which an expression goes: `self.blocks` of `self.blocks[0].norms`."""
-    while not isinstance(node, ast.Name):
+    while isinstance(node, (ast.Attribute, ast.Subscript, ast.Starred)):
         place = _place(node)
         if place is not None:
             return place
-        match node:
-            case ast.Attribute(value=inner) | ast.Subscript(value=inner) | ast.Starred(value=inner):
-                node = inner
-            case _:
-                return None
+        node = node.value
     return None
 
 
+_DEFINING = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+_LOOPS = (ast.For, ast.AsyncFor, ast.While)
+
+
 def _leaves(nodes: Iterable[ast.AST], *, in_loop: bool = False) -> bool:
-    for node in nodes:
-        match node:
-            case ast.Return():
-                return True
-            case ast.Break() | ast.Continue():
-                if not in_loop:
-                    return True
-            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda() | ast.ClassDef():
-                pass
-            case ast.For() | ast.AsyncFor() | ast.While():
-                if _leaves(node.body, in_loop=True) or _leaves(node.orelse, in_loop=in_loop):
-                    return True
-            case _:
-                if _leaves(ast.iter_child_nodes(node), in_loop=in_loop):
-                    return True
-    return False
+    return any(_leaves_by(node, in_loop) for node in nodes)
 
 
-def _raises(nodes: Sequence[ast.AST]) -> bool:
-    for node in nodes:
-        match node:
-            case ast.Raise():
-                return True
-            case ast.If(body=body, orelse=orelse):
-                if _raises(body) and _raises(orelse):
-                    return True
-            case _:
-                pass
-    return False
+def _leaves_by(node: ast.AST, in_loop: bool) -> bool:
+    if isinstance(node, ast.Return):
+        return True
+    if isinstance(node, (ast.Break, ast.Continue)):
+        return not in_loop
+    if isinstance(node, _DEFINING):
+        return False
+    if isinstance(node, _LOOPS):
+        return _leaves(node.body, in_loop=True) or _leaves(node.orelse, in_loop=in_loop)
+    return _leaves(ast.iter_child_nodes(node), in_loop=in_loop)
+
+
+def _raises(nodes: Iterable[ast.AST]) -> bool:
+    return any(
+        isinstance(node, ast.Raise) or (isinstance(node, ast.If) and _raises(node.body) and _raises(node.orelse))
+        for node in nodes
+    )
