@@ -14,6 +14,7 @@ from biaslens.program import (
     calls,
     classes,
     expressions,
+    failures,
     handovers,
     modules,
     names,
@@ -320,23 +321,6 @@ def _call_special(
     return calls.call(run, scope, found[1], Arguments((owner, *arguments)), node) if found else None
 
 
-def _try(run: Run, scope: Scope, node: Any) -> Signal:
-    """The body is taken to succeed, unless it surely raises; then the first handler runs."""
-    try:
-        signal = execute_all(run, scope, node.body)
-        if signal is None:
-            signal = execute_all(run, scope, node.orelse)
-    except PathEnds as end:
-        if isinstance(end, Covered) or not node.handlers:
-            raise
-        handler = node.handlers[0]
-        if handler.name:
-            names.bind(run, scope, handler.name, expressions.opaque(run, scope, handler))
-        signal = execute_all(run, scope, handler.body)
-    last = execute_all(run, scope, node.finalbody)
-    return last or signal
-
-
 def _raise(run: Run, scope: Scope, node: ast.Raise) -> Signal:
     raise PathEnds
 
@@ -491,7 +475,7 @@ _HANDLERS: Mapping[type[ast.stmt], Callable[[Run, Scope, Any], Signal]] = {
     ast.While: _while,
     ast.With: _with,
     ast.AsyncWith: _with,
-    ast.Try: _try,
+    ast.Try: failures.try_block,
     ast.Raise: _raise,
     ast.Assert: _assert,
     ast.FunctionDef: _function,

@@ -277,7 +277,10 @@ class _Entry:
         return _contains(self._location, place)
 
     def has_own_layers(self, run: Run) -> bool:
-        """Whether a run makes affine layers outside of other classes; otherwise the entry is only a use of those."""
+        """Whether a run makes affine layers outside of other classes; otherwise the entry is only a use of those. A class
+        that makes none at first may do so with other answers."""
+        if not run.layers and isinstance(self.node, ast.ClassDef):
+            return _names_a_layer(self.node)
         return any(layer.entry.role == "affine" and not layer.inside_another for layer in run.layers)
 
     def _body(self, run: Run) -> None:
