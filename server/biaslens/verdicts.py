@@ -443,7 +443,7 @@ def _as_equation(answer: Answer, names: set[str]) -> Answer:
 
 def _telling(answers: tuple[Answer, ...]) -> list[str]:
     """The answers in words, without "x != 'in'" beside "x == 'bn'"."""
-    texts = [_phrase(answer) for answer in answers]
+    texts = list(dict.fromkeys(_phrase(answer) for answer in answers))
     settled = {text.partition(" == ")[0] for text in texts if " == " in text}
     return [text for text in texts if text.partition(" != ")[0] not in settled or " != " not in text]
 
@@ -453,15 +453,17 @@ def _in_words(answers: Sequence[tuple[Answer, ...]]) -> str:
     told = [_telling(own) for own in answers]
     common = [text for text in told[0] if all(text in own for own in told)]
     rest = [" and ".join(text for text in own if text not in common) for own in told]
-    choice = _alternatives([text for text in rest if text])
-    return " and ".join([*common, *([choice] if choice else [])])
+    choice = _alternatives(rest) if all(rest) else ""  # what all have in common is enough for one of them
+    is_list = choice.startswith(" or ".join(list(dict.fromkeys(rest))[:2])) and " or " in choice
+    return " and ".join([*common, *([f"({choice})" if common and is_list else choice] if choice else [])])
 
 
 def _alternatives(texts: Sequence[str]) -> str:
     """ "norm is 'bn' or 'in'" for two equations about one name."""
     texts = list(dict.fromkeys(texts))
     pairs = [text.partition(" == ") for text in texts]
-    if len(texts) > 1 and all(middle for _, middle, _ in pairs) and len({left for left, _, _ in pairs}) == 1:
+    are_equations = all(middle and " and " not in right and " or " not in right for _, middle, right in pairs)
+    if len(texts) > 1 and are_equations and len({left for left, _, _ in pairs}) == 1:
         return f"{pairs[0][0]} is {' or '.join(right for _, _, right in pairs)}"
     return " or ".join(texts[:3]) + (" or …" if len(texts) > 3 else "")
 

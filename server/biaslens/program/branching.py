@@ -53,21 +53,21 @@ def forgo(run: Run, scope: Scope, arm: Arm, influence: Influence) -> None:
         return
     if arm.calls:
         run.influence.skipped.append(Skipped(arm.calls, influence))
-    if arm.switches or any(_variable(scope, owner) is None for owner, _ in arm.sets):
+    if arm.switches or any(scope.held(owner) is None for owner, _ in arm.sets):
         run.influence.always |= influence
     for name in arm.binds:
         scope.influences[name] = scope.influences.get(name, 0) | influence
-    found = [value for name in arm.names if (value := _variable(scope, name)) is not None]
+    found = [value for name in arm.names if (value := scope.held(name)) is not None]
     for name in arm.changes:
-        _changed(run, _variable(scope, name), influence)
+        _changed(run, scope.held(name), influence)
     for owner, name in arm.changes_at:
-        _changed(run, _attribute(_variable(scope, owner), name), influence)
+        _changed(run, _attribute(scope.held(owner), name), influence)
     for owner, name in arm.sets:
-        instance = _variable(scope, owner)
+        instance = scope.held(owner)
         if isinstance(instance, Instance):
             instance.influences[name] = instance.influences.get(name, 0) | influence
-    found += [_attribute(_variable(scope, owner), name) for owner, name in arm.reads]
-    called = [(receiver, name) for owner, name in arm.methods if (receiver := _variable(scope, owner)) is not None]
+    found += [_attribute(scope.held(owner), name) for owner, name in arm.reads]
+    called = [(receiver, name) for owner, name in arm.methods if (receiver := scope.held(owner)) is not None]
     _forgo_methods(run, called, influence, found)
     variables = tuple(dict.fromkeys(tensor.var for tensor in tensors.inside(found)))
     if variables:
@@ -103,16 +103,6 @@ def _forgo_methods(
         found += [_attribute(receiver, attribute) for owner, attribute in arm.reads if owner == own]
         inner = [(receiver, other) for owner, other in arm.methods if owner == own and other != name]
         _forgo_methods(run, inner, influence, found, depth - 1)
-
-
-def _variable(scope: Scope, name: str) -> Value:
-    """A variable of the function that runs, or of what is around it; nothing is evaluated."""
-    current: Scope | None = scope
-    while current is not None:
-        if name in current.variables:
-            return current.variables[name]
-        current = current.parent
-    return None
 
 
 def _attribute(owner: Value, name: str) -> Value:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Hashable, Mapping
+from copy import deepcopy
 from typing import Any
 
 from biaslens.algebra.sizes import Size, number, same_size, unknown
@@ -80,7 +81,8 @@ def holds(run: Run, scope: Scope, value: Value, node: ast.expr, *, fails: bool =
     if given is not None:
         return (given == "yes") is positive
     origin = _origin_of(value)
-    first, second = _words(run, node, positive), _words(run, node, not positive)
+    said = _in_words_of_the_caller(scope, node)
+    first, second = _words(run, said, positive), _words(run, said, not positive)
     choices = [("yes", first), ("no", second)]
     if positive if fails else _is_false_by_default(run, key):
         choices.reverse()
@@ -290,6 +292,28 @@ def show(value: Value) -> str:
             return value.rest.text if value.rest is not None else "dict"
         case _:
             return type(value).__name__
+
+
+def _in_words_of_the_caller(scope: Scope, node: ast.expr) -> ast.expr:
+    """A test with the names that whoever builds the model knows: `norm` for a helper's `kind` that it is handed on to."""
+    names = {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}
+    said = {name: value.text for name in names if isinstance(value := scope.held(name), Unknown) and _is_told(value)}
+    said = {name: text for name, text in said.items() if text != name}
+    return _Renaming(said).visit(deepcopy(node)) if said else node
+
+
+def _is_told(value: Unknown) -> bool:
+    """Whether a value is an argument of the entry, under a name that can stand in code."""
+    kind = value.key[0] if isinstance(value.key, tuple) else ""
+    return kind in ("constructor", "forward", "attribute") and value.text.replace(".", "").isidentifier()
+
+
+class _Renaming(ast.NodeTransformer):
+    def __init__(self, said: Mapping[str, str]) -> None:
+        self._said = said
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return ast.copy_location(ast.Name(self._said.get(node.id, node.id), node.ctx), node)
 
 
 def _words(run: Run, node: ast.expr, answer: bool) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from biaslens.program.influence import Influence, members
@@ -45,46 +45,39 @@ def uncovered(cubes: Collection[Cube], questions: Questions, within: Cube = EVER
     """Answers that no cube contains, None where they contain all.
 
     within: only combinations with these answers matter.
-    Questions that no reader tells apart are answered alike, as twelve blocks are that are built in a loop. How often
-    loops go round is not combined: of each loop every number of rounds has to be followed somewhere.
+    Questions that no reader tells apart are answered alike, as those of twelve blocks are that are built in a loop. How
+    often different loops go round is not combined: one at a time goes round less often than several times.
     """
     if EVERYTHING in cubes:
         return None
     fixed = dict(within)
     left = {rest for one in cubes if (rest := _rest(one, fixed)) is not None}
-    kinds = {kind for one in left if (kind := _by_kind(one, questions)) is not None}
-    found = _Splitting({asked.kind: asked.choices for asked in questions.values()}).outside(kinds)
-    if found is not None:
-        alike = {key: found[asked.kind] for key, asked in questions.items() if asked.kind in found}
-        return {**alike, **fixed}
-    rounds = _rounds_left_out(left, questions)
-    return None if rounds is None else {**fixed, **rounds}
+    kinds = [kind for one in left if (kind := _by_kind(one, questions)) is not None]
+    splitting = _Splitting({asked.kind: asked.choices for asked in questions.values()})
+    for rounds in _numbers_of_rounds(left, questions):
+        found = splitting.outside({rest for one in kinds if (rest := _rest(one, rounds)) is not None})
+        if found is not None:
+            told = {**rounds, **found}
+            return {**{key: told[asked.kind] for key, asked in questions.items() if asked.kind in told}, **fixed}
+    return None
 
 
 def _by_kind(one: Cube, questions: Questions) -> Cube | None:
     """A cube in terms of kinds of questions; None where it answers questions of one kind in several ways."""
     found: dict[str, str] = {}
     for key, choice in one:
-        asked = questions[key]
-        if not asked.is_about_rounds and found.setdefault(asked.kind, choice) != choice:
+        if found.setdefault(questions[key].kind, choice) != choice:
             return None
     return frozenset(found.items())
 
 
-def _rounds_left_out(cubes: Collection[Cube], questions: Questions) -> dict[str, str] | None:
-    """Answers of a cube with another number of rounds of a loop, or of loops that are alike, that no cube speaks of."""
-    told: dict[str, dict[str, Cube]] = {}
-    for one in sorted(cubes, key=sorted):
-        for key, choice in one:
-            if questions[key].is_about_rounds:
-                told.setdefault(questions[key].kind, {}).setdefault(choice, one)
-    for kind, spoken in sorted(told.items()):
-        example = next(iter(spoken.values()))
-        loops = [key for key, _ in example if questions[key].kind == kind]
-        for choice in questions[loops[0]].choices:
-            if choice not in spoken:
-                return {**dict(example), **dict.fromkeys(loops, choice)}
-    return None
+def _numbers_of_rounds(cubes: Iterable[Cube], questions: Questions) -> Iterator[dict[str, str]]:
+    """How often the loops go round of which some cubes speak: all as they do first, then one of them otherwise."""
+    loops = {asked.kind: asked.choices for one in cubes for key, _ in one if (asked := questions[key]).is_about_rounds}
+    first = {kind: choices[0] for kind, choices in sorted(loops.items())}
+    yield first
+    for kind in first:
+        yield from ({**first, kind: choice} for choice in loops[kind][1:])
 
 
 def compatible(one: Cube, other: Cube) -> bool:

@@ -24,8 +24,12 @@ from biaslens.text import Location
 MAX_PAIRS = 24
 """How many pairs of changed answers are combined, at most, that have biases which the default run lacks."""
 
-MAX_ATTEMPTS = 64
-"""So many runs are made to leave nothing out for one constructor call: all combinations of six options."""
+MAX_ATTEMPTS, FEW = 64, 8
+"""So many runs are made to leave nothing out for one constructor call, all combinations of six options; and so many
+also of a large model."""
+
+MAX_STEPS_FOR_ONE = 20_000
+"""What these runs may cost together."""
 
 MAX_CHANGES = 64
 """So many runs are made to find out what single answers change."""
@@ -126,6 +130,7 @@ def _leave_nothing_out(search: _Search, entry: Entry) -> None:
     definitions of the file only biases matter that are there."""
     tried: set[frozenset[tuple[str, str]]] = set()
     attempts: Counter[Location] = Counter()
+    steps: Counter[Location] = Counter()
     while not search.is_over:
         place = next(search.evidence.open_sites(search.done), None)
         if place is None:
@@ -133,12 +138,14 @@ def _leave_nothing_out(search: _Search, entry: Entry) -> None:
         is_about_a_bias = entry.is_own(place) or (place.path == entry.path and search.evidence.has_a_bias(place))
         missing = search.evidence.missing(place) if is_about_a_bias else None
         answers = frozenset((missing or {}).items())
-        if missing is None or answers in tried or attempts[place] >= MAX_ATTEMPTS:
+        is_too_much = attempts[place] >= MAX_ATTEMPTS or (steps[place] > MAX_STEPS_FOR_ONE and attempts[place] >= FEW)
+        if missing is None or answers in tried or is_too_much:
             search.done.add(place)
         else:
             tried.add(answers)
             attempts[place] += 1
-            search.follow(missing)
+            run = search.follow(missing)
+            steps[place] += run.steps if run is not None else 0
 
 
 def _base(search: _Search) -> Run | None:

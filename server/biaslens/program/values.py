@@ -132,6 +132,15 @@ class Scope:
     yielded: list[Value] | None = None
     influences: dict[str, Influence] = field(default_factory=dict)
 
+    def held(self, name: str) -> Value:
+        """A variable of this scope, or of one around it, None where there is none; nothing is evaluated."""
+        current: Scope | None = self
+        while current is not None:
+            if name in current.variables:
+                return current.variables[name]
+            current = current.parent
+        return None
+
 
 class Table(dict[Any, Value]):
     """A dict that may hold more than the source tells: `**kwargs`, `dict(unknown)`.
