@@ -74,10 +74,14 @@ class OptionModel:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A function that was running, by `offset:name`, with its arguments as they came in."""
+    """A function that was running, by `offset:name`, with its arguments as they came in.
+
+    keywords: what its `**kwargs` have, None where it has none.
+    """
 
     function: str
     arguments: Mapping[str, Any]
+    keywords: Mapping[str, Any] | None
 
 
 Stack: TypeAlias = tuple[Given, ...]
@@ -155,14 +159,16 @@ def _remembering(text: str) -> CodeType:
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
             name = f"{starts[node.lineno - 1] + node.col_offset}:{node.name}"
-            first = ast.parse(f"{_GIVEN} = {_REMEMBER}({name!r}, locals())").body
+            keywords = node.args.kwarg.arg if node.args.kwarg is not None else ""
+            first = ast.parse(f"{_GIVEN} = {_REMEMBER}({name!r}, {keywords!r}, locals())").body
             node.body[:0] = [ast.copy_location(child, node.body[0]) for child in first]
     return compile(ast.fix_missing_locations(tree), _FILE, "exec", dont_inherit=True)
 
 
-def _remembered(function: str, arguments: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+def _remembered(function: str, keywords: str, given: Mapping[str, Any]) -> Given:
     """What a function was given; dicts as they are before it takes something out of them."""
-    return function, {name: dict(value) if type(value) is dict else value for name, value in arguments.items()}
+    arguments = {name: dict(value) if type(value) is dict else value for name, value in given.items()}
+    return Given(function, arguments, arguments.get(keywords))
 
 
 def _stack(frame: FrameType | None) -> Stack:
@@ -170,8 +176,8 @@ def _stack(frame: FrameType | None) -> Stack:
     while frame is not None:
         if frame.f_code.co_filename == _FILE:
             given = frame.f_locals.get(_GIVEN)
-            if isinstance(given, tuple):
-                found.append(Given(*given))
+            if isinstance(given, Given):
+                found.append(given)
         frame = frame.f_back
     return tuple(found)
 

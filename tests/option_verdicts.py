@@ -18,12 +18,13 @@ themselves that not every path was followed; those that are never false, or neve
 from __future__ import annotations
 
 import ast
-import builtins
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeAlias
+
+from torch import nn
 
 from biaslens.flow import Site, Verdict
 from biaslens.lint import Report, lint
@@ -31,7 +32,7 @@ from biaslens.options import Options
 from biaslens.program.ir import Test
 from biaslens.syntax.files import Files
 from biaslens.text import Source
-from option_runs import OptionModel, Run, Seen, Stack, runs
+from option_runs import Given, OptionModel, Run, Seen, Stack, runs
 from proof import Reading
 
 PATH = "/project/model.py"
@@ -52,7 +53,7 @@ class Judged(Enum):
     ONE_SIDED = "the condition is never false, or never true"
     NARROW = "the condition is false, but it is cancelled, in some run"
     SILENT = "torch finds it cancelled in every run, but nothing plain is said"
-    NO_CLAIM = "no claim"
+    NO_CLAIM = "no claim, or no layer that has a bias and is applied"
 
 
 _WRONG = (Judged.REFUTED, Judged.FALSE, Judged.VACUOUS, Judged.WRONG_UNUSED)
@@ -125,6 +126,8 @@ def _opinion(site: Site, line: int, found: Sequence[Run]) -> Opinion:
         return next((run for run, layer in where if layer.reading is Reading.READ), None)
 
     match site.verdict:
+        case _ if not used:
+            return opinion(Judged.NO_CLAIM)
         case Verdict.REDUNDANT:
             run = reading(used)
             return opinion(Judged.REFUTED, run) if run else opinion(Judged.TRUE)
@@ -146,8 +149,8 @@ def _of_condition(site: Site, used: list[tuple[Run, Seen]]) -> tuple[Judged, Run
     alone = [(run, layer) for run, layer in used if not run.entry.is_root]
     if alone and not any(layer.reading is Reading.CANCELLED for _, layer in alone):
         used = [(run, layer) for run, layer in used if run.entry.is_root]
-    by_code = _sides(used, lambda stack: _as_code(site, stack)) if site.alternatives else None
-    in_words = _sides(used, lambda stack: _in_words(site.condition, stack))
+    by_code = _sides(used, lambda run, stack: _as_code(site, stack)) if site.alternatives else None
+    in_words = _sides(used, lambda run, stack: _in_words(site.condition, stack, [o.name for o in run.entry.options]))
     judged = _of_sides(by_code or in_words)
     if judged[0] not in _WRONG and by_code is not None:  # then what a person reads has to be true as well
         words = _of_sides(in_words)
@@ -158,11 +161,11 @@ def _of_condition(site: Site, used: list[tuple[Run, Seen]]) -> tuple[Judged, Run
 _Sides: TypeAlias = "Mapping[bool, Sequence[tuple[Run, Seen]]]"
 
 
-def _sides(used: list[tuple[Run, Seen]], holds: Callable[[Stack], bool | None]) -> _Sides:
+def _sides(used: list[tuple[Run, Seen]], holds: Callable[[Run, Stack], bool | None]) -> _Sides:
     """The layers for which a condition holds each time that they are applied, and those for which it does not."""
     sides: dict[bool, list[tuple[Run, Seen]]] = {True: [], False: []}
     for run, layer in used:
-        answers = [holds((*stack, *layer.made)) for stack in layer.applied]
+        answers = [holds(run, (*stack, *layer.made)) for stack in layer.applied]
         answer = _and(answers)
         if answer is not None:
             sides[answer].append((run, layer))
@@ -222,21 +225,12 @@ def _relation(relation: str, value: Any, values: tuple[Any, ...]) -> bool:
 _CONSTANT = r"(?:'[^']*'|-?\d[\d.]*|None|True|False)"
 _WORDS: Mapping[re.Pattern[str], str] = {
     re.compile(r"with the default `(\w+)=([^`]*)`"): r"(\1 == \2)",
+    re.compile(r"another `(\w+)` than `([^`]*)`"): r"(\1 != \2)",
     re.compile(rf" is none of ({_CONSTANT}(?:, {_CONSTANT})*)"): r" not in (\1,)",
     re.compile(rf" is ({_CONSTANT}(?: or {_CONSTANT})+)"): r" in (\1,)",
     re.compile(r" is (true|false)\b"): r" is _\1_",
 }
 """What the analysis says otherwise than Python; `in ('bn' or 'in',)` is left to `_Truth`."""
-
-
-class _Names(dict[str, Any]):
-    """What a function was given; what its `**kwargs` do not have is None, as `kwargs.get` has it."""
-
-    def __missing__(self, name: str) -> Any:
-        taken: list[Any] = [value for value in self.values() if isinstance(value, dict)]
-        if hasattr(builtins, name) or not taken:
-            raise KeyError(name)
-        return next((value[name] for value in taken if name in value), None)
 
 
 class _Truth(ast.NodeTransformer):
@@ -254,7 +248,7 @@ class _Truth(ast.NodeTransformer):
                 return node
 
 
-def _in_words(condition: str, stack: Stack) -> bool | None:
+def _in_words(condition: str, stack: Stack, offered: Sequence[str]) -> bool | None:
     """The words as Python.
 
     Names are looked up in each function that has all of them, or in all at once; None where the answers differ.
@@ -267,15 +261,22 @@ def _in_words(condition: str, stack: Stack) -> bool | None:
     except SyntaxError:
         return None
     compiled = compile(tree, "<condition>", "eval")
-    each = [_Names(given.arguments) for given in stack]
-    together = _Names({name: value for names in reversed(each) for name, value in names.items()})
+    each = [_names(given, offered) for given in stack]
+    together = {name: value for names in reversed(each) for name, value in names.items()}
     answers: set[bool] = set()
     for names in (*each, together):
         try:
-            answers.add(bool(eval(compiled, {}, names)))
+            answers.add(bool(eval(compiled, {"nn": nn}, names)))
         except Exception:  # it is about something that has another name here
             continue
     return answers.pop() if len(answers) == 1 else None
+
+
+def _names(given: Given, offered: Sequence[str]) -> dict[str, Any]:
+    """What a function was given, by name; what may be in its `**kwargs` and is not is None, as `get` has it."""
+    if given.keywords is None:
+        return {**given.arguments}
+    return {**dict.fromkeys(offered), **given.keywords, **given.arguments}
 
 
 def judged_text(model: OptionModel, opinion: Opinion) -> str:
