@@ -84,7 +84,7 @@ def test_the_judge_refutes_that_everything_is_redundant(few: list[Known]) -> Non
     plain = _judged_as(few, lambda site: replace(site, verdict=Verdict.REDUNDANT, condition="", alternatives=()))
     assert plain[Judged.REFUTED] > FEW
     assert plain[Judged.TRUE] > FEW / 10
-    assert set(plain) == {Judged.REFUTED, Judged.TRUE}
+    assert set(plain) == {Judged.REFUTED, Judged.TRUE, Judged.NO_CLAIM}
 
 
 def test_the_judge_refutes_that_nothing_is_used(few: list[Known]) -> None:
