@@ -87,7 +87,8 @@ def _fields_of(kind: type[Any]) -> tuple[str, ...]:
 
 
 def _settled_run(run: Run, renamed: Callable[[str], str]) -> Run:
-    return replace(run, definition=renamed(run.definition), used=frozenset(map(renamed, run.used)))
+    used, extends = frozenset(map(renamed, run.used)), frozenset(map(renamed, run.extends))
+    return replace(run, definition=renamed(run.definition), used=used, extends=extends)
 
 
 def _settled_test(test: Test, renamed: Callable[[str], str]) -> Test:

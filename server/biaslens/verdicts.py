@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import TypeAlias, TypeGuard
@@ -253,8 +253,8 @@ def _is_usual(use: Use, home: str | None) -> bool:
 
 
 def _is_elsewhere(use: Use, home: str | None) -> bool:
-    """Whether a use belongs to another definition than the one in whose text the call stands."""
-    return home is not None and use.run.definition != home
+    """Whether a use belongs to another definition than the one in whose text the call stands, or that derives from it."""
+    return home is not None and use.run.definition != home and home not in use.run.extends
 
 
 def _telling_contexts(contexts: list[Use]) -> list[Use]:
@@ -286,6 +286,8 @@ def _spokesman(usual: list[Use], every: list[Use]) -> Use | None:
 def _judge(alone: list[Use], contexts: list[Use], grounds: _AllGrounds) -> _Judgement:
     uses = [*alone, *contexts]
     if not uses:
+        if not all(ground.is_covered for ground in grounds.values()):
+            return _Judgement(Verdict.UNKNOWN, NOT_ALL_FOLLOWED)
         return _Judgement(Verdict.UNUSED, "it is not applied on any path that was followed")
     if all(use.cancelled for use in uses):
         return _all_cancelled(alone, contexts, grounds)
@@ -342,7 +344,7 @@ def _explains_nothing(alone: list[Use]) -> bool:
 def _conditional(alone: list[Use], contexts: list[Use], grounds: _AllGrounds) -> _Judgement | None:
     """The answers with which it is cancelled, whatever the others are."""
     for group in (alone, contexts if _explains_nothing(alone) else []):
-        found = _regions(group, grounds)
+        found = _regions(group, grounds, are_one=group is alone)
         if found is None:
             continue
         answers, cancelled = found
@@ -388,10 +390,14 @@ def _says_little(condition: str) -> bool:
     return condition.rpartition("== ")[2].lstrip("-")[:1].isdigit()
 
 
-def _regions(uses: list[Use], grounds: _AllGrounds) -> tuple[list[tuple[Answer, ...]], list[Use]] | None:
-    """For the cancelled paths of each entry the answers that are enough for it, and the cancelled uses."""
+def _regions(uses: list[Use], grounds: _AllGrounds, *, are_one: bool) -> tuple[list[tuple[Answer, ...]], list[Use]] | None:
+    """For the cancelled paths of each entry the answers that are enough for it, and the cancelled uses.
+
+    are_one: what is enough for one entry has to be so for all of them, which are classes that derive from each other.
+    """
     answers: list[tuple[Answer, ...]] = []
     cancelled: list[Use] = []
+    said: set[str] = set()
     for definition in dict.fromkeys(use.run.definition for use in uses):
         ground = grounds[definition]
         good = [use for use in uses if use.run.definition == definition and ground.is_cancelled_on(use.path)]
@@ -406,7 +412,11 @@ def _regions(uses: list[Use], grounds: _AllGrounds) -> tuple[list[tuple[Answer, 
         names = {answer.text.partition(" == ")[0] for own in told for answer in own if " == " in answer.text}
         given = {test.argument for own in told if len(own) == 1 and _is_any_value(test := own[0].test)}
         told = [own for own in told if not (len(own) == 1 and _default_of(own[0]) in given)] or told
-        answers += [tuple(_as_equation(answer, names) for answer in own) for own in told if own]
+        spoken = [tuple(_as_equation(answer, names) for answer in own) for own in told if own]
+        said.add(_in_words(spoken) if spoken else "")
+        if are_one and len(said - {""}) > 1:
+            return None
+        answers += spoken
         cancelled += good
     return (list(dict.fromkeys(answers)), cancelled) if answers else None
 

@@ -50,21 +50,21 @@ def arm_of(nodes: Sequence[ast.AST]) -> Arm:
     return Arm(
         binds=frozenset(_bound(found)),
         names=frozenset(node.id for node in found if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)),
-        sets=frozenset(place for node in stored if (place := _place(node)) is not None),
-        reads=frozenset(place for node in found if (place := _place(node)) is not None),
+        sets=_known(_place(node) for node in stored),
+        reads=_known(_place(node) for node in found),
         changes=frozenset(node.id for node in changed if isinstance(node, ast.Name)),
-        changes_at=frozenset(
-            place for node in (*changed, *(node.value for node in stored)) if (place := _first_place(node)) is not None
-        ),
-        methods=frozenset(
-            place for node in found if isinstance(node, ast.Call) and (place := _place(node.func)) is not None
-        ),
+        changes_at=_known(_first_place(node) for node in (*changed, *(node.value for node in stored))),
+        methods=_known(_place(node.func) for node in found if isinstance(node, ast.Call)),
         switches=any(isinstance(node, ast.Attribute) and node.attr in ("eval", "train") for node in found),
         calls=frozenset(node for node in found if isinstance(node, ast.Call)),
         returns=_leaves(nodes, in_loop=True),
         leaves=_leaves(nodes),
         raises=_raises(nodes),
     )
+
+
+def _known(places: Iterable[Place | None]) -> frozenset[Place]:
+    return frozenset(place for place in places if place is not None)
 
 
 def _inside(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:

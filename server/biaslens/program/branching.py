@@ -9,6 +9,7 @@ from typing import TypeVar
 from biaslens.program import classes, tensors
 from biaslens.program.arms import Arm
 from biaslens.program.influence import Fork, Influence, Skipped
+from biaslens.program.modules import submodules
 from biaslens.program.run import Run
 from biaslens.program.values import FunctionValue, Instance, Scope, Tensor, Value
 
@@ -69,6 +70,9 @@ def forgo(run: Run, scope: Scope, arm: Arm, influence: Influence) -> None:
     found += [_attribute(scope.held(owner), name) for owner, name in arm.reads]
     called = [(receiver, name) for owner, name in arm.methods if (receiver := scope.held(owner)) is not None]
     _forgo_methods(run, called, influence, found)
+    for module in (module for value in found if isinstance(value, Instance) for module in submodules(value)):
+        if module.layer is not None:
+            module.layer.might |= influence
     variables = tuple(dict.fromkeys(tensor.var for tensor in tensors.inside(found)))
     if variables:
         run.influence.forks.append(Fork(len(run.equations), variables, influence))

@@ -47,13 +47,14 @@ class Explored:
     """What came of one entry.
 
     paths: the default one first. evidence: what its runs say of each constructor call. used: names of the classes and
-    functions that they used. exceeded: a run was too long. spent: with more steps there might have been more runs.
+    functions that they used. extends: of those from which the entry derives. exceeded: a run was too long. spent: with more steps there might have been more runs.
     given_up: they took long, and none made a layer.
     """
 
     paths: tuple[Path, ...]
     evidence: Evidence
     used: frozenset[str]
+    extends: frozenset[str]
     exceeded: bool
     spent: bool
     given_up: bool = False
@@ -359,7 +360,8 @@ class _Search:
         spent = self._exceeded or self._steps >= self._max_steps
         used = frozenset(name for run in self._paths for name in run.used)
         paths = tuple(self._paths.values())
-        return Explored(paths, self.evidence, used, self._exceeded, spent, self.is_in_vain)
+        extends = frozenset(name for run in self._paths for name in run.extends)
+        return Explored(paths, self.evidence, used, extends, self._exceeded, spent, self.is_in_vain)
 
 
 def _computation(run: Run) -> Hashable:

@@ -50,10 +50,17 @@ class Reached(NamedTuple):
 class Influences:
     """The sets of one run.
 
-    bits: of the entry's questions, by their keys; shared by its runs. value: on what the expression rests that is being
-    evaluated. control: on what it rests that this code runs at all. held: on what the contents of lists, dicts and sets
-    rest, by identity. returning: on what it rests what the entry gives. history: on what all steps rest that led to a tensor, by variable.
-    always: on what each step rests: answers that change what all norms do. trying: how many bodies of `try` are being executed inside each other. calls: the calls that are being executed.
+    bits: of the entry's questions, by their keys; shared by its runs.
+    value: on what the expression rests that is being evaluated.
+    control: on what it rests that this code runs at all.
+    held: on what the contents of lists, dicts and sets rest, by identity.
+    history: on what all steps rest that led to a tensor, by variable.
+    returning: on what it rests what the entry gives.
+    forks: the branches that were not taken.
+    skipped: the code that did not run.
+    always: on what each step rests: answers that change what all norms do.
+    trying: how many bodies of `try` are being executed inside each other.
+    calls: the calls that are being executed.
     asked_in: those in which each question was asked first.
     """
 
@@ -98,7 +105,7 @@ class Influences:
             self.held[id(container)] = self.held.get(id(container), 0) | influence
 
     def looked_into(self, container: object) -> None:
-        """Effect: what is being evaluated rests on the contents of a list, dict or set."""
+        """Effect: what is being evaluated rests on the contents of a list, dict or set; of others nothing is held."""
         if self.held:
             self.value |= self.held.get(id(container), 0)
 

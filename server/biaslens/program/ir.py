@@ -241,7 +241,7 @@ class Run:
     influence. gaps: by constructor call, the answers with which it makes no layer, or
         which no path of the program gives: (question, choice) each.
     used: names (path and qualified name) of the classes and functions that the run used; an entry that others use is
-        also judged in those contexts.
+        also judged in those contexts. extends: the same of the classes from which it derives.
     """
 
     name: str
@@ -251,6 +251,7 @@ class Run:
     questions: tuple[tuple[str, Asked], ...] = ()
     gaps: tuple[tuple[Location, tuple[frozenset[tuple[str, str]], ...]], ...] = ()
     used: frozenset[str] = frozenset()
+    extends: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

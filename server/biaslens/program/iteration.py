@@ -40,6 +40,7 @@ EXACT = 16
 def items_of(run: Run, scope: Scope, value: Value, node: ast.AST) -> list[Value]:
     """The items of an iterable, in order; those of an unknown one are unknown."""
     value = settle(run, value)
+    run.influence.looked_into(value)
     match value:
         case dict() if isinstance(value, Table) and value.rest is not None:
             return stretches.joined(run, [list(value), _other_keys(run, scope, value, value.rest, node)])

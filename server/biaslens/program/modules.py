@@ -43,6 +43,7 @@ def apply(run: Run, scope: Scope, instance: Instance, arguments: Arguments, node
     influence = run.influence
     outer = influence.control
     influence.control |= arguments.callee if arguments.influences is not None else influence.value
+    influence.control |= instance.influences.get("", 0)
     run.applying += 1
     try:
         if instance.escaped:

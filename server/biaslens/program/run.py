@@ -209,6 +209,7 @@ class Run:
     names: what the program calls the tensors that stand for unknown values.
     shared: the run that evaluates globals for this one, None for that run itself.
     replaced: names outside the sources that the program assigns anew, such as `nn.BatchNorm2d = nn.Identity`.
+    extends: full names of the classes from which the entry derives.
     fruitless: a function came to its end without a layer.
     blamed: keys of the tests that led to where the program raised, innermost first.
     influence: on which answers it rests what is computed. known: what answers have fixed of unknown values.
@@ -247,6 +248,7 @@ class Run:
     resolving: set[Imported] = field(default_factory=set)
     names: dict[Var, str] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
+    extends: set[str] = field(default_factory=set)
     replaced: set[str] = field(default_factory=set)
     fruitless: bool = False
     blamed: tuple[str, ...] = ()

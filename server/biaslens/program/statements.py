@@ -254,7 +254,8 @@ OVER = Leaves()
 def _go_round(run: Run, scope: Scope, node: ast.While) -> Signal:
     """Effect: the rounds of a `while` loop."""
     is_endless = isinstance(node.test, ast.Constant) and scope.yielded is not None
-    handed_on, is_open, start = Carried(run, scope, node), is_endless, run.steps
+    handed_on, start = Carried(run, scope, node), run.steps
+    is_open, followed = is_endless, 0  # how many rounds were followed since the end is open
     place = scope.module.location(node)
     key = ("while", place.path, place.span.start, run.count(("while", place)))
     for round_number in count():
@@ -265,12 +266,12 @@ def _go_round(run: Run, scope: Scope, node: ast.While) -> Signal:
         answer = truth(run, value)
         if answer is None:
             is_open = True
-            answer = round_number < MAX_OPEN_ROUNDS and _goes_on(run, node, value, (*key, round_number), place)
+            answer = followed < MAX_OPEN_ROUNDS and _goes_on(run, node, value, (*key, round_number), place)
         run.influence.control |= run.influence.value
         if not answer:
             handed_on.end(None)
             return OVER
-        if is_open and round_number >= MAX_OPEN_ROUNDS:
+        if followed >= MAX_OPEN_ROUNDS:
             if is_endless:
                 yielded_more(run, scope)
             elif not leaves(node):  # what returns later is what returned in a round before
@@ -280,6 +281,7 @@ def _go_round(run: Run, scope: Scope, node: ast.While) -> Signal:
         if run.steps - start > MAX_LOOP_STEPS:
             leave_off(run, scope, node)
             return None
+        followed += is_open
         signal = execute_all(run, scope, node.body)
         if signal is BREAK:
             handed_on.end(None)

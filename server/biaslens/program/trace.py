@@ -153,11 +153,26 @@ def _may_build_layers(node: ast.FunctionDef) -> bool:
     return returns and any(isinstance(inner, ast.Call) for inner in ast.walk(node))
 
 
+def _without_bases(module: Module, node: Definition, settled: Collection[Location]) -> Collection[Location]:
+    """Those of some places that are not in a class from which one derives: in it the same code may do something else."""
+    if not isinstance(node, ast.ClassDef) or not node.bases or not settled:
+        return settled
+    classes_by_name = {other.name: other for other in module.statements if isinstance(other, ast.ClassDef)}
+    waiting, bases = [node], set[ast.ClassDef]()
+    while waiting:
+        named = (getattr(base, "id", "") for base in waiting.pop().bases)
+        new = {classes_by_name[name] for name in named if name in classes_by_name} - bases
+        bases |= new
+        waiting += new
+    around = [module.location(base) for base in bases]
+    return [place for place in settled if not any(_contains(base, place) for base in around)]
+
+
 def _traced(
     module: Module, node: Definition, world: World, reached: Reaching, budget: int, settled: Collection[Location]
 ) -> Entry:
     entry = _Entry(module, node, world, reached, budget)
-    run = _follow(entry, settled)
+    run = _follow(entry, _without_bases(module, node, settled))
     problem = None
     is_lost = entry.exceeded and isinstance(node, ast.ClassDef)
     if run is None and (is_lost or ((entry.spent or entry.given_up) and _names_a_layer(node))):
@@ -205,6 +220,7 @@ def _follow(entry: _Entry, settled: Collection[Location]) -> Followed | None:
         evidence.questions,
         tuple(evidence.gaps()),
         explored.used,
+        explored.extends,
     )
 
 
@@ -305,6 +321,7 @@ def _run_class(run: Run, scope: Scope, node: ast.ClassDef) -> Value:
         return None
     instance = Instance(cls, location=scope.module.location(node))
     run.used.add(cls.qualified)
+    run.extends.update(base.qualified for base in cls.order[1:] if isinstance(base, ClassValue))
     initialiser = classes.find(cls, "__init__")
     if initialiser is not None and isinstance(initialiser[1], FunctionValue):
         arguments = root_arguments(run, scope, initialiser[1], "constructor", instance)
@@ -581,7 +598,7 @@ def _frozen(run: Run, state: LayerState, passed: tuple[Passed, ...]) -> Layer:
         stores_mean=settle(run, state.arguments.get("track_running_stats", False)) is not False,
         declared=state.own,
         unseen=state.unseen,
-        influence=state.influence,
+        influence=state.influence | state.might,
     )
 
 

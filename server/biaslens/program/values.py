@@ -272,7 +272,8 @@ class LayerState:
     argument, place, handed_on: how the call at `site` can say it, as in `ir.Layer`.
     call: the arguments of the function that makes it; function: its full name.
     inside_another: a class that the entry uses makes it.
-    influence: on which answers it rests that the layer is made, and how. calls: the calls inside of which it was made.
+    influence: on which answers it rests that the layer is made, and how. might: the same of
+    branches not taken that would have used it. calls: the calls inside of which it was made.
     own: the name of a class that the user declares to be like the row; unseen: its own signature was not looked at.
     handed: as `Instance.handed`.
     """
@@ -297,6 +298,7 @@ class LayerState:
     own: str = ""
     unseen: bool = False
     influence: Influence = 0
+    might: Influence = 0
     calls: tuple[ast.AST, ...] = ()
 
     @property
