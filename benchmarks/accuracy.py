@@ -24,7 +24,7 @@ from rich.table import Table
 
 from biaslens.lint import Study, report_of, study, without_equations
 from biaslens.options import Options
-from biaslens.program.run import World
+from biaslens.program.world import World
 from biaslens.render.place import begins_at
 from biaslens.render.sites import affine_sites, reason
 from biaslens.rules.redundant import condition_of

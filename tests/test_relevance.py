@@ -4,7 +4,7 @@ import pytest
 
 from biaslens.lint import study
 from biaslens.options import Options
-from biaslens.program.run import World
+from biaslens.program.world import World
 from biaslens.relevance import Relevance
 from biaslens.syntax.files import Files
 from biaslens.text import Source

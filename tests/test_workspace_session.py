@@ -24,7 +24,7 @@ from biaslens.lsp.studies import NO_USES, Foreign, Found, Pause, Studied, report
 from biaslens.lsp.worker import Worker
 from biaslens.options import Options
 from biaslens.packed import packed
-from biaslens.program.run import Stopped, World, go_on
+from biaslens.program.world import Stopped, World, go_on
 from biaslens.syntax.discover import discover
 from biaslens.syntax.files import Files
 from biaslens.text import Source
@@ -259,10 +259,10 @@ async def test_one_file_that_fails_is_one_entry_in_the_log(tmp_path: Path, monke
 
     trace = facade.trace
 
-    def failing(module: object, world: World) -> object:
+    def failing(module: object, world: World, reached: object) -> object:
         if getattr(module, "path", "").endswith("bad.py"):
             raise ZeroDivisionError("a bug of ours")
-        return trace(module, world)  # pyright: ignore[reportArgumentType]
+        return trace(module, world, reached)  # pyright: ignore[reportArgumentType]
 
     monkeypatch.setattr(facade, "trace", failing)
     fixture = Fixture(tmp_path, {"bad.py": NET, "net.py": NET})

@@ -16,7 +16,7 @@ from biaslens.parts import splits_of
 from biaslens.program.coverage import cube
 from biaslens.program.influence import Influence, Reached
 from biaslens.program.ir import Equation, Layer, Path, Program, Run, Var
-from biaslens.program.run import go_on
+from biaslens.program.world import go_on
 from biaslens.text import Location, in_order
 from biaslens.unshifted import unshifted_layers
 from biaslens.verdicts import Known, Use, sites_of
@@ -159,8 +159,8 @@ def _uses(run: Run, path: Path, found: _Ends) -> Iterator[Use]:
     by_hand = _taken_by_hand(path)
     answers = {answer.question.key: answer for answer in path.answers}
     questions = [key for key, _ in run.questions]
-    for number, ends in found.fates.items():
-        layer, parts = path.layers[number], found.parts.get(number, [])
+    for number in found.fates:
+        layer, ends, parts = path.layers[number], found.fates[number], found.parts.get(number, [])
         rests_on = cube(answers, found.influences[number], questions)
         if layer.tampered:  # then nothing that was seen of its own shift says anything
             ends, parts = [Fate(Ending.UNKNOWN, (), layer.tampered, run.name, path.answers)], []
@@ -364,7 +364,7 @@ def _fate(name: str, path: Path, carrying: _Carrying | None, end: Equation | Non
     return Fate(ending, trail, reason, name, path.answers, varies=tuple(one.varies for one in way))
 
 
-def _distinct(fates: list[Fate]) -> tuple[Fate, ...]:
+def _distinct(fates: Sequence[Fate]) -> tuple[Fate, ...]:
     """Fates of one layer on one path without repetitions.
 
     Within a path an equation is known by its results; a whole trail takes long to hash.

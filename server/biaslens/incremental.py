@@ -18,8 +18,8 @@ from biaslens.follow import Followed, Follower, judged, together
 from biaslens.lint import Report, bug, with_severity
 from biaslens.options import Options
 from biaslens.program.ir import Program
-from biaslens.program.run import Stopped, World, go_on
 from biaslens.program.trace import NOTHING_KNOWN, Definition, Entry, trace
+from biaslens.program.world import Stopped, World, go_on
 from biaslens.relocation import Relocation
 from biaslens.rules.registry import chosen, findings_of, settled
 from biaslens.rules.rule import Finding, Rule

@@ -10,8 +10,8 @@ from biaslens.flow import Flow
 from biaslens.follow import Followed, Follower, judged, together
 from biaslens.options import Options
 from biaslens.program.ir import Program
-from biaslens.program.run import Stopped, World, go_on
 from biaslens.program.trace import trace
+from biaslens.program.world import Stopped, World, go_on
 from biaslens.rules.registry import judge
 from biaslens.rules.rule import Finding
 from biaslens.runtime import collect_now, deeply

@@ -16,7 +16,7 @@ from functools import cache
 from typing import TypeAlias
 
 from biaslens.catalogue.lookup import ROWS
-from biaslens.program.run import World
+from biaslens.program.world import World
 from biaslens.syntax.files import Files
 from biaslens.syntax.locate import locate, locate_relative, submodule
 from biaslens.syntax.notebook import Notebook

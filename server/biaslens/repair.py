@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from biaslens.lint import Report, report_of, study
-from biaslens.program.run import World
+from biaslens.program.world import World
 from biaslens.rules.redundant import named
 from biaslens.rules.rule import Finding, Fix
 from biaslens.syntax.files import Files

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from biaslens.lint import OptionsFor, Report, lint_all
 from biaslens.options import Options
-from biaslens.program.run import go_on
+from biaslens.program.world import go_on
 from biaslens.repair import Repair, edited, edits_of, faults, fix_of, moved
 from biaslens.rules.rule import Finding, Fix
 from biaslens.syntax.files import Files

@@ -253,7 +253,7 @@ def _is_usual(use: Use, home: str | None) -> bool:
 
 
 def _is_elsewhere(use: Use, home: str | None) -> bool:
-    """Whether a use belongs to another definition than the one in whose text the call stands, or that derives from it."""
+    """Whether a use belongs to another definition than the one with the call in it, or one that derives from that."""
     return home is not None and use.run.definition != home and home not in use.run.extends
 
 
@@ -298,7 +298,8 @@ def _judge(alone: list[Use], contexts: list[Use], grounds: _AllGrounds) -> _Judg
         if conditional is None:
             return _Judgement(Verdict.IN_EVERY_USE, f"in every use found: {_names(contexts)}")
         return conditional
-    conditional = conditional or _by_argument(uses)
+    is_one = len({use.run.definition for use in alone}) <= 1  # else a class that derives from it decides as well
+    conditional = conditional or (_by_argument(uses) if is_one else None)
     return conditional or _fallback(uses if not contexts or not _explains_nothing(alone) else contexts)
 
 
@@ -390,7 +391,9 @@ def _says_little(condition: str) -> bool:
     return condition.rpartition("== ")[2].lstrip("-")[:1].isdigit()
 
 
-def _regions(uses: list[Use], grounds: _AllGrounds, *, are_one: bool) -> tuple[list[tuple[Answer, ...]], list[Use]] | None:
+def _regions(
+    uses: list[Use], grounds: _AllGrounds, *, are_one: bool
+) -> tuple[list[tuple[Answer, ...]], list[Use]] | None:
     """For the cancelled paths of each entry the answers that are enough for it, and the cancelled uses.
 
     are_one: what is enough for one entry has to be so for all of them, which are classes that derive from each other.

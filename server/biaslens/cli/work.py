@@ -12,7 +12,7 @@ from biaslens.lint import MOST_KEPT, Report, Study, report_of, study, without_eq
 from biaslens.options import Options
 from biaslens.packed import Packed, packed
 from biaslens.program.ir import Program
-from biaslens.program.run import World, go_on
+from biaslens.program.world import World, go_on
 from biaslens.relevance import Relevance
 from biaslens.render.judgement import layer_notice, notice_of, unreached_notice
 from biaslens.render.notice import LayerNotice

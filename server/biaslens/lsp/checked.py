@@ -162,7 +162,7 @@ def run_check(
     """
     from biaslens.incremental import Latest
     from biaslens.lsp.kept import LastGood
-    from biaslens.program.run import Stopped
+    from biaslens.program.world import Stopped
     from biaslens.syntax.parse import parse
 
     def pause() -> None:

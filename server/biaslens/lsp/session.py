@@ -336,7 +336,7 @@ class Session:
         """
 
         def run() -> T | None:
-            from biaslens.program.run import Stopped
+            from biaslens.program.world import Stopped
 
             def pause() -> None:
                 self.worker.pause()

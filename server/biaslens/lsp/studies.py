@@ -118,7 +118,7 @@ def studied(
     is_used: whether other files use its layers.
     """
     from biaslens.lint import report_of, study, without_equations
-    from biaslens.program.run import World
+    from biaslens.program.world import World
 
     files = Files(buffers)
     source = files.read(path)

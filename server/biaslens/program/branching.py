@@ -9,8 +9,7 @@ from typing import TypeVar
 from biaslens.program import classes, tensors
 from biaslens.program.arms import Arm
 from biaslens.program.influence import Fork, Influence, Skipped
-from biaslens.program.modules import submodules
-from biaslens.program.run import Run
+from biaslens.program.run import Run, might_use
 from biaslens.program.values import FunctionValue, Instance, Scope, Tensor, Value
 
 T = TypeVar("T")
@@ -70,9 +69,7 @@ def forgo(run: Run, scope: Scope, arm: Arm, influence: Influence) -> None:
     found += [_attribute(scope.held(owner), name) for owner, name in arm.reads]
     called = [(receiver, name) for owner, name in arm.methods if (receiver := scope.held(owner)) is not None]
     _forgo_methods(run, called, influence, found)
-    for module in (module for value in found if isinstance(value, Instance) for module in submodules(value)):
-        if module.layer is not None:
-            module.layer.might |= influence
+    might_use(found, influence)
     variables = tuple(dict.fromkeys(tensor.var for tensor in tensors.inside(found)))
     if variables:
         run.influence.forks.append(Fork(len(run.equations), variables, influence))
@@ -119,6 +116,7 @@ def _changed(run: Run, value: Value, influence: Influence) -> None:
     match value:
         case list() | dict() | set():
             run.influence.changed(value, influence)
+            might_use(value.values() if isinstance(value, dict) else value, influence)
         case Instance():
             value.influences[""] = value.influences.get("", 0) | influence
         case Tensor():

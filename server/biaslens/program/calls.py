@@ -74,8 +74,6 @@ def arguments_of(run: Run, scope: Scope, node: ast.Call) -> Arguments:
     callee = whole = influence.value
     influences: dict[int | str, Influence] = {}
     positional: list[Value] = []
-    keywords: dict[str, Value] = {}
-    rest = Table()
     others: Unknown | None = None
     hidden = starred = False
     for argument in node.args:
@@ -97,6 +95,30 @@ def arguments_of(run: Run, scope: Scope, node: ast.Call) -> Arguments:
                 influences.update(dict.fromkeys(range(before, len(positional)), influence.value))
                 starred = True
         whole |= influence.value
+    keywords, rest, is_hidden, about_keywords = _keywords_of(run, scope, node, influences)
+    hidden = hidden or is_hidden
+    influence.value = whole = whole | about_keywords
+    about = influences if whole != callee else None
+    spread = stretches.of(run, positional) if starred else None
+    if hidden or rest.rest is None:
+        is_open = hidden or rest.rest is not None
+        return Arguments(tuple(positional), keywords, is_open, None, others, spread, callee, about)
+    own = Table(rest=rest.rest, absent=rest.absent | keywords.keys())
+    return Arguments(tuple(positional), keywords, True, own, others, spread, callee, about)
+
+
+def _keywords_of(
+    run: Run, scope: Scope, node: ast.Call, influences: dict[int | str, Influence]
+) -> tuple[dict[str, Value], Table, bool, Influence]:
+    """The evaluated keyword arguments of a call, what else they may be, whether some are hidden, and on what all rest.
+
+    Effect: notes in influences on what each of them rests.
+    """
+    influence = run.influence
+    whole: Influence = 0
+    keywords: dict[str, Value] = {}
+    rest = Table()
+    hidden = False
     for keyword in node.keywords:
         influence.value = 0
         value = expressions.evaluate(run, scope, keyword.value)
@@ -117,14 +139,7 @@ def arguments_of(run: Run, scope: Scope, node: ast.Call) -> Arguments:
             if isinstance(source, Table):
                 tables.merge(run, rest, Table(rest=source.rest, absent=source.absent | source.keys()))
         whole |= influence.value
-    influence.value = whole
-    about = influences if whole != callee else None
-    spread = stretches.of(run, positional) if starred else None
-    if hidden or rest.rest is None:
-        is_open = hidden or rest.rest is not None
-        return Arguments(tuple(positional), keywords, is_open, None, others, spread, callee, about)
-    own = Table(rest=rest.rest, absent=rest.absent | keywords.keys())
-    return Arguments(tuple(positional), keywords, True, own, others, spread, callee, about)
+    return keywords, rest, hidden, whole
 
 
 def call(run: Run, scope: Scope, callee: Value, arguments: Arguments, node: ast.AST) -> Value:

@@ -295,7 +295,7 @@ def show(value: Value) -> str:
 
 
 def _in_words_of_the_caller(scope: Scope, node: ast.expr) -> ast.expr:
-    """A test with the names that whoever builds the model knows: `norm` for a helper's `kind` that it is handed on to."""
+    """A test in the names that whoever builds the model knows: `norm` for the `kind` of a helper that gets it."""
     names = {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}
     said = {name: value.text for name in names if isinstance(value := scope.held(name), Unknown) and _is_told(value)}
     said = {name: text for name, text in said.items() if text != name}
@@ -305,7 +305,7 @@ def _in_words_of_the_caller(scope: Scope, node: ast.expr) -> ast.expr:
 def _is_told(value: Unknown) -> bool:
     """Whether a value is an argument of the entry, under a name that can stand in code."""
     kind = value.key[0] if isinstance(value.key, tuple) else ""
-    return kind in ("constructor", "forward", "attribute") and value.text.replace(".", "").isidentifier()
+    return kind in ("constructor", "forward", "attribute", "item") and value.text.replace(".", "").isidentifier()
 
 
 class _Renaming(ast.NodeTransformer):

@@ -47,8 +47,8 @@ class Explored:
     """What came of one entry.
 
     paths: the default one first. evidence: what its runs say of each constructor call. used: names of the classes and
-    functions that they used. extends: of those from which the entry derives. exceeded: a run was too long. spent: with more steps there might have been more runs.
-    given_up: they took long, and none made a layer.
+    functions that they used. extends: of those from which the entry derives. exceeded: a run was too long.
+    spent: with more steps there might have been more runs. given_up: they took long, and none made a layer.
     """
 
     paths: tuple[Path, ...]
@@ -66,7 +66,8 @@ class Entry:
 
     start: makes one run with some answers forced. tell: the path of a run, and how far shifts get on it. bits: as
     `Influences` has them. has_own_layers: whether a run leaves anything to find out besides how others are used.
-    path: of its file. is_own: whether a constructor call is in the entry's own text. settled: those of which other entries tell enough.
+    path: of its file. is_own: whether a constructor call is in the entry's own text. settled: those of which other
+    entries tell enough.
     """
 
     start: Callable[[Mapping[str, str]], Run]
@@ -234,8 +235,10 @@ class _Waiting:
         self._queues: tuple[deque[_Trial], ...] = (deque(), deque())
 
     def add(self, run: Run, telling: Collection[str], *, defaults: bool) -> None:
-        """Effect: puts everything into line that differs from this run's answers in one respect more, as far as that may
-        change something. telling: the questions that matter."""
+        """Effect: puts into line what differs from this run's answers in one respect more, if that may change anything.
+
+        telling: the questions that matter.
+        """
         for trial in _trials(run, telling, defaults=defaults):
             if run is self._base or not self._base.answers.keys() >= trial.changed.keys():
                 self._queue_of(trial).append(trial)

@@ -15,8 +15,9 @@ from biaslens.program import names
 from biaslens.program.influence import Influence, Influences, Learned
 from biaslens.program.ir import Answer, Test
 from biaslens.program.moments import Moment, at
-from biaslens.program.run import NO_TESTS, BudgetExceeded, ModuleState, PathEnds, Run, World
+from biaslens.program.run import NO_TESTS, BudgetExceeded, ModuleState, PathEnds, Run
 from biaslens.program.values import Unknown, Value
+from biaslens.program.world import World
 from biaslens.syntax.parse import Module
 from biaslens.text import Location
 

@@ -229,7 +229,10 @@ def _for(run: Run, scope: Scope, node: ast.For) -> Signal:
 
 
 def _leave_loop(run: Run, scope: Scope, node: ast.For | ast.AsyncFor | ast.While, outer: Influence) -> None:
-    """Effect: with other answers a loop would have gone round more often. outer: on what it rests that it is reached."""
+    """Effect: with other answers a loop would have gone round more often.
+
+    outer: on what it rests that it is reached.
+    """
     influence = run.influence
     if influence.control & ~outer:
         arm = run.world.arm(node.body)
@@ -328,6 +331,9 @@ def _raise(run: Run, scope: Scope, node: ast.Raise) -> Signal:
 
 
 def _assert(run: Run, scope: Scope, node: ast.Assert) -> Signal:
+    """An assertion is taken to hold, unless a handler waits for its failure."""
+    if run.influence.trying and not expressions.is_true(run, scope, node.test):
+        raise PathEnds
     expressions.take_as_true(run, scope, node.test)
     return None
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
 from types import MappingProxyType
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 from biaslens.catalogue.lookup import find
 from biaslens.program import (
@@ -24,34 +24,32 @@ from biaslens.program import (
     statements,
     tensors,
 )
-from biaslens.program.conditions import condition, key_of, settle, truth
 from biaslens.program.decisions import explore, guarded
 from biaslens.program.influence import Influence, Influences, Reached
-from biaslens.program.ir import Layer, Passed, Path, Program
+from biaslens.program.ir import Path, Program
 from biaslens.program.ir import Run as Followed
 from biaslens.program.iteration import CONTAINERS
 from biaslens.program.moments import at, next_binding
-from biaslens.program.questions import test_of_argument, tests_of_default
-from biaslens.program.run import ModuleState, PathEnds, Run, World
+from biaslens.program.paths import path_of
+from biaslens.program.questions import tests_of_default
+from biaslens.program.run import ModuleState, PathEnds, Run
 from biaslens.program.shared import Circumstances, module_run
-from biaslens.program.sizing import as_size
 from biaslens.program.values import (
     Arguments,
     ClassValue,
     External,
     FunctionValue,
     Instance,
-    LayerState,
     Scope,
     Table,
     Unknown,
     Value,
     Wrapped,
 )
+from biaslens.program.world import World
 from biaslens.syntax.parse import Module
 from biaslens.text import Location, Problem
 
-T = TypeVar("T")
 Definition: TypeAlias = "ast.ClassDef | ast.FunctionDef | ast.Assign | ast.If"
 Known: TypeAlias = "Mapping[Definition, Entry]"
 NOTHING_KNOWN: Known = MappingProxyType({})
@@ -154,7 +152,7 @@ def _may_build_layers(node: ast.FunctionDef) -> bool:
 
 
 def _without_bases(module: Module, node: Definition, settled: Collection[Location]) -> Collection[Location]:
-    """Those of some places that are not in a class from which one derives: in it the same code may do something else."""
+    """Those of some places that are in no class from which one derives: there the same code may do something else."""
     if not isinstance(node, ast.ClassDef) or not node.bases or not settled:
         return settled
     classes_by_name = {other.name: other for other in module.statements if isinstance(other, ast.ClassDef)}
@@ -278,7 +276,7 @@ class _Entry:
 
     def tell(self, run: Run) -> tuple[Path, Mapping[int, Reached]]:
         """The path of a run, and how far the shifts of its layers get."""
-        path = _path(run, self._outputs.pop(run), self._known)
+        path = path_of(run, self._outputs.pop(run), self._known)
         return path, self._reached(self.name, path)
 
     def reads(self) -> dict[str, frozenset[str]]:
@@ -293,8 +291,10 @@ class _Entry:
         return _contains(self._location, place)
 
     def has_own_layers(self, run: Run) -> bool:
-        """Whether a run makes affine layers outside of other classes; otherwise the entry is only a use of those. A class
-        that makes none at first may do so with other answers."""
+        """Whether a run makes affine layers outside of other classes; otherwise the entry is only a use of those.
+
+        A class that makes none at first may do so with other answers.
+        """
         if not run.layers and isinstance(self.node, ast.ClassDef):
             return _names_a_layer(self.node)
         return any(layer.entry.role == "affine" and not layer.inside_another for layer in run.layers)
@@ -549,79 +549,3 @@ def _default_of(function: FunctionValue, name: str) -> ast.expr:
 
 def _is_number(annotation: ast.expr | None) -> bool:
     return isinstance(annotation, ast.Name) and annotation.id in ("int", "float", "bool")
-
-
-def _path(run: Run, outputs: tuple[int, ...], known: dict[Any, Any]) -> Path:
-    """The path of a run. known: what other paths of the entry hold; what is the same, which is nearly all, is held
-    once."""
-
-    def once(values: Iterable[T]) -> tuple[T, ...]:
-        return tuple(known.setdefault(value, value) for value in values)
-
-    return Path(
-        once(run.answers.values()),
-        once(_layers(run)),
-        once(run.equations),
-        once(run.shapes_by_variable()),
-        outputs,
-        tuple(run.influence.forks),
-        run.influence.returning,
-        tuple(run.losses),
-    )
-
-
-def _layers(run: Run) -> Iterator[Layer]:
-    calls = {id(layer.call): layer for layer in run.layers}  # a function that makes many layers was called once
-    passed = {key: tuple(_call(run, layer)) for key, layer in calls.items()}
-    return (_frozen(run, layer, passed[id(layer.call)]) for layer in run.layers)
-
-
-def _frozen(run: Run, state: LayerState, passed: tuple[Passed, ...]) -> Layer:
-    shift = state.entry.shift
-    parameters = as_size(state.arguments.get(shift.size)) if shift else None
-    return Layer(
-        number=state.number,
-        entry=state.entry,
-        site=state.site,
-        label=state.class_name if not state.label or state.label.isdigit() else state.label,
-        bias=_has_shift(run, state),
-        bias_text=state.text,
-        frozen=state.frozen_shift,
-        tampered=state.tampered,
-        handed=state.handed,
-        parameters=parameters,
-        call=passed,
-        argument=state.argument,
-        place=state.place,
-        handed_on=state.handed_on,
-        inner=state.entry.inner(_plain(run, state)) if state.entry.inner is not None else "",
-        stores_mean=settle(run, state.arguments.get("track_running_stats", False)) is not False,
-        declared=state.own,
-        unseen=state.unseen,
-        influence=state.influence | state.might,
-    )
-
-
-def _plain(run: Run, state: LayerState) -> dict[str, object]:
-    """The arguments of a layer's constructor, with all that the run knows of them in the end."""
-    return {name: settle(run, value) for name, value in state.arguments.items()}
-
-
-def _has_shift(run: Run, state: LayerState) -> bool | None:
-    """Whether the layer has its shift, by all that the run knows in the end."""
-    shift = state.entry.shift
-    if shift is None or state.shift is not None:
-        return state.shift
-    switches = [truth(run, state.arguments.get(name, True)) for name in (shift.argument, shift.also) if name]
-    return False if False in switches else None if None in switches else True
-
-
-def _call(run: Run, state: LayerState) -> Iterator[Passed]:
-    """The arguments with which the layer's function was called, with all that the run knows of them in the end."""
-    for name, argument in state.call.items():
-        value = settle(run, argument)
-        answer = truth(run, value) if isinstance(value, Unknown) else None
-        value = value if answer is None else answer
-        if value is None or isinstance(value, (bool, str, int, float, ClassValue, External, FunctionValue)):
-            test = test_of_argument(state.function, name, value)
-            yield Passed(name, repr(key_of(run, value)), condition(name, value), test)
