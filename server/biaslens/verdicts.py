@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import operator
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
@@ -298,13 +299,12 @@ def _judge(alone: list[Use], contexts: list[Use], grounds: _AllGrounds) -> _Judg
         if conditional is None:
             return _Judgement(Verdict.IN_EVERY_USE, f"in every use found: {_names(contexts)}")
         return conditional
-    is_one = len({use.run.definition for use in alone}) <= 1  # else a class that derives from it decides as well
-    conditional = conditional or (_by_argument(uses) if is_one else None)
+    conditional = conditional or (_by_argument(contexts) if _explains_nothing(alone) else None)
     return conditional or _fallback(uses if not contexts or not _explains_nothing(alone) else contexts)
 
 
 def _all_cancelled(alone: list[Use], contexts: list[Use], grounds: _AllGrounds) -> _Judgement:
-    if alone and _are_covered(alone, grounds):
+    if alone and _are_seen(alone, grounds):
         return _Judgement(Verdict.REDUNDANT)
     if not alone and _are_seen(contexts, grounds):
         return _Judgement(Verdict.IN_EVERY_USE, f"in every use found: {_names(contexts)}")
@@ -319,9 +319,9 @@ def _are_covered(uses: Iterable[Use], grounds: _AllGrounds) -> bool:
     return all(grounds[definition].is_covered for definition in {use.run.definition for use in uses})
 
 
-def _are_seen(contexts: Sequence[Use], grounds: _AllGrounds) -> bool:
-    """Whether the uses found can be spoken of; of a bias that none of them has nothing but an explanation follows."""
-    return all(use.layer.bias is False for use in contexts) or _are_covered(contexts, grounds)
+def _are_seen(uses: Sequence[Use], grounds: _AllGrounds) -> bool:
+    """Whether some uses can be spoken of; of a bias that none of them has nothing but an explanation follows."""
+    return all(use.layer.bias is False for use in uses) or _are_covered(uses, grounds)
 
 
 def _is_absorbed(uses: list[Use], grounds: _AllGrounds) -> bool:
@@ -464,11 +464,23 @@ def _telling(answers: tuple[Answer, ...]) -> list[str]:
 def _in_words(answers: Sequence[tuple[Answer, ...]]) -> str:
     """The answers of several good paths as one condition: what all have in common, then the alternatives."""
     told = [_telling(own) for own in answers]
+    if sum(map(len, told)) > 1:
+        told = [[_in_brackets(text) for text in own] for own in told]
     common = [text for text in told[0] if all(text in own for own in told)]
     rest = [" and ".join(text for text in own if text not in common) for own in told]
     choice = _alternatives(rest) if all(rest) else ""  # what all have in common is enough for one of them
     is_list = choice.startswith(" or ".join(list(dict.fromkeys(rest))[:2])) and " or " in choice
     return " and ".join([*common, *([f"({choice})" if common and is_list else choice] if choice else [])])
+
+
+def _in_brackets(text: str) -> str:
+    """A test as it can stand beside others."""
+    try:
+        code = ast.parse(text, mode="eval").body
+    except SyntaxError:  # it is no code: "with the default `norm=None`"
+        return text
+    is_loose = isinstance(code, ast.IfExp) or (isinstance(code, ast.BoolOp) and isinstance(code.op, ast.Or))
+    return f"({text})" if is_loose else text
 
 
 def _alternatives(texts: Sequence[str]) -> str:

@@ -47,6 +47,10 @@ from biaslens.program.values import (
 )
 
 
+HIDDEN = "**"
+"""Among the influences of arguments: that of a `*` or `**` that may hold more."""
+
+
 def evaluate_call(run: Run, scope: Scope, node: ast.Call) -> Value:
     """The value of a call expression."""
     if isinstance(node.func, ast.Name) and node.func.id == "super" and "super" not in scope.variables:
@@ -88,6 +92,7 @@ def arguments_of(run: Run, scope: Scope, node: ast.Call) -> Arguments:
             value = settle(run, expressions.evaluate(run, scope, argument.value))
             if isinstance(value, Unknown):
                 hidden, others = True, value if argument is node.args[-1] else None
+                influences[HIDDEN] = influences.get(HIDDEN, 0) | influence.value
             else:
                 items, before = items_of(run, scope, value, argument.value), len(positional)
                 positional += items
@@ -127,6 +132,7 @@ def _keywords_of(
             influences[keyword.arg] = influence.value
             whole |= influence.value
             continue
+        influences[HIDDEN] = influences.get(HIDDEN, 0) | influence.value
         value = settle(run, value)
         source = Table(rest=value) if isinstance(value, Unknown) else mappings.entries(value)
         if source is None:
@@ -261,14 +267,17 @@ def _influences(
     names = [parameter.arg for parameter in (*listed.posonlyargs, *listed.args)]
     found: dict[str, Influence] = {}
     for key, influence in arguments.influences.items():
+        if key == HIDDEN:
+            continue
         if isinstance(key, int):
             name = names[key] if key < len(names) else listed.vararg.arg if listed.vararg is not None else ""
         else:
             name = key if key in variables else listed.kwarg.arg if listed.kwarg is not None else ""
         if influence:
             found[name] = found.get(name, 0) | influence
-    if arguments.open:  # what is not named may be in there
-        found = {name: found.get(name, 0) | given for name in variables}
+    hidden = arguments.influences.get(HIDDEN, 0)
+    if hidden:  # what is not named may be in there
+        found |= {name: found.get(name, 0) | hidden for name in variables if name not in arguments.keywords}
     return found
 
 

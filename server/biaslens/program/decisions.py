@@ -66,8 +66,8 @@ class Entry:
 
     start: makes one run with some answers forced. tell: the path of a run, and how far shifts get on it. bits: as
     `Influences` has them. has_own_layers: whether a run leaves anything to find out besides how others are used.
-    path: of its file. is_own: whether a constructor call is in the entry's own text. settled: those of which other
-    entries tell enough.
+    path: of its file.
+    settled: constructor calls of which other entries tell enough.
     """
 
     start: Callable[[Mapping[str, str]], Run]
@@ -75,7 +75,6 @@ class Entry:
     bits: Mapping[str, int]
     has_own_layers: Callable[[Run], bool]
     path: str
-    is_own: Callable[[Location], bool]
     settled: Collection[Location]
 
 
@@ -128,8 +127,8 @@ def _change_one(search: _Search, base: Run) -> list[tuple[_Trial, _Trial]]:
 
 
 def _leave_nothing_out(search: _Search, entry: Entry) -> None:
-    """Effect: follows answers with which a bias was not followed yet, though it is cancelled somewhere. In other
-    definitions of the file only biases matter that are there."""
+    """Effect: follows answers with which a bias of the file was not followed yet, though it is cancelled somewhere. It has
+    to be there: of one that nobody has nothing but an explanation follows."""
     tried: set[frozenset[tuple[str, str]]] = set()
     attempts: Counter[Location] = Counter()
     steps: Counter[Location] = Counter()
@@ -137,7 +136,7 @@ def _leave_nothing_out(search: _Search, entry: Entry) -> None:
         place = next(search.evidence.open_sites(search.done), None)
         if place is None:
             return
-        is_about_a_bias = entry.is_own(place) or (place.path == entry.path and search.evidence.has_a_bias(place))
+        is_about_a_bias = place.path == entry.path and search.evidence.has_a_bias(place)
         missing = search.evidence.missing(place) if is_about_a_bias else None
         answers = frozenset((missing or {}).items())
         is_too_much = attempts[place] >= MAX_ATTEMPTS or (steps[place] > MAX_STEPS_FOR_ONE and attempts[place] >= FEW)

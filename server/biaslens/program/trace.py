@@ -197,7 +197,7 @@ def _follow(entry: _Entry, settled: Collection[Location]) -> Followed | None:
     try:
         explored = explore(
             decisions.Entry(
-                entry.run, entry.tell, entry.bits, entry.has_own_layers, entry.module.path, entry.is_own, settled
+                entry.run, entry.tell, entry.bits, entry.has_own_layers, entry.module.path, settled
             ),
             entry.world.options.max_runs,
             entry.max_steps,
@@ -285,10 +285,6 @@ class _Entry:
         for path, name in self._reads.union(*(about.reads for about in self._rests_on)):
             found.setdefault(path, set()).add(name)
         return {path: frozenset(names) for path, names in found.items()}
-
-    def is_own(self, place: Location) -> bool:
-        """Whether a place is in the entry's own text."""
-        return _contains(self._location, place)
 
     def has_own_layers(self, run: Run) -> bool:
         """Whether a run makes affine layers outside of other classes; otherwise the entry is only a use of those.
