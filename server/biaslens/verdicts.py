@@ -299,7 +299,8 @@ def _judge(alone: list[Use], contexts: list[Use], grounds: _AllGrounds) -> _Judg
         if conditional is None:
             return _Judgement(Verdict.IN_EVERY_USE, f"in every use found: {_names(contexts)}")
         return conditional
-    conditional = conditional or (_by_argument(contexts) if _explains_nothing(alone) else None)
+    is_one = len({use.run.definition for use in alone}) <= 1  # else a class that derives from it decides as well
+    conditional = conditional or (_by_argument(uses) if is_one and _are_covered(alone, grounds) else None)
     return conditional or _fallback(uses if not contexts or not _explains_nothing(alone) else contexts)
 
 

@@ -46,7 +46,6 @@ from biaslens.program.values import (
     Wrapped,
 )
 
-
 HIDDEN = "**"
 """Among the influences of arguments: that of a `*` or `**` that may hold more."""
 

@@ -299,6 +299,9 @@ def _in_words_of_the_caller(scope: Scope, node: ast.expr) -> ast.expr:
     names = {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}
     said = {name: value.text for name in names if isinstance(value := scope.held(name), Unknown) and _is_told(value)}
     said = {name: text for name, text in said.items() if text != name}
+    if isinstance(node, ast.Compare):  # a counter stands for its number
+        numbers = {name: scope.held(name) for name in names}
+        said |= {name: repr(value) for name, value in numbers.items() if type(value) in (int, float)}
     return _Renaming(said).visit(deepcopy(node)) if said else node
 
 

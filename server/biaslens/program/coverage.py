@@ -63,10 +63,12 @@ def uncovered(cubes: Collection[Cube], questions: Questions, within: Cube = EVER
 
 
 def _by_kind(one: Cube, questions: Questions) -> Cube | None:
-    """A cube in terms of kinds of questions; None where it answers questions of one kind in several ways."""
+    """A cube in terms of kinds of questions; None where it answers questions of one kind in several ways, unless these
+    are asked in a recursion, which goes on until it ends."""
     found: dict[str, str] = {}
-    for key, choice in one:
-        if found.setdefault(questions[key].kind, choice) != choice:
+    for key, choice in sorted(one, key=lambda item: questions[item[0]].choices.index(item[1])):
+        asked = questions[key]
+        if found.setdefault(asked.kind, choice) != choice and not asked.is_recursive:
             return None
     return frozenset(found.items())
 

@@ -127,8 +127,10 @@ def _change_one(search: _Search, base: Run) -> list[tuple[_Trial, _Trial]]:
 
 
 def _leave_nothing_out(search: _Search, entry: Entry) -> None:
-    """Effect: follows answers with which a bias of the file was not followed yet, though it is cancelled somewhere. It has
-    to be there: of one that nobody has nothing but an explanation follows."""
+    """Effect: follows answers with which a bias of the file was not followed yet, though it is cancelled somewhere.
+
+    It has to be there: of one that nobody has nothing but an explanation follows.
+    """
     tried: set[frozenset[tuple[str, str]]] = set()
     attempts: Counter[Location] = Counter()
     steps: Counter[Location] = Counter()

@@ -136,8 +136,11 @@ class Evidence:
             if known is None or not set(known.choices) >= set(run.choices[key]):
                 choices = tuple(dict.fromkeys((*(known.choices if known is not None else ()), *run.choices[key])))
                 question = run.answers[key].question
-                calls = " ".join(map(_place_of, run.influence.asked_in.get(key, ())))
-                self._asked[key] = Asked(choices, f"{kind_of(question)} {calls}", question.is_about_rounds)
+                calls = run.influence.asked_in.get(key, ())
+                around = dict.fromkeys(calls)  # a recursion is a loop
+                is_recursive = len(around) < len(calls)
+                kind = f"{kind_of(question)} {' '.join(map(_place_of, around))}"
+                self._asked[key] = Asked(choices, kind, question.is_about_rounds or is_recursive, is_recursive)
         return len(self._seen)
 
     @property

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from biaslens.program import branching, expressions, names, statements
 from biaslens.program.arms import Arm
 from biaslens.program.run import Covered, PathEnds, Run
-from biaslens.program.values import Scope
+from biaslens.program.values import External, Scope
 
 if TYPE_CHECKING:
     from biaslens.program.statements import Signal
@@ -70,7 +70,7 @@ def _handle(run: Run, scope: Scope, handler: ast.ExceptHandler) -> Signal:
 def _failure(run: Run, scope: Scope, node: ast.Try) -> tuple[int, int] | None:
     """Which handler goes on, and how many statements ran before; None where nothing fails."""
     run.influence.value = 0
-    if run.shared is None or scope.parent is None or not _may_fail(node.body):
+    if run.shared is None or scope.parent is None or not _may_fail(run, scope, node.body):
         return None
     places = [*range(len(node.body))]
     if len(places) > MAX_PLACES:
@@ -90,11 +90,16 @@ def _failure(run: Run, scope: Scope, node: ast.Try) -> tuple[int, int] | None:
     return int(index), int(place)
 
 
-def _may_fail(body: Sequence[ast.stmt]) -> bool:
+def _may_fail(run: Run, scope: Scope, body: Sequence[ast.stmt]) -> bool:
     """Whether anything is done there besides importing and naming things."""
-    doing = (ast.Call, ast.BinOp, ast.Subscript, ast.Attribute, ast.Raise, ast.Assert)
-    plain = (ast.Import, ast.ImportFrom, ast.Pass)
-    return any(not isinstance(node, plain) and any(isinstance(n, doing) for n in ast.walk(node)) for node in body)
+    return any(_does_something(run, scope, part) for node in body for part in ast.walk(node))
+
+
+def _does_something(run: Run, scope: Scope, node: ast.AST) -> bool:
+    if isinstance(node, ast.Attribute):  # torch has what the catalogue knows
+        is_known = isinstance(node.value, ast.Name) and isinstance(names.lookup(run, scope, node.value.id), External)
+        return not is_known
+    return isinstance(node, (ast.Call, ast.BinOp, ast.Subscript, ast.Raise, ast.Assert))
 
 
 def _is_about_imports(handler: ast.ExceptHandler) -> bool:

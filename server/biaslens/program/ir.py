@@ -191,12 +191,14 @@ class Asked:
     """What is known of a question on all paths of an entry.
 
     choices: the answers that it has. kind: the same for questions that no reader tells apart: asked in one place of the
-    source, inside the same calls, about the same parameters. is_about_rounds: as `Question.is_about_rounds`.
+    source, inside the same calls, about the same parameters. is_about_rounds: as `Question.is_about_rounds`, or it
+    decides how far a recursion goes. is_recursive: that.
     """
 
     choices: tuple[str, ...]
     kind: str
     is_about_rounds: bool
+    is_recursive: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,9 +196,7 @@ def _follow(entry: _Entry, settled: Collection[Location]) -> Followed | None:
     file share one, since most of them only use its classes."""
     try:
         explored = explore(
-            decisions.Entry(
-                entry.run, entry.tell, entry.bits, entry.has_own_layers, entry.module.path, settled
-            ),
+            decisions.Entry(entry.run, entry.tell, entry.bits, entry.has_own_layers, entry.module.path, settled),
             entry.world.options.max_runs,
             entry.max_steps,
         )
