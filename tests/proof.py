@@ -5,7 +5,7 @@ twice, with other numbers: once on the model as it was built, once after `train(
 same seed before each forward pass, and all state (running statistics, power iteration) is put back after each.
 
 A condition is executed: it is evaluated on the arguments with which the layer was made and the model was run, and has
-to hold in every `build`, and nowhere where torch reads the bias.
+to hold in every `build`, and nowhere where torch reads the bias. What it says of code that nobody knows is not executed.
 """
 
 # Torch's own annotations are partial, and its list of parameters is private:
@@ -29,7 +29,7 @@ import torch
 from torch import Tensor, nn
 
 from calls import Called, Calls, calls_kept
-from conditions import holds
+from conditions import holds, rests_on_unknown_code
 from markdown_cases import Build, Case, Expectation
 from recorder import Recorded, Recorder
 
@@ -40,6 +40,7 @@ SEEDS = (1, 2)
 
 _LINE = "made_at_line"
 _CALLS = "made_in_calls"
+_BEFORE = "made_after_calls"
 _FILE = "<case>"
 
 
@@ -64,7 +65,8 @@ class Measured:
     """One layer of one run, and what torch says about its bias.
 
     line: of the file, that made it. part: about a part of the bias. calls: of functions of the file: those inside of
-    which it was made, the innermost first, and then those of a run of the model, in order.
+    which it was made, the innermost first, and then those of a run of the model, in order. later: the others that came
+    after it was made, until the model was built, and in them torch's own `train`.
     """
 
     line: int
@@ -73,6 +75,7 @@ class Measured:
     reading: Reading
     part: Reading | None = None
     calls: tuple[Called, ...] = field(default=(), compare=False, repr=False)
+    later: tuple[Called, ...] = field(default=(), compare=False, repr=False)
 
 
 Runs: TypeAlias = Sequence[tuple[Build, Sequence[Measured]]]
@@ -179,12 +182,12 @@ def _broken_condition(
         for layer in layers:
             if layer.line != line or build.kind == "eval":
                 continue
-            found = holds(condition, layer.calls)
+            found = holds(condition, layer.calls, layer.later)
             if found is None:
                 yield f"`{condition}` cannot be executed in `{build.model}`"
             elif build.kind == "build" and not found:
                 yield f"`{condition}` does not hold in `{build.model}`"
-            elif found and reading(layer) is Reading.READ:
+            elif found and reading(layer) is Reading.READ and not rests_on_unknown_code(condition):
                 yield f"`{condition}` holds in `{build.model}`, and torch says read"
 
 
@@ -299,7 +302,8 @@ def _agree(readings: tuple[Measured, ...]) -> Measured:
     order = (Reading.READ, Reading.UNREACHED, Reading.CANCELLED)
     parts = [measured.part for measured in readings if measured.part is not None]
     whole = min(readings, key=lambda measured: order.index(measured.reading))
-    return replace(whole, part=min(parts, key=order.index, default=None), calls=readings[0].calls)
+    first = readings[0]
+    return replace(whole, part=min(parts, key=order.index, default=None), calls=first.calls, later=first.later)
 
 
 def _measure_once(text: str, build: Build, seed: int, parts: Mapping[int, str], with_calls: bool) -> list[Measured]:
@@ -317,7 +321,8 @@ def _measure_once(text: str, build: Build, seed: int, parts: Mapping[int, str], 
             reading = _reading(before, run, layer)
             part = _reading(before, run, layer, parts[line]) if line in parts else None
             made_in = (calls.so_far[number] for number in vars(layer)[_CALLS])
-            measured.append(Measured(line, name, _is_norm(layer), reading, part, (*made_in, *calls.so_far[count:])))
+            ran, later = (*made_in, *calls.so_far[count:]), tuple(calls.so_far[vars(layer)[_BEFORE] : count])
+            measured.append(Measured(line, name, _is_norm(layer), reading, part, ran, later))
         return measured
 
 
@@ -460,8 +465,9 @@ def _lines_recorded(with_calls: bool = False) -> Generator[Calls]:
         if frame is not None:
             vars(self)[_LINE] = frame.f_lineno
             vars(self)[_CALLS] = tuple(call.number for call in calls.under_way())  # models may be copied or stored
+            vars(self)[_BEFORE] = len(calls.so_far)
 
-    kept = calls_kept(_FILE) if with_calls else nullcontext(Calls([], tuple))
+    kept = calls_kept(_FILE, [nn.Module.train.__code__]) if with_calls else nullcontext(Calls([], tuple))
     with kept as calls, patch.object(nn.Module, "__init__", remembering):
         yield calls
 

@@ -31,12 +31,18 @@ class Grounds:
         cancelled = [_general(path, rests_on) for path, rests_on, is_cancelled in by_path.values() if is_cancelled]
         self._known: Sequence[Cube] = tuple(dict.fromkeys((*cancelled, *gaps)))
         self._rests_on = {key: rests_on for key, (_, rests_on, is_cancelled) in by_path.items() if is_cancelled}
+        self._given = {(answer.question.key, answer.choice) for path in run.paths for answer in path.answers}
         self._regions: dict[Cube, Cube | None] = {}
 
     @cached_property
     def is_covered(self) -> bool:
         """Whether what was followed speaks for all answers."""
         return uncovered([*self._known, *self._kept], self._questions) is None
+
+    def answers_singly(self, rests_on: Cube) -> bool:
+        """Whether some path gives each answer to the questions on which something rests, not every combination."""
+        keys = {key for key, _ in rests_on}
+        return all((key, choice) in self._given for key in keys for choice in self._questions[key].choices)
 
     def is_cancelled_on(self, path: Path) -> bool:
         """Whether the biases of all its layers on a path are cancelled."""

@@ -203,7 +203,7 @@ def _site(place: Location, home: str | None, uses: list[Use]) -> Site:
         judgement.by_default and any(use.layer.bias is not False for use in usual),
         alternatives=judgement.alternatives,
         by_use=judgement.by_use,
-        layers=tuple(dict.fromkeys(replace(use.layer, number=0) for use in uses)),
+        layers=tuple(dict.fromkeys(replace(use.layer, number=0, influence=0) for use in uses)),
         misses=any(use.layer.bias is False and _has_an_effect(use) for use in applied),
         unshifted=bool(applied) and all(use.unshifted for use in applied),
         by_hand=tuple(dict.fromkeys(place for use in uses for place in use.by_hand)),
@@ -328,7 +328,7 @@ def _are_seen(uses: Sequence[Use], grounds: _AllGrounds) -> bool:
 def _is_absorbed(uses: list[Use], grounds: _AllGrounds) -> bool:
     """Whether later biases take it over on every path, and no path of which this was not seen exists."""
     everywhere = all(use.cancelled or use.absorbed for use in uses) and any(use.absorbed for use in uses)
-    return everywhere and _are_covered(uses, grounds)
+    return everywhere and all(grounds[use.run.definition].answers_singly(use.rests_on) for use in uses)
 
 
 def _absorbers(uses: list[Use]) -> str:

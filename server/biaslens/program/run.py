@@ -153,6 +153,7 @@ class Run:
         self._look_at = 0
         self._ranks: dict[int, tuple[int | None, int]] = {}
         self._tensors: dict[Hashable, Tensor] = {}
+        self._sizes_from_front: dict[tuple[Var, int], Size] = {}
         self._biases: dict[Var, LayerState] = {}
         self._counters: dict[Hashable, int] = {}
         self._ordinals: dict[int, int] = {}
@@ -345,6 +346,8 @@ class Run:
                 sizes.insert(0, size)
             elif sizes[-back] is None:
                 sizes[-back] = size
+        for axis in range(current.rank or 0) if self._sizes_from_front else ():  # asked for while the rank was open
+            sizes[axis] = sizes[axis] if sizes[axis] is not None else self._sizes_from_front.get((var, axis))
         self.shapes[var] = replace(current, sizes=tuple(sizes), token=old.token)
 
     def tensor_of(self, value: Unknown) -> Tensor:
@@ -362,6 +365,8 @@ class Run:
             size = _unknown_size(("size", tensor.var, shape.canonical(axis)))
             if shape.canonical(axis) < 0:
                 self.shapes[tensor.var] = replace(shape.with_size(axis, size), token=self.shapes[tensor.var].token)
+            else:
+                size = self._sizes_from_front.setdefault((tensor.var, axis), size)
         return size.value if size.value is not None else Unknown(("number", size), str(size), True, "data", size)
 
     # --- equations --------------------------------------------------------------------------------------------------

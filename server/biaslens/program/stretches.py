@@ -201,7 +201,9 @@ def _one_of(run: Run, scope: Scope, owner: Value, items: list[Value], index: Val
 
         return calls.call_unknown(run, scope, text, Arguments(tuple(distinct)), node)
     choices = [(str(number), f"{text} is one of several") for number in range(len(distinct))]
-    key = ("which", run.ordinal(owner), key_of(run, index))
+    stretch = of(run, owner)  # lists that are stretched alike, built in one loop, have alike items at an index
+    alike = run.ordinal(owner) if stretch is None else (key_of(run, stretch.count), stretch.front, stretch.back)
+    key = ("which", alike, len(distinct), key_of(run, index))
     return distinct[int(run.decide(key, text, "data", scope.module.location(node), choices))]
 
 

@@ -289,9 +289,10 @@ class _Entry:
 
         A class that makes none at first may do so with other answers.
         """
-        if not run.layers and isinstance(self.node, ast.ClassDef):
+        affine = [layer for layer in run.layers if layer.entry.role == "affine"]
+        if not affine and isinstance(self.node, ast.ClassDef):
             return _names_a_layer(self.node)
-        return any(layer.entry.role == "affine" and not layer.inside_another for layer in run.layers)
+        return any(not layer.inside_another for layer in affine)
 
     def _body(self, run: Run) -> None:
         scope = Scope(self.module, run.globals.setdefault(self.module.path, ModuleState()).variables)
