@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
@@ -51,13 +50,12 @@ def uncovered(cubes: Collection[Cube], questions: Questions, within: Cube = EVER
     if EVERYTHING in cubes:
         return None
     fixed = dict(within)
-    left = {rest for one in cubes if (rest := _rest(one, fixed)) is not None}
+    left = {rest for one in cubes if (rest := _rest(one, fixed)) is not None} if fixed else {*cubes}
     kinds = [kind for one in left if (kind := _by_kind(one, questions)) is not None]
-    splitting = _Splitting({asked.kind: asked.choices for asked in questions.values()})
+    splitting = _Splitting(kinds, {asked.kind: asked.choices for asked in questions.values()})
     for rounds in _numbers_of_rounds(left, questions):
-        found = splitting.outside({rest for one in kinds if (rest := _rest(one, rounds)) is not None})
-        if found is not None:
-            told = {**rounds, **found}
+        told = splitting.outside(rounds)
+        if told is not None:
             return {**{key: told[asked.kind] for key, asked in questions.items() if asked.kind in told}, **fixed}
     return None
 
@@ -95,27 +93,52 @@ def _rest(one: Iterable[tuple[str, str]], fixed: Mapping[str, str]) -> Cube | No
 
 
 class _Splitting:
-    """Splits all combinations by one question after the other, until a cube contains all that is left, or none does."""
+    """Splits all combinations by one question after the other, until a cube contains all that is left, or none does.
 
-    def __init__(self, choices: Mapping[str, Sequence[str]]) -> None:
-        self._choices = choices
+    A cube is an int here: one bit for each answer that it asks for.
+    """
+
+    def __init__(self, cubes: Collection[Cube], choices: Mapping[str, Sequence[str]]) -> None:
+        answers = sorted({answer for one in cubes for answer in one})
+        self._bits = {answer: 1 << index for index, answer in enumerate(answers)}
+        self._cubes = {sum(self._bits[answer] for answer in one) for one in cubes}
+        self._choices: dict[str, list[str]] = {}
+        for question, choice in answers:
+            known = self._choices.setdefault(question, list(choices.get(question, ())))
+            known += [choice] if choice not in known else []
+        self._masks = {
+            question: sum(self._bits.get((question, choice), 0) for choice in its)
+            for question, its in self._choices.items()
+        }
         self._splits = 0
 
-    def outside(self, cubes: Collection[Cube]) -> dict[str, str] | None:
-        """An answer to each of some kinds of questions that is in no cube; None where every combination is in one."""
-        if EVERYTHING in cubes:
+    def outside(self, given: Mapping[str, str]) -> dict[str, str] | None:
+        """An answer to each of some questions that is in no cube, beside those given; None where all are in cubes."""
+        self._splits = 0
+        cubes = self._cubes
+        for question, choice in given.items():
+            cubes = self._with(cubes, question, choice)
+        found = self._split(cubes)
+        return None if found is None else {**given, **found}
+
+    def _split(self, cubes: set[int]) -> dict[str, str] | None:
+        if 0 in cubes:
             return None
         if not cubes:
             return {}
         self._splits += 1
         if self._splits > MAX_SPLITS:
             return {}
-        asked = Counter(key for one in cubes for key, _ in one)
-        question = min(asked, key=lambda key: (-asked[key], key))
-        known = {choice for one in cubes for key, choice in one if key == question}
-        for choice in dict.fromkeys((*self._choices.get(question, ()), *sorted(known))):
-            rest = (_rest(one, {question: choice}) for one in cubes)
-            found = self.outside({one for one in rest if one is not None})
+        asked = {question: sum(1 for one in cubes if one & mask) for question, mask in self._masks.items()}
+        question = max(asked, key=lambda question: asked[question])
+        for choice in self._choices[question]:
+            found = self._split(self._with(cubes, question, choice))
             if found is not None:
                 return {question: choice, **found}
         return None
+
+    def _with(self, cubes: set[int], question: str, choice: str) -> set[int]:
+        """What cubes still ask for where a question is answered."""
+        mask = self._masks.get(question, 0)
+        others = mask & ~self._bits.get((question, choice), 0)
+        return {one & ~mask for one in cubes if not one & others}
