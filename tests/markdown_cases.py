@@ -37,7 +37,8 @@ bias at present:
 A comment may go on with a part of the bias that has no effect, while the whole has one: `# needed; no effect:
 bias.chunk(3)[1]`, or `; no effect if norm is None: …`. Torch then perturbs that part alone: it has no effect in any
 run, or under a condition in each `build`, and it has one in an `otherwise`. Conditions are executed: on the arguments
-that the layer was made with they hold in each `build`, and nowhere where torch reads the bias.
+that the layer was made with they hold in each `build`, and nowhere where torch reads the bias. Only what one says of
+code that nobody knows is believed: "`f`, which could not be followed, leaves it as it is".
 
 A run is "- build `expression` on `inputs`", "- otherwise …" for the other side of a condition, or "- eval …" in eval
 mode; a page for readers hides it: "<!-- build … -->". Inputs are shapes (a tuple of integers) or any expressions;

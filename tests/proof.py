@@ -5,7 +5,8 @@ twice, with other numbers: once on the model as it was built, once after `train(
 same seed before each forward pass, and all state (running statistics, power iteration) is put back after each.
 
 A condition is executed: it is evaluated on the arguments with which the layer was made and the model was run, and has
-to hold in every `build`, and nowhere where torch reads the bias. What it says of code that nobody knows is not executed.
+to hold in every `build`, and nowhere where torch reads the bias. What it says of code that nobody knows is not
+executed.
 """
 
 # Torch's own annotations are partial, and its list of parameters is private:

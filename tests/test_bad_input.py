@@ -316,4 +316,4 @@ def test_a_loop_without_end_costs_little_where_there_is_no_layer(folder: Path) -
     (folder / "crop.py").write_text(ENDLESS.format(layer="layer"))
     assert _check_beside_good("crop.py").err == ""
     (folder / "model.py").write_text(ENDLESS.format(layer="nn.Linear(3, 3)"))
-    _assert_one_line(_check_beside_good("model.py"), "model.py", "too large to follow")
+    _assert_one_line(_check_beside_good("model.py"), "model.py", "goes on for too long")

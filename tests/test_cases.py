@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from calls import Called
+from conditions import holds
 from markdown_cases import Case, Expectation, all_cases, read_cases
 from proof import changes_by_fix, contradictions, contradictions_in, measured
 from verdicts import (
@@ -148,6 +150,10 @@ def test_no_kind_of_case_dwindles(count: int, at_least: int) -> None:
         ("# redundant if: normalize", "# redundant if: not normalize", "`not normalize` does not hold in `Net()`"),
         ("# redundant if: normalize", "# redundant if: True", "`True` holds in `Net(normalize=False)`, and torch says"),
         ("# redundant if: normalize", "# redundant if: other", "`other` cannot be executed"),
+        ("# redundant if: normalize", "# redundant if: normalize and (other or nothing)", "cannot be executed"),
+        ("# redundant if: normalize", "# redundant if: `train()` is called after it is built", "does not hold"),
+        ("# redundant if: normalize", "# redundant if: `forward()` is not called", "does not hold"),
+        ("# redundant if: normalize", "# redundant if: `other()` is not called", "holds in `Net(normalize=False)`"),
         ("# needed: relu", "# absorbed: norm1", "cannot undo it"),
         ("# redundant: norm1", "# absorbed: norm1", "torch says cancelled"),
         ("  # needed: relu", "", "nothing is expected"),
@@ -163,6 +169,45 @@ def test_a_case_that_torch_contradicts_is_refused(before: str, after: str, compl
     assert before in SAMPLE
     (false_case,) = read_cases(SAMPLE.replace(before, after, 1), "sample")
     assert any(complaint in text for text in contradictions(false_case)), contradictions(false_case)
+
+
+@pytest.mark.parametrize(
+    ("condition", "value"),
+    [
+        ("a is true and b is false", True),
+        ("a is true and b is true", False),
+        ("b is true or a is true", True),
+        ("b is true or c is none of 'x', 'y'", False),
+        ("c is 'x' or 'y'", True),
+        ("a and (b or c is 'x' or 'y')", True),
+        ("a and (b or c is 'y' or 'z')", False),
+        ("(a and b) or (a and c == 'x')", True),
+        ("(a and b) or unheard", None),
+        ("c == 'x and y' or b", False),
+        ("with the default `c='x'` and a is true", True),
+        ("another `c` than `'x'`", False),
+        ("with the default `later=1`", True),
+        ("len(options) == 0", True),
+        ("'x' not in options", True),
+        ("made == 3", True),
+        ("later == 1", True),
+        ("differing == 1", None),
+        ("`build()` is called", True),
+        ("`helper()` is not called", False),
+        ("`train()` is called after it is built", False),
+        ("nothing calls `train()` after it is built", True),
+        ("`f.g`, which could not be followed, leaves it as it is and a is true", True),
+        ("b is true and `f.g`, which could not be followed, leaves it as it is", False),
+    ],
+)
+def test_conditions_in_words_are_executed(condition: str, value: bool | None) -> None:
+    build = Called(0, "build", 1, {"a": True, "b": False, "c": "x", "options": {}}, {}, {"made": 3})
+    later = [
+        Called(1, "helper", 2, {"later": 1, "differing": 1}, {}),
+        Called(2, "helper", 2, {"later": 1, "differing": 2}, {}),
+        Called(3, "train", 3, {"mode": False}, {}),
+    ]
+    assert holds(condition, [build], later) is value
 
 
 FUSED = """

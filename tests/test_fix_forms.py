@@ -440,7 +440,8 @@ def test_a_training_script_that_would_fail_without_the_bias_is_heeded(
 def test_every_fix_keeps_its_promises(case: Case) -> None:
     report, files = report_of(case.text), Files({PATH: case.text})
     fixes = [(finding, fix_of(finding, report, files)) for finding in report.findings]
-    broken = [clause for finding, fix in fixes if fix and fix.edits for clause in broken_promises(report, finding, fix, files)]
+    made = [(finding, fix) for finding, fix in fixes if fix is not None and fix.edits]
+    broken = [clause for finding, fix in made for clause in broken_promises(report, finding, fix, files)]
     assert broken == []
 
 

@@ -129,7 +129,7 @@ def test_a_setting_that_cannot_be_used_is_told_and_the_others_count(name: str, v
     settings = {name: value, "ignore": ["BL102"]}
     options, problems = chosen({"settings": {"codeLens": True}}, settings)
     assert (options.ignore, options.code_lens, problems) == (("BL102",), True, (problem,))
-    assert (options.max_runs, options.inlay_hints, options.severity) == (64, False, ())
+    assert (options.max_runs, options.inlay_hints, options.severity) == (256, False, ())
 
 
 def test_what_is_absent_or_null_is_as_at_the_start() -> None:

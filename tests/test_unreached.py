@@ -36,8 +36,8 @@ class Net(nn.Module):
 
 SLOW = f"""{HEAD}def slow():
     total = 0
-    for i in range(4000):
-        for j in range(20):
+    for i in range(1900):
+        for j in range(1900):
             total += j
     return total
 

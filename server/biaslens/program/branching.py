@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from biaslens.program import classes, tensors
+from biaslens.program import classes, names, tensors
 from biaslens.program.arms import Arm
 from biaslens.program.influence import Fork, Influence, Skipped
 from biaslens.program.run import Run, might_use
@@ -59,7 +59,8 @@ def forgo(run: Run, scope: Scope, arm: Arm, influence: Influence) -> None:
         scope.influences[name] = scope.influences.get(name, 0) | influence
     found = [value for name in arm.names if (value := scope.held(name)) is not None]
     for name in arm.changes:
-        _changed(run, scope.held(name), influence)
+        held = scope.held(name)
+        _changed(run, held if held is not None else names.lookup(run, scope, name), influence)
     for owner, name in arm.changes_at:
         _changed(run, _attribute(scope.held(owner), name), influence)
     for owner, name in arm.sets:

@@ -176,7 +176,7 @@ def _traced(
     if run is None and (is_lost or ((entry.spent or entry.given_up) and _names_a_layer(node))):
         text = f"`{entry.name}` is too large to follow; its layers are left alone."
         problem = Problem("budget", text, module.path, module.span(node))
-    elif entry.left:
+    elif entry.left and (run is not None or _names_a_layer(node)):
         place = min(entry.left)
         text = f"A loop that `{entry.name}` runs goes on for too long; what hangs on it is unknown."
         problem = Problem("budget", text, module.path, place.span if place.path == module.path else module.span(node))
