@@ -32,6 +32,7 @@ from biaslens.options import Options
 from biaslens.program.ir import Test
 from biaslens.syntax.files import Files
 from biaslens.text import Source
+from biaslens.verdicts import NOT_ALL_FOLLOWED
 from option_runs import Given, OptionModel, Run, Seen, Stack, runs
 from proof import Reading
 
@@ -144,17 +145,18 @@ def _opinion(site: Site, line: int, found: Sequence[Run]) -> Opinion:
 
 
 def _of_condition(site: Site, used: list[tuple[Run, Seen]]) -> tuple[Judged, Run | None, bool]:
-    if site.condition == "on every path that was followed":
-        return Judged.INCOMPLETE, None, False
+    words, _, _ = site.condition.partition(f"; {NOT_ALL_FOLLOWED}")
     alone = [(run, layer) for run, layer in used if not run.entry.is_root]
     if alone and not any(layer.reading is Reading.CANCELLED for _, layer in alone):
         used = [(run, layer) for run, layer in used if run.entry.is_root]
     by_code = _sides(used, lambda run, stack: _as_code(site, stack)) if site.alternatives else None
-    in_words = _sides(used, lambda run, stack: _in_words(site.condition, stack, [o.name for o in run.entry.options]))
+    in_words = _sides(used, lambda run, stack: _in_words(words, stack, [o.name for o in run.entry.options]))
     judged = _of_sides(by_code or in_words)
+    if judged[0] is Judged.VACUOUS and site.condition != words:
+        return Judged.INCOMPLETE, None, False
     if judged[0] not in _WRONG and by_code is not None:  # then what a person reads has to be true as well
-        words = _of_sides(in_words)
-        return (*words, False) if words[0] is Judged.FALSE else (*judged, True)
+        spoken = _of_sides(in_words)
+        return (*spoken, False) if spoken[0] is Judged.FALSE else (*judged, True)
     return (*judged, by_code is not None)
 
 

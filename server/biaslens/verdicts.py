@@ -313,6 +313,7 @@ def _all_cancelled(alone: list[Use], contexts: list[Use], grounds: _AllGrounds) 
 
 
 NOT_ALL_FOLLOWED = "not all ways through the code could be followed"
+"""Why nothing is known of other answers; behind a condition, that it may be enough with these as well."""
 
 
 def _are_covered(uses: Iterable[Use], grounds: _AllGrounds) -> bool:
@@ -351,7 +352,7 @@ def _conditional(alone: list[Use], contexts: list[Use], grounds: _AllGrounds) ->
             continue
         answers, cancelled = found
         origin = _weakest(answer.question.origin for own in answers for answer in own)
-        condition = _in_words(answers)
+        condition = _in_words(answers) + ("" if _are_covered(group, grounds) else f"; {NOT_ALL_FOLLOWED}")
         by_default = any(_is_default(use) for use in cancelled) or any(use.cancelled for use in contexts)
         tests = _as_tests(answers)
         return _Judgement(Verdict.CONDITIONAL, condition, origin, by_default, tests)

@@ -91,7 +91,7 @@ def _failure(run: Run, scope: Scope, node: ast.Try) -> tuple[int, int] | None:
 
 
 def _may_fail(run: Run, scope: Scope, body: Sequence[ast.stmt]) -> bool:
-    """Whether anything is done there besides importing and naming things."""
+    """Whether anything is done there besides importing and naming things; where it raises itself, that is followed."""
     return any(_does_something(run, scope, part) for node in body for part in ast.walk(node))
 
 
@@ -99,7 +99,7 @@ def _does_something(run: Run, scope: Scope, node: ast.AST) -> bool:
     if isinstance(node, ast.Attribute):  # torch has what the catalogue knows
         is_known = isinstance(node.value, ast.Name) and isinstance(names.lookup(run, scope, node.value.id), External)
         return not is_known
-    return isinstance(node, (ast.Call, ast.BinOp, ast.Subscript, ast.Raise, ast.Assert))
+    return isinstance(node, (ast.Call, ast.BinOp, ast.Subscript))
 
 
 def _is_about_imports(handler: ast.ExceptHandler) -> bool:
