@@ -34,17 +34,26 @@ def under(run: Run, scope: Scope, test: Influence, body: Callable[[], T], untake
     influence = run.influence
     outer = influence.control
     arm = run.world.arm(untaken) if untaken else None
-    if arm is not None and arm.raises and not influence.trying:
+    if arm is not None and arm.raises and not influence.handlers:
         return body()
     influence.control |= test
     leaves = False
     if arm is not None:
         forgo(run, scope, arm, influence.control)
-        leaves = arm.leaves
+        leaves = arm.leaves or arm.raises
+        if arm.raises:
+            forgo_handlers(run)
     result = body()
     if not leaves:
         influence.control = outer
     return result
+
+
+def forgo_handlers(run: Run) -> None:
+    """Effect: notes that with other answers something had been raised, and a handler had run."""
+    for scope, arms in run.influence.handlers:
+        for arm in arms:
+            forgo(run, scope, arm, run.influence.here)
 
 
 def forgo(run: Run, scope: Scope, arm: Arm, influence: Influence) -> None:
@@ -66,6 +75,7 @@ def forgo(run: Run, scope: Scope, arm: Arm, influence: Influence) -> None:
     for owner, name in arm.sets:
         instance = scope.held(owner)
         if isinstance(instance, Instance):
+            might_use([instance.modules.get(name)], influence)
             instance.influences[name] = instance.influences.get(name, 0) | influence
     found += [_attribute(scope.held(owner), name) for owner, name in arm.reads]
     called = [(receiver, name) for owner, name in arm.methods if (receiver := scope.held(owner)) is not None]

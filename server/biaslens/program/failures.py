@@ -44,18 +44,19 @@ def try_block(run: Run, scope: Scope, node: ast.Try) -> Signal:
 def _guarded(run: Run, scope: Scope, node: ast.Try, failing: tuple[int, int] | None) -> tuple[Signal, bool]:
     """Effect: runs what is guarded, up to where it fails. Gives the signal, and whether a handler ran already."""
     influence = run.influence
-    before, depth = influence.control, influence.trying
+    before, guarded = influence.control, [*influence.handlers]
     done = len(node.body) if failing is None else failing[1]
-    influence.trying += bool(node.handlers)
+    if node.handlers:
+        influence.handlers.append((scope, [run.world.arm(handler.body) for handler in node.handlers]))
     try:
         signal = statements.execute_all(run, scope, node.body[:done])
     except PathEnds as end:
-        influence.trying = depth
+        influence.handlers[:] = guarded
         if isinstance(end, Covered) or not node.handlers:
             raise
         influence.control = before | influence.here
         return _handle(run, scope, node.handlers[failing[0] if failing is not None else 0]), True
-    influence.trying = depth
+    influence.handlers[:] = guarded
     if failing is not None and influence.control:
         branching.forgo(run, scope, run.world.arm(node.body[done:]), influence.control)
     return signal, False

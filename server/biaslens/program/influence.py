@@ -13,9 +13,13 @@ in its source (`arms.py`).
 from __future__ import annotations
 
 import ast
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from biaslens.program.arms import Arm
+    from biaslens.program.values import Scope
 
 Influence: TypeAlias = int
 """A set of questions: one bit for each, by `Influences.bits`. 0: nothing that was asked changes it."""
@@ -59,7 +63,7 @@ class Influences:
     forks: the branches that were not taken.
     skipped: the code that did not run.
     always: on what each step rests: answers that change what all norms do.
-    trying: how many bodies of `try` are being executed inside each other.
+    handlers: those of each `try` whose body is being executed, with its scope.
     calls: the calls that are being executed.
     asked_in: those in which each question was asked first.
     """
@@ -73,7 +77,7 @@ class Influences:
     forks: list[Fork] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     always: Influence = 0
-    trying: int = 0
+    handlers: list[tuple[Scope, Sequence[Arm]]] = field(default_factory=list)
     calls: list[ast.AST] = field(default_factory=list)
     asked_in: dict[str, tuple[ast.AST, ...]] = field(default_factory=dict)
     _kept: list[object] = field(default_factory=list)

@@ -13,7 +13,7 @@ from biaslens.program import calls, classes, hooks, instances, mappings, module_
 from biaslens.program.conditions import settle, show
 from biaslens.program.iteration import container_kind, items_of
 from biaslens.program.names import MISSING
-from biaslens.program.run import Run, tampered
+from biaslens.program.run import Run, might_use, tampered
 from biaslens.program.sizing import as_size
 from biaslens.program.values import (
     Arguments,
@@ -186,6 +186,8 @@ def set_attribute(run: Run, owner: Instance, name: str, value: Value) -> None:
     """Effect: `owner.name = value`; modules are registered, and a layer's own settings change."""
     run.touch(owner, name)
     layer = owner.layer
+    if run.influence.here:
+        might_use([owner.modules.get(name)], run.influence.here)
     if layer is not None:
         layer.influence |= run.influence.here
     if layer is not None and layer.entry.shift is not None and name == layer.entry.shift.attribute:

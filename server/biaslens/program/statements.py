@@ -332,8 +332,14 @@ def _raise(run: Run, scope: Scope, node: ast.Raise) -> Signal:
 
 def _assert(run: Run, scope: Scope, node: ast.Assert) -> Signal:
     """An assertion is taken to hold, unless a handler waits for its failure."""
-    if run.influence.trying and not expressions.is_true(run, scope, node.test):
-        raise PathEnds
+    if run.influence.handlers:
+        holds_here, test = expressions.test(run, scope, node.test)
+        run.influence.value = test
+        if not holds_here:
+            raise PathEnds
+        if test:
+            run.influence.control |= test
+            branching.forgo_handlers(run)
     expressions.take_as_true(run, scope, node.test)
     return None
 
