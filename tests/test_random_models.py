@@ -33,9 +33,6 @@ FIRST_SEED = int(os.environ.get("BIASLENS_RANDOM_SEED", "0"))
 CLAIMED = {"images": 25, "aliases": 10, "tokens": 25, "attention": 20, "python": 2}
 """How many biases of a sample are called redundant without a condition, and cancelled by torch, at least."""
 
-KNOWN_TO_BE_FALSE = {"line 40: kind is 'bn' or 'in' or 'none'"}
-"""What is said of the thirteenth model of the sample: 'none' is enough only where `first` is true."""
-
 PLAIN = {Verdict.REDUNDANT, Verdict.IN_EVERY_USE}
 PATH = "/project/model.py"
 
@@ -83,9 +80,8 @@ def test_torch_contradicts_no_plain_verdict(family: str) -> None:
 def test_no_condition_holds_where_torch_reads_the_bias() -> None:
     executed = [found for model in _sample("python") for found in _executed(model)]
     assert sum(found.is_on_both_sides for found in executed) >= 8
-    false = [found for found in executed if found.is_false and found.condition not in KNOWN_TO_BE_FALSE]
+    false = [found for found in executed if found.is_false]
     assert [f"{found.condition}, but there torch says read:\n{found.model.text}" for found in false] == []
-    assert {found.condition for found in executed if found.is_false} >= KNOWN_TO_BE_FALSE
 
 
 def test_later_biases_take_over_what_is_called_absorbed() -> None:

@@ -44,6 +44,11 @@ class Grounds:
         keys = {key for key, _ in rests_on}
         return all((key, choice) in self._given for key in keys for choice in self._questions[key].choices)
 
+    def decides_a_recursion(self, answer: Answer) -> bool:
+        """Whether the same is asked again deeper in a recursion, which then goes on or ends."""
+        kind = self._questions[answer.question.key].kind
+        return any(asked.is_recursive and asked.kind.startswith(kind) for asked in self._questions.values())
+
     def is_cancelled_on(self, path: Path) -> bool:
         """Whether the biases of all its layers on a path are cancelled."""
         return id(path) in self._rests_on

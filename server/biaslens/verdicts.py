@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import operator
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import TypeAlias, TypeGuard
@@ -412,9 +412,12 @@ def _regions(
             return None
         found = list(dict.fromkeys(answers_of(path, region) for path, region in regions))
         told = [own for own in found if all(map(_is_somebodys_choice, own))]
+        told = [own for own in told if not any(map(ground.decides_a_recursion, own))]
         if found and not told:
             return None
         names = {answer.text.partition(" == ")[0] for own in told for answer in own if " == " in answer.text}
+        listed = {(t.argument, value) for own in told if len(own) == 1 and (t := own[0].test) for value in _listed(t)}
+        told = [own for own in told if not (len(own) == 1 and _is_among(own[0], listed))] or told
         given = {test.argument for own in told if len(own) == 1 and _is_any_value(test := own[0].test)}
         told = [own for own in told if not (len(own) == 1 and _default_of(own[0]) in given)] or told
         spoken = [tuple(_as_equation(answer, names) for answer in own) for own in told if own]
@@ -435,6 +438,18 @@ def _as_tests(answers: Sequence[tuple[Answer, ...]]) -> tuple[tuple[Test, ...], 
     """The answers of each good path as code; nothing where one of them is no test of an argument."""
     tests = tuple(tuple(answer.test for answer in own if answer.test is not None) for own in answers)
     return tuple(dict.fromkeys(tests)) if list(map(len, tests)) == list(map(len, answers)) else ()
+
+
+def _listed(test: Test) -> tuple[str | int | float | bool | None, ...]:
+    """The values of which an argument has to be one."""
+    return test.values if test.relation == "in" else ()
+
+
+def _is_among(answer: Answer, listed: Collection[tuple[str, str | int | float | bool | None]]) -> bool:
+    """Whether a parameter has its default, and that is one of the values that are told for it."""
+    test = answer.test
+    is_default = _is_about_default(answer) and answer.choice == "default" and test is not None
+    return is_default and test is not None and test.relation == "==" and (test.argument, test.values[0]) in listed
 
 
 def _is_any_value(test: Test | None) -> TypeGuard[Test]:
@@ -496,6 +511,8 @@ def _alternatives(texts: Sequence[str]) -> str:
 
 
 def _phrase(answer: Answer) -> str:
+    if answer.test is not None and answer.test.relation == "in" and not _is_about_default(answer):
+        return f"{answer.test.argument} is {' or '.join(map(repr, answer.test.values))}"
     return f"with {answer.text}" if answer.text.startswith("the default") else answer.text
 
 

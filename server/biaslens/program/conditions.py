@@ -82,6 +82,7 @@ def holds(run: Run, scope: Scope, value: Value, node: ast.expr, *, fails: bool =
         return (given == "yes") is positive
     origin = _origin_of(value)
     said = _in_words_of_the_caller(scope, node)
+    origin = "data" if _is_about_a_counter(scope, node) else origin
     first, second = _words(run, said, positive), _words(run, said, not positive)
     choices = [("yes", first), ("no", second)]
     if positive if fails else _is_false_by_default(run, key):
@@ -299,10 +300,15 @@ def _in_words_of_the_caller(scope: Scope, node: ast.expr) -> ast.expr:
     names = {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}
     said = {name: value.text for name in names if isinstance(value := scope.held(name), Unknown) and _is_told(value)}
     said = {name: text for name, text in said.items() if text != name}
-    if isinstance(node, ast.Compare):  # a counter stands for its number
-        numbers = {name: scope.held(name) for name in names}
-        said |= {name: repr(value) for name, value in numbers.items() if type(value) in (int, float)}
     return _Renaming(said).visit(deepcopy(node)) if said else node
+
+
+def _is_about_a_counter(scope: Scope, node: ast.expr) -> bool:
+    """Whether a test compares a number that the code counted: how far a loop went is nobody's choice."""
+    counted = (
+        (part.id for part in ast.walk(node) if isinstance(part, ast.Name)) if isinstance(node, ast.Compare) else ()
+    )
+    return any(type(scope.held(name)) in (int, float) and name not in scope.arguments for name in counted)
 
 
 def _is_told(value: Unknown) -> bool:
