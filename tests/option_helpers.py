@@ -126,7 +126,6 @@ def helper_function(w: Writer) -> None:
         ]
         w.init.append(f"self.{block} = {name}({', '.join(arguments)})")
         w.forward += [f"x = self.{block}(x)", *ending(w)]
-    return
 
 
 def helper_of_tensors(w: Writer) -> None:

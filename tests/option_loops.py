@@ -21,14 +21,16 @@ WHEN = (
 )
 
 
-def _depth(w: Writer) -> str:
-    return w.option("depth")
+def _parameter(w: Writer, kind: str) -> str:
+    """An option of a kind that is a parameter of its own, not one of `**kwargs`; "" where there is none."""
+    name = w.option(kind)
+    return "" if name and w.styles[name] == "kwargs" else name
 
 
 def loop_of_lists(w: Writer) -> None:
     """Two ModuleLists, gone through together."""
-    depth, random = _depth(w), w.random
-    if not depth or w.styles[depth] == "kwargs":
+    depth, random = _parameter(w, "depth"), w.random
+    if not depth:
         plain_forward(w)
         return
     convs, norms = w.fresh("convs"), w.fresh("norms")
@@ -60,13 +62,12 @@ def loop_of_lists(w: Writer) -> None:
             w.forward += indented(
                 [f"x = self.{convs}[i](x)", *body, f"x = self.{norms}[i](x)", "x = x.relu()", "i += 1"]
             )
-    return
 
 
 def loop_in_constructor(w: Writer) -> None:
     """A Sequential that grows in a loop."""
-    depth, random = _depth(w), w.random
-    if not depth or w.styles[depth] == "kwargs":
+    depth, random = _parameter(w, "depth"), w.random
+    if not depth:
         sequential(w)
         return
     net, n = w.fresh("net"), w.value(depth)
@@ -89,13 +90,12 @@ def loop_in_constructor(w: Writer) -> None:
         lines = ["layers = []", f"for i in range({n}):", *indented(body)]
     w.init += [*lines, f"self.{net} = nn.Sequential(*layers)"]
     w.forward += [f"x = self.{net}(x)", *ending(w)]
-    return
 
 
 def counted(w: Writer) -> None:
     """A norm that depends on a counter, or a layer that is used again and again."""
-    depth, random = _depth(w), w.random
-    if not depth or w.styles[depth] == "kwargs":
+    depth, random = _parameter(w, "depth"), w.random
+    if not depth:
         chosen_norm(w)
         return
     conv, norm = w.fresh("conv"), w.fresh("norm")
@@ -115,13 +115,12 @@ def counted(w: Writer) -> None:
             "x = x.relu()",
         ]
         w.forward += [f"for i in range({w.value(depth, True)}):", *indented(body)]
-    return
 
 
 def grown(w: Writer) -> None:
     """A function that calls itself."""
-    depth, random = _depth(w), w.random
-    if not depth or w.styles[depth] == "kwargs":
+    depth, random = _parameter(w, "depth"), w.random
+    if not depth:
         sequential(w)
         return
     name, net = f"grow{len(w.module) + 1}", w.fresh("net")
@@ -156,8 +155,8 @@ def long(w: Writer) -> None:
 
 def listed(w: Writer) -> None:
     """As many layers as a list has items, which say what each is like."""
-    widths, random = w.option("list"), w.random
-    if not widths or w.styles[widths] == "kwargs":
+    widths, random = _parameter(w, "list"), w.random
+    if not widths:
         loop_in_constructor(w)
         return
     net = w.fresh("net")
@@ -179,8 +178,8 @@ def listed(w: Writer) -> None:
 
 def comprehended(w: Writer) -> None:
     """The same in one expression."""
-    depth, random = _depth(w), w.random
-    if not depth or w.styles[depth] == "kwargs":
+    depth, random = _parameter(w, "depth"), w.random
+    if not depth:
         sequential(w)
         return
     net, n = w.fresh("net"), w.value(depth)

@@ -448,8 +448,9 @@ def _listed(test: Test) -> tuple[str | int | float | bool | None, ...]:
 def _is_among(answer: Answer, listed: Collection[tuple[str, str | int | float | bool | None]]) -> bool:
     """Whether a parameter has its default, and that is one of the values that are told for it."""
     test = answer.test
-    is_default = _is_about_default(answer) and answer.choice == "default" and test is not None
-    return is_default and test is not None and test.relation == "==" and (test.argument, test.values[0]) in listed
+    if test is None or test.relation != "==" or not _is_about_default(answer) or answer.choice != "default":
+        return False
+    return (test.argument, test.values[0]) in listed
 
 
 def _is_any_value(test: Test | None) -> TypeGuard[Test]:

@@ -8,9 +8,9 @@ from typing import TypeVar
 
 from biaslens.program import classes, names, tensors
 from biaslens.program.arms import Arm
-from biaslens.program.influence import Fork, Influence, Skipped
+from biaslens.program.influence import Fork, Influence, Skipped, add
 from biaslens.program.run import Run, might_use
-from biaslens.program.values import FunctionValue, Instance, Scope, Tensor, Value
+from biaslens.program.values import FunctionValue, Instance, Scope, Value
 
 T = TypeVar("T")
 
@@ -65,7 +65,7 @@ def forgo(run: Run, scope: Scope, arm: Arm, influence: Influence) -> None:
     if arm.switches or any(scope.held(owner) is None for owner, _ in arm.sets):
         run.influence.always |= influence
     for name in arm.binds:
-        scope.influences[name] = scope.influences.get(name, 0) | influence
+        add(scope.influences, name, influence)
     found = [value for name in arm.names if (value := scope.held(name)) is not None]
     for name in arm.changes:
         held = scope.held(name)
@@ -76,7 +76,7 @@ def forgo(run: Run, scope: Scope, arm: Arm, influence: Influence) -> None:
         instance = scope.held(owner)
         if isinstance(instance, Instance):
             might_use([instance.modules.get(name)], influence)
-            instance.influences[name] = instance.influences.get(name, 0) | influence
+            add(instance.influences, name, influence)
     found += [_attribute(scope.held(owner), name) for owner, name in arm.reads]
     called = [(receiver, name) for owner, name in arm.methods if (receiver := scope.held(owner)) is not None]
     _forgo_methods(run, called, influence, found)
@@ -108,7 +108,7 @@ def _forgo_methods(
             run.influence.always |= influence
         for owner, attribute in arm.sets:
             if owner == own:
-                receiver.influences[attribute] = receiver.influences.get(attribute, 0) | influence
+                add(receiver.influences, attribute, influence)
         for owner, attribute in arm.changes_at:
             if owner == own:
                 _changed(run, _attribute(receiver, attribute), influence)
@@ -129,8 +129,6 @@ def _changed(run: Run, value: Value, influence: Influence) -> None:
             run.influence.changed(value, influence)
             might_use(value.values() if isinstance(value, dict) else value, influence)
         case Instance():
-            value.influences[""] = value.influences.get("", 0) | influence
-        case Tensor():
-            pass  # it is read as well
-        case _:
+            add(value.influences, "", influence)
+        case _:  # a tensor is read as well
             pass

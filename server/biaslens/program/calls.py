@@ -21,7 +21,7 @@ from biaslens.program import (
     tensors,
 )
 from biaslens.program.conditions import key_of, settle, show
-from biaslens.program.influence import Influence, Skipped
+from biaslens.program.influence import Influence, Skipped, add
 from biaslens.program.iteration import items_of
 from biaslens.program.names import MISSING
 from biaslens.program.run import MAX_DEPTH, BudgetExceeded, PathEnds, Run
@@ -91,7 +91,7 @@ def arguments_of(run: Run, scope: Scope, node: ast.Call) -> Arguments:
             value = settle(run, expressions.evaluate(run, scope, argument.value))
             if isinstance(value, Unknown):
                 hidden, others = True, value if argument is node.args[-1] else None
-                influences[HIDDEN] = influences.get(HIDDEN, 0) | influence.value
+                add(influences, HIDDEN, influence.value)
             else:
                 items, before = items_of(run, scope, value, argument.value), len(positional)
                 positional += items
@@ -131,7 +131,7 @@ def _keywords_of(
             influences[keyword.arg] = influence.value
             whole |= influence.value
             continue
-        influences[HIDDEN] = influences.get(HIDDEN, 0) | influence.value
+        add(influences, HIDDEN, influence.value)
         value = settle(run, value)
         source = Table(rest=value) if isinstance(value, Unknown) else mappings.entries(value)
         if source is None:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from biaslens.program.coverage import EVERYTHING, Cube, cube, uncovered, without_numbers
-from biaslens.program.influence import Influence, Reached, members
+from biaslens.program.influence import Influence, Reached, add, members
 from biaslens.program.ir import Asked, Question
 from biaslens.program.run import Run
 from biaslens.text import Location
@@ -61,7 +61,7 @@ class Evidence:
     def add(self, run: Run, reached: Mapping[int, Reached]) -> None:
         """Effect: counts a path of the program. reached: how far the shifts get, by number of the layer."""
         index = self._count(run)
-        self._seen.append(_Seen(run, frozenset((key, answer.choice) for key, answer in run.answers.items())))
+        self._seen.append(_Seen(run, _whole(run)))
         influences: dict[Location, Influence] = {}
         for layer in run.layers:
             found = reached.get(layer.number)
@@ -69,7 +69,7 @@ class Evidence:
                 continue
             site = self._sites.setdefault(layer.site, _Site())
             site.calls.update(layer.calls)
-            influences[layer.site] = influences.get(layer.site, 0) | found.influence
+            add(influences, layer.site, found.influence)
             site.is_cancelled = site.is_cancelled or found.is_cancelled
             site.has_a_bias = site.has_a_bias or layer.shift is not False
         for place, influence in influences.items():
@@ -78,7 +78,7 @@ class Evidence:
     def add_ended(self, run: Run) -> None:
         """Effect: counts a run in which the program raises: it is no path."""
         self._count(run)
-        whole = frozenset((key, answer.choice) for key, answer in run.answers.items())
+        whole = _whole(run)
         self._seen.append(_Seen(run, whole, whole if run.fruitless else self._cube(run, run.influence.here)))
 
     @property
@@ -93,7 +93,8 @@ class Evidence:
             influence |= found.influence
         for skipped in run.influence.skipped:
             influence |= skipped.influence
-        return frozenset(key for bit in members(influence) if (key := self._keys[bit]) in run.answers)
+        keys = self._keys
+        return frozenset(key for bit in members(influence) if (key := keys[bit]) in run.answers)
 
     def open_sites(self, settled: Collection[Location]) -> Iterator[Location]:
         """The calls whose layers' shifts are cancelled somewhere. settled: others that are looked for in vain."""
@@ -168,3 +169,7 @@ class Evidence:
             if not skipped.calls.isdisjoint(site.calls):
                 influence |= skipped.influence
         return self._cube(seen.run, influence) if influence else seen.whole
+
+
+def _whole(run: Run) -> Cube:
+    return frozenset((key, answer.choice) for key, answer in run.answers.items())

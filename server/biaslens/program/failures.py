@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from biaslens.program import branching, expressions, names, statements
-from biaslens.program.arms import Arm
 from biaslens.program.run import Covered, PathEnds, Run
 from biaslens.program.values import External, Scope
 
@@ -35,7 +34,8 @@ def try_block(run: Run, scope: Scope, node: ast.Try) -> Signal:
             signal = _handle(run, scope, node.handlers[failing[0]])
         else:
             signal = statements.execute_all(run, scope, node.orelse)
-    if not any(arm.leaves for arm in (*arms, *_left_out(run, node, test))):
+    guarded = [run.world.arm(node.body)] if test else []
+    if not any(arm.leaves for arm in (*arms, *guarded)):
         influence.control = outer
     last = statements.execute_all(run, scope, node.finalbody)
     return last or signal
@@ -110,7 +110,3 @@ def _is_about_imports(handler: ast.ExceptHandler) -> bool:
 
 def _words(handler: ast.ExceptHandler) -> str:
     return "`except`" if handler.type is None else f"`except {ast.unparse(handler.type)}`"
-
-
-def _left_out(run: Run, node: ast.Try, test: int) -> list[Arm]:
-    return [run.world.arm(node.body)] if test else []

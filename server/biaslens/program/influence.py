@@ -15,7 +15,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from biaslens.program.arms import Arm
@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 
 Influence: TypeAlias = int
 """A set of questions: one bit for each, by `Influences.bits`. 0: nothing that was asked changes it."""
+
+
+K = TypeVar("K")
+
+
+def add(influences: dict[K, Influence], key: K, more: Influence) -> None:
+    """Effect: what is kept under a key rests on more than it did."""
+    influences[key] = influences.get(key, 0) | more
 
 
 class Fork(NamedTuple):
@@ -102,11 +110,11 @@ class Influences:
 
     def changed(self, container: object, more: Influence = 0) -> None:
         """Effect: a list, dict or set has other contents now. more: on what that rests besides."""
-        influence = self.value | self.control | more
+        influence = self.here | more
         if influence:
             if id(container) not in self.held:
                 self._kept.append(container)  # so that no other object gets its identity
-            self.held[id(container)] = self.held.get(id(container), 0) | influence
+            add(self.held, id(container), influence)
 
     def looked_into(self, container: object) -> None:
         """Effect: what is being evaluated rests on the contents of a list, dict or set; of others nothing is held."""
@@ -124,7 +132,7 @@ class Learned(dict[Hashable, Any]):
 
     def __setitem__(self, key: Hashable, value: Any) -> None:
         super().__setitem__(key, value)
-        here = self._influences.value | self._influences.control
+        here = self._influences.here
         if here:
             self._rests_on[key] = here
 

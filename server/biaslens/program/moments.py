@@ -75,8 +75,7 @@ def may_be_used(module: Module, definition: int, name: str, moment: Moment) -> b
         return True
     end = last if moment is None else moment
     start = max((binder for binder in _binders(module, name) if binder < end), default=definition)
-    between = range(max(start, definition) + 1, end)
-    return any(_runs(module.statements[i]) and _reaches(module, (i,), i, definition) for i in between)
+    return _is_reached_between(module, definition, max(start, definition) + 1, end)
 
 
 def was_in_use(module: Module, node: ast.stmt, moment: Moment) -> bool:
@@ -84,7 +83,12 @@ def was_in_use(module: Module, node: ast.stmt, moment: Moment) -> bool:
     definition = next((index for index, other in enumerate(module.statements) if other is node), None)
     if definition is None or moment is None:
         return False
-    between = range(definition + 1, moment)
+    return _is_reached_between(module, definition, definition + 1, moment)
+
+
+def _is_reached_between(module: Module, definition: int, start: int, end: int) -> bool:
+    """Whether one of the statements from `start` up to `end` runs code that can get at a definition."""
+    between = range(start, end)
     return any(_runs(module.statements[i]) and _reaches(module, (i,), i, definition) for i in between)
 
 

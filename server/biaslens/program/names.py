@@ -265,7 +265,7 @@ def bind(run: Run, scope: Scope, name: str, value: Value) -> None:
         run.touch(target.variables)
     binding = target or scope
     binding.variables[name] = value
-    influence = run.influence.value | run.influence.control
+    influence = run.influence.here
     if influence:
         binding.influences[name] = influence
     elif binding.influences:

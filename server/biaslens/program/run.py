@@ -204,7 +204,7 @@ class Run:
 
         attribute: the only one that changes, or "".
         """
-        here = self.influence.value | self.influence.control
+        here = self.influence.here
         match value:
             case list() | dict() | set() if here:
                 self.influence.changed(value)
