@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
-from biaslens.program.coverage import EVERYTHING, Cube, compatible, uncovered, without_unknowns
+from biaslens.program.coverage import EVERYTHING, Cover, Cube, compatible, without_unknowns
 from biaslens.program.ir import Answer, Path, Run
 from biaslens.text import Location
 
@@ -37,7 +37,11 @@ class Grounds:
     @cached_property
     def is_covered(self) -> bool:
         """Whether what was followed speaks for all answers."""
-        return uncovered([*self._known, *self._kept], self._questions) is None
+        return Cover([*self._known, *self._kept], self._questions).outside() is None
+
+    @cached_property
+    def _cover(self) -> Cover:
+        return Cover(self._known, self._questions)
 
     def answers_singly(self, rests_on: Cube) -> bool:
         """Whether some path gives each answer to the questions on which something rests, not every combination."""
@@ -86,7 +90,7 @@ class Grounds:
         for kept in self._kept:
             if compatible(kept, region):
                 return dict(kept)
-        return uncovered(self._known, self._questions, region)
+        return self._cover.outside(region)
 
 
 def _general(path: Path, rests_on: Cube) -> Cube:

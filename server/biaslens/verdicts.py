@@ -219,11 +219,12 @@ def _grounds(place: Location, uses: Sequence[Use]) -> _AllGrounds:
     by_run: dict[str, list[Use]] = {}
     for use in uses:
         by_run.setdefault(use.run.definition, []).append(use)
+    may_be_on = any(use.layer.bias is not False for use in uses)  # else: what would become of a bias
     return {
         definition: Grounds(
             group[0].run,
             place,
-            ((use.path, use.rests_on, use.cancelled or use.layer.bias is False) for use in group),
+            ((use.path, use.rests_on, use.cancelled or (may_be_on and use.layer.bias is False)) for use in group),
         )
         for definition, group in by_run.items()
     }

@@ -59,23 +59,13 @@ class Size:
         return self.terms == _ONE
 
     def __add__(self, other: Size) -> Size:
-        if not other.terms:
-            return self
-        terms = dict(self.terms)
-        for monomial, factor in other.terms:
-            terms[monomial] = terms.get(monomial, 0) + factor
-        return _polynomial(terms)
+        return _sum(self, other, 1) if other.terms else self
 
     def __sub__(self, other: Size) -> Size:
-        return self + Size(frozenset((monomial, -factor) for monomial, factor in other.terms))
+        return _sum(self, other, -1) if other.terms else self
 
     def __mul__(self, other: Size) -> Size:
-        terms: dict[Monomial, Factor] = {}
-        for left, left_factor in self.terms:
-            for right, right_factor in other.terms:
-                product = _times(left, right)
-                terms[product] = terms.get(product, 0) + left_factor * right_factor
-        return _polynomial(terms)
+        return _product(self, other)
 
     def __floordiv__(self, other: Size) -> Size:
         if self.value is not None and other.value:
@@ -132,6 +122,25 @@ def same_size(left: Size, right: Size) -> bool | None:
     if len({factor > 0 for _, factor in difference.terms}) == 1:  # sizes are positive: this sum cannot vanish
         return False
     return None
+
+
+@lru_cache(maxsize=4096)
+def _sum(left: Size, right: Size, sign: int) -> Size:
+    """`left + sign * right`. Kept, as products are: the blocks of a model calculate with the same few sizes."""
+    terms = dict(left.terms)
+    for monomial, factor in right.terms:
+        terms[monomial] = terms.get(monomial, 0) + sign * factor
+    return _polynomial(terms)
+
+
+@lru_cache(maxsize=4096)
+def _product(left: Size, right: Size) -> Size:
+    terms: dict[Monomial, Factor] = {}
+    for monomial, factor in left.terms:
+        for other, other_factor in right.terms:
+            both = _times(monomial, other)
+            terms[both] = terms.get(both, 0) + factor * other_factor
+    return _polynomial(terms)
 
 
 def _polynomial(terms: dict[Monomial, Factor]) -> Size:

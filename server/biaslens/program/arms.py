@@ -15,7 +15,7 @@ class Arm:
     """One branch.
 
     binds: variables that it may assign.
-    names: those that it reads.
+    names: those that it reads as a whole, not only an attribute of them.
     sets: attributes that it may assign.
     reads: those that it reads.
     changes, changes_at: variables and attributes whose contents it may change: it assigns items of them, hands them to
@@ -46,10 +46,15 @@ def arm_of(nodes: Sequence[ast.AST]) -> Arm:
     """What some statements, or an expression, may do."""
     found = list(_inside(nodes))
     changed = [part for node in found for part in _changed_by(node)]
+    owners = {id(node.value) for node in found if isinstance(node, ast.Attribute)}
     stored = [node for node in found if isinstance(node, ast.Attribute) and isinstance(node.ctx, (ast.Store, ast.Del))]
     return Arm(
         binds=frozenset(_bound(found)),
-        names=frozenset(node.id for node in found if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)),
+        names=frozenset(
+            node.id
+            for node in found
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and id(node) not in owners
+        ),
         sets=_known(_place(node) for node in stored),
         reads=_known(_place(node) for node in found),
         changes=frozenset(node.id for node in changed if isinstance(node, ast.Name)),

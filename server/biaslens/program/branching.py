@@ -6,11 +6,11 @@ import ast
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from biaslens.program import classes, names, tensors
+from biaslens.program import classes, modules, names, tensors
 from biaslens.program.arms import Arm
 from biaslens.program.influence import Fork, Influence, Skipped, add
-from biaslens.program.run import Run, might_use
-from biaslens.program.values import FunctionValue, Instance, Scope, Value
+from biaslens.program.run import Run
+from biaslens.program.values import BoundMethod, FunctionValue, Instance, Partial, Scope, Value, Wrapped
 
 T = TypeVar("T")
 
@@ -66,7 +66,7 @@ def forgo(run: Run, scope: Scope, arm: Arm, influence: Influence) -> None:
         run.influence.always |= influence
     for name in arm.binds:
         add(scope.influences, name, influence)
-    found = [value for name in arm.names if (value := scope.held(name)) is not None]
+    found = [scope.receiver if name == "super" else scope.held(name) for name in arm.names]
     for name in arm.changes:
         held = scope.held(name)
         _changed(run, held if held is not None else names.lookup(run, scope, name), influence)
@@ -75,12 +75,13 @@ def forgo(run: Run, scope: Scope, arm: Arm, influence: Influence) -> None:
     for owner, name in arm.sets:
         instance = scope.held(owner)
         if isinstance(instance, Instance):
-            might_use([instance.modules.get(name)], influence)
+            run.might_use([instance.modules.get(name)], influence)
             add(instance.influences, name, influence)
-    found += [_attribute(scope.held(owner), name) for owner, name in arm.reads]
+    found += [_read(scope.held(owner), name, (owner, name) in arm.methods) for owner, name in arm.reads]
     called = [(receiver, name) for owner, name in arm.methods if (receiver := scope.held(owner)) is not None]
     _forgo_methods(run, called, influence, found)
-    might_use(found, influence)
+    found += [part for value in found if isinstance(value, _CARRYING) for part in modules.captured(value)]
+    run.might_use(found, influence)
     variables = tuple(dict.fromkeys(tensor.var for tensor in tensors.inside(found)))
     if variables:
         run.influence.forks.append(Fork(len(run.equations), variables, influence))
@@ -93,10 +94,12 @@ def _forgo_methods(
     for receiver, name in called:
         method = classes.find(receiver.cls, name) if isinstance(receiver, Instance) else None
         if not isinstance(receiver, Instance) or method is None:
+            found.append(receiver)
             if not isinstance(receiver, Instance) or name in CHANGING:
                 _changed(run, receiver, influence)
             continue
         if not isinstance(method[1], FunctionValue) or not depth:
+            found.append(receiver)
             _changed(run, receiver, influence)
             continue
         body = method[1].node.body
@@ -112,9 +115,31 @@ def _forgo_methods(
         for owner, attribute in arm.changes_at:
             if owner == own:
                 _changed(run, _attribute(receiver, attribute), influence)
-        found += [_attribute(receiver, attribute) for owner, attribute in arm.reads if owner == own]
+        found += [
+            _read(receiver, attribute, (owner, attribute) in arm.methods)
+            for owner, attribute in arm.reads
+            if owner == own
+        ]
+        if not arm.names.isdisjoint((own, "super")):
+            found.append(receiver)
         inner = [(receiver, other) for owner, other in arm.methods if owner == own and other != name]
         _forgo_methods(run, inner, influence, found, depth - 1)
+
+
+def _read(owner: Value, name: str, called: bool) -> Value:
+    """What code may use that reads an attribute of something. called: as a method, whose body tells what it uses."""
+    if not isinstance(owner, Instance):
+        return owner
+    found = _attribute(owner, name)
+    if found is None and not called and (inherited := classes.find(owner.cls, name)) is not None:
+        return None if isinstance(inherited[1], _PLAIN) else owner  # a property runs code, a method may be called later
+    return found
+
+
+_PLAIN = (bool, int, float, str, list, tuple, dict, set, type(None))
+
+_CARRYING = (FunctionValue, BoundMethod, Partial, Wrapped)
+"""Values that use others when they are called."""
 
 
 def _attribute(owner: Value, name: str) -> Value:
@@ -127,7 +152,7 @@ def _changed(run: Run, value: Value, influence: Influence) -> None:
     match value:
         case list() | dict() | set():
             run.influence.changed(value, influence)
-            might_use(value.values() if isinstance(value, dict) else value, influence)
+            run.might_use(value.values() if isinstance(value, dict) else value, influence)
         case Instance():
             add(value.influences, "", influence)
         case _:  # a tensor is read as well

@@ -297,7 +297,7 @@ def show(value: Value) -> str:
 
 def _in_words_of_the_caller(scope: Scope, node: ast.expr) -> ast.expr:
     """A test in the names that whoever builds the model knows: `norm` for the `kind` of a helper that gets it."""
-    names = {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}
+    names = scope.module.names(node)
     said = {name: value.text for name in names if isinstance(value := scope.held(name), Unknown) and _is_told(value)}
     said = {name: text for name, text in said.items() if text != name}
     return _Renaming(said).visit(deepcopy(node)) if said else node
@@ -305,9 +305,7 @@ def _in_words_of_the_caller(scope: Scope, node: ast.expr) -> ast.expr:
 
 def _is_about_a_counter(scope: Scope, node: ast.expr) -> bool:
     """Whether a test compares a number that the code counted: how far a loop went is nobody's choice."""
-    counted = (
-        (part.id for part in ast.walk(node) if isinstance(part, ast.Name)) if isinstance(node, ast.Compare) else ()
-    )
+    counted = scope.module.names(node) if isinstance(node, ast.Compare) else ()
     return any(type(scope.held(name)) in (int, float) and name not in scope.arguments for name in counted)
 
 

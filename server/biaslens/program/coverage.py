@@ -40,41 +40,125 @@ Questions: TypeAlias = Mapping[str, Asked]
 """By their keys."""
 
 
-def uncovered(cubes: Collection[Cube], questions: Questions, within: Cube = EVERYTHING) -> dict[str, str] | None:
-    """Answers that no cube contains, None where they contain all.
+class Cover:
+    """Some cubes together.
 
-    within: only combinations with these answers matter.
     Questions that no reader tells apart are answered alike, as those of twelve blocks are that are built in a loop. How
     often different loops go round is not combined: one at a time goes round less often than several times.
+
+    A cube is an int here: one bit for each answer that it asks for.
     """
-    if EVERYTHING in cubes:
-        return None
-    fixed = dict(within)
-    left = {rest for one in cubes if (rest := _rest(one, fixed)) is not None} if fixed else {*cubes}
-    kinds = [kind for one in left if (kind := _by_kind(one, questions)) is not None]
-    splitting = _Splitting(kinds, {asked.kind: asked.choices for asked in questions.values()})
-    for rounds in _numbers_of_rounds(left, questions):
-        told = splitting.outside(rounds)
-        if told is not None:
-            return {**{key: told[asked.kind] for key, asked in questions.items() if asked.kind in told}, **fixed}
-    return None
 
+    def __init__(self, cubes: Collection[Cube], questions: Questions) -> None:
+        self._questions = questions
+        self._choices: dict[str, tuple[str, ...]] = {}
+        self._bits: dict[tuple[str, str], int] = {}
+        self._masks: dict[str, int] = {}
+        self._loops: dict[str, tuple[str, ...]] = {}
+        self._number_answers({key for one in cubes for key, _ in one})
+        self._cubes = {bits for one in cubes if (bits := self._bits_of(one)) is not None}
+        self._splits = 0
 
-def _by_kind(one: Cube, questions: Questions) -> Cube | None:
-    """A cube in terms of kinds of questions; None where it answers questions of one kind in several ways, unless these
-    are asked in a recursion, which goes on until it ends."""
-    found: dict[str, str] = {}
-    for key, choice in sorted(one, key=lambda item: questions[item[0]].choices.index(item[1])):
-        asked = questions[key]
-        if found.setdefault(asked.kind, choice) != choice and not asked.is_recursive:
+    def outside(self, within: Cube = EVERYTHING) -> dict[str, str] | None:
+        """Answers that no cube contains, None where they contain all. within: only combinations with these matter."""
+        fixed = {self._questions[key].kind: choice for key, choice in within}
+        cubes = self._cubes
+        for kind, choice in fixed.items():
+            cubes = self._with(cubes, kind, choice)
+        if 0 in cubes:
             return None
-    return frozenset(found.items())
+        union = _union(cubes)
+        loops = {kind: choices for kind, choices in sorted(self._loops.items()) if union & self._masks[kind]}
+        for rounds in _numbers_of_rounds(loops):
+            told = self._outside(cubes, rounds)
+            if told is not None:
+                answers = {key: told[asked.kind] for key, asked in self._questions.items() if asked.kind in told}
+                return {**answers, **dict(within)}
+        return None
+
+    def _number_answers(self, mentioned: Collection[str]) -> None:
+        """Effect: gives each answer to the kinds of some questions a bit."""
+        kinds = {self._questions[key].kind for key in mentioned}
+        for asked in self._questions.values():
+            if asked.kind in kinds:
+                self._choices[asked.kind] = (*dict.fromkeys((*self._choices.get(asked.kind, ()), *asked.choices)),)
+                if asked.is_about_rounds:
+                    self._loops[asked.kind] = self._choices[asked.kind]
+        for kind, choices in self._choices.items():
+            bits = {(kind, choice): 1 << len(self._bits) + place for place, choice in enumerate(choices)}
+            self._bits |= bits
+            self._masks[kind] = sum(bits.values())
+
+    def _bits_of(self, one: Cube) -> int | None:
+        """A cube in terms of kinds of questions; None where it answers questions of one kind in several ways, unless
+        these are asked in a recursion, which goes on until it ends."""
+        found: dict[str, str] = {}
+        for key, choice in one:
+            asked = self._questions[key]
+            known = found.setdefault(asked.kind, choice)
+            if known != choice:
+                if not asked.is_recursive:
+                    return None
+                found[asked.kind] = min(known, choice, key=self._choices[asked.kind].index)
+        return sum(self._bits[answer] for answer in found.items())
+
+    def _outside(self, cubes: set[int], rounds: Mapping[str, str]) -> dict[str, str] | None:
+        """The same with each of some loops going round in one way; answers by kind."""
+        self._splits = 0
+        for kind, choice in rounds.items():
+            cubes = self._with(cubes, kind, choice)
+        found = self._split(cubes)
+        return None if found is None else {**rounds, **found}
+
+    def _split(self, cubes: set[int]) -> dict[str, str] | None:
+        """Splits all combinations by one question after the other, until a cube contains all that is left, or none
+        does."""
+        told: dict[str, str] = {}
+        while (decided := self._unasked_for(cubes)) is not None:
+            told[decided[0]] = decided[1]
+            mask = self._masks[decided[0]]
+            cubes = {one for one in cubes if not one & mask}
+        if 0 in cubes:
+            return None
+        self._splits += 1
+        if not cubes or self._splits > MAX_SPLITS:
+            return told
+        kind = self._most_asked(cubes)
+        for choice in self._choices[kind]:
+            found = self._split(self._with(cubes, kind, choice))
+            if found is not None:
+                return {**told, kind: choice, **found}
+        return None
+
+    def _unasked_for(self, cubes: set[int]) -> tuple[str, str] | None:
+        """An answer that no cube asks for, to a question of which some cubes speak: with it, least is contained."""
+        union = _union(cubes)
+        for kind, mask in self._masks.items():
+            if union & mask not in (0, mask):
+                return kind, next(choice for choice in self._choices[kind] if not union & self._bits[kind, choice])
+        return None
+
+    def _most_asked(self, cubes: set[int]) -> str:
+        counted = {kind: sum(1 for one in cubes if one & mask) for kind, mask in self._masks.items()}
+        return max(counted, key=lambda kind: counted[kind])
+
+    def _with(self, cubes: set[int], kind: str, choice: str) -> set[int]:
+        """What cubes still ask for where a question is answered."""
+        mask = self._masks.get(kind, 0)
+        others = mask & ~self._bits.get((kind, choice), 0)
+        return {one & ~mask for one in cubes if not one & others}
 
 
-def _numbers_of_rounds(cubes: Iterable[Cube], questions: Questions) -> Iterator[dict[str, str]]:
-    """How often the loops go round of which some cubes speak: all as they do first, then one of them otherwise."""
-    loops = {asked.kind: asked.choices for one in cubes for key, _ in one if (asked := questions[key]).is_about_rounds}
-    first = {kind: choices[0] for kind, choices in sorted(loops.items())}
+def _union(cubes: Iterable[int]) -> int:
+    union = 0
+    for one in cubes:
+        union |= one
+    return union
+
+
+def _numbers_of_rounds(loops: Mapping[str, Sequence[str]]) -> Iterator[dict[str, str]]:
+    """How often some loops go round: all as they do first, then one of them otherwise."""
+    first = {kind: choices[0] for kind, choices in loops.items()}
     yield first
     for kind in first:
         yield from ({**first, kind: choice} for choice in loops[kind][1:])
@@ -82,63 +166,5 @@ def _numbers_of_rounds(cubes: Iterable[Cube], questions: Questions) -> Iterator[
 
 def compatible(one: Cube, other: Cube) -> bool:
     """Whether some combination of answers is in both."""
-    return _rest(one, dict(other)) is not None
-
-
-def _rest(one: Iterable[tuple[str, str]], fixed: Mapping[str, str]) -> Cube | None:
-    """What a cube still asks for where some answers are fixed; None where these are other ones."""
-    if any(fixed.get(key, choice) != choice for key, choice in one):
-        return None
-    return frozenset((key, choice) for key, choice in one if key not in fixed)
-
-
-class _Splitting:
-    """Splits all combinations by one question after the other, until a cube contains all that is left, or none does.
-
-    A cube is an int here: one bit for each answer that it asks for.
-    """
-
-    def __init__(self, cubes: Collection[Cube], choices: Mapping[str, Sequence[str]]) -> None:
-        answers = sorted({answer for one in cubes for answer in one})
-        self._bits = {answer: 1 << index for index, answer in enumerate(answers)}
-        self._cubes = {sum(self._bits[answer] for answer in one) for one in cubes}
-        self._choices: dict[str, list[str]] = {}
-        for question, choice in answers:
-            known = self._choices.setdefault(question, list(choices.get(question, ())))
-            known += [choice] if choice not in known else []
-        self._masks = {
-            question: sum(self._bits.get((question, choice), 0) for choice in its)
-            for question, its in self._choices.items()
-        }
-        self._splits = 0
-
-    def outside(self, given: Mapping[str, str]) -> dict[str, str] | None:
-        """An answer to each of some questions that is in no cube, beside those given; None where all are in cubes."""
-        self._splits = 0
-        cubes = self._cubes
-        for question, choice in given.items():
-            cubes = self._with(cubes, question, choice)
-        found = self._split(cubes)
-        return None if found is None else {**given, **found}
-
-    def _split(self, cubes: set[int]) -> dict[str, str] | None:
-        if 0 in cubes:
-            return None
-        if not cubes:
-            return {}
-        self._splits += 1
-        if self._splits > MAX_SPLITS:
-            return {}
-        asked = {question: sum(1 for one in cubes if one & mask) for question, mask in self._masks.items()}
-        question = max(asked, key=lambda question: asked[question])
-        for choice in self._choices[question]:
-            found = self._split(self._with(cubes, question, choice))
-            if found is not None:
-                return {question: choice, **found}
-        return None
-
-    def _with(self, cubes: set[int], question: str, choice: str) -> set[int]:
-        """What cubes still ask for where a question is answered."""
-        mask = self._masks.get(question, 0)
-        others = mask & ~self._bits.get((question, choice), 0)
-        return {one & ~mask for one in cubes if not one & others}
+    fixed = dict(other)
+    return all(fixed.get(key, choice) == choice for key, choice in one)

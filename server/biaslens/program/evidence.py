@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from biaslens.program.coverage import EVERYTHING, Cube, cube, uncovered, without_numbers
+from biaslens.program.coverage import EVERYTHING, Cover, Cube, cube, without_numbers
 from biaslens.program.influence import Influence, Reached, add, members
 from biaslens.program.ir import Asked, Question
 from biaslens.program.run import Run
@@ -41,10 +41,15 @@ _PARAMETER = re.compile(r"\('(?:constructor|forward|default)', '[^']*', '[^']*'\
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Seen:
-    """What is kept of a run. whole: all of its answers. ended: it raised, with what that rests on."""
+    """What is kept of a run.
+
+    whole: all of its answers. skipped: on what it rests that calls did not run. ended: it raised, with what that rests
+    on.
+    """
 
     run: Run
     whole: Cube
+    skipped: Mapping[ast.AST, Influence]
     ended: Cube | None = None
 
 
@@ -61,7 +66,7 @@ class Evidence:
     def add(self, run: Run, reached: Mapping[int, Reached]) -> None:
         """Effect: counts a path of the program. reached: how far the shifts get, by number of the layer."""
         index = self._count(run)
-        self._seen.append(_Seen(run, _whole(run)))
+        self._seen.append(_Seen(run, _whole(run), _skipped(run)))
         influences: dict[Location, Influence] = {}
         for layer in run.layers:
             found = reached.get(layer.number)
@@ -79,7 +84,8 @@ class Evidence:
         """Effect: counts a run in which the program raises: it is no path."""
         self._count(run)
         whole = _whole(run)
-        self._seen.append(_Seen(run, whole, whole if run.fruitless else self._cube(run, run.influence.here)))
+        ended = whole if run.fruitless else self._cube(run, run.influence.here)
+        self._seen.append(_Seen(run, whole, {}, ended))
 
     @property
     def questions(self) -> tuple[tuple[str, Asked], ...]:
@@ -107,7 +113,7 @@ class Evidence:
         site = self._sites[place]
         if EVERYTHING in site.cubes.values():
             return None
-        found = uncovered([*site.cubes.values(), *self._without(place)], self._asked)
+        found = Cover([*site.cubes.values(), *self._without(place)], self._asked).outside()
         return None if found is None else self._open_numbers(place, found)
 
     def _open_numbers(self, place: Location, found: dict[str, str]) -> dict[str, str]:
@@ -165,10 +171,17 @@ class Evidence:
     def _absence(self, site: _Site, seen: _Seen) -> Cube:
         """On which answers of a run it rests that a call is not reached; all of them where that cannot be told."""
         influence = 0
-        for skipped in seen.run.influence.skipped:
-            if not skipped.calls.isdisjoint(site.calls):
-                influence |= skipped.influence
+        for call in site.calls:
+            influence |= seen.skipped.get(call, 0)
         return self._cube(seen.run, influence) if influence else seen.whole
+
+
+def _skipped(run: Run) -> Mapping[ast.AST, Influence]:
+    found: dict[ast.AST, Influence] = {}
+    for skipped in run.influence.skipped:
+        for call in skipped.calls:
+            found[call] = found.get(call, 0) | skipped.influence
+    return found
 
 
 def _whole(run: Run) -> Cube:

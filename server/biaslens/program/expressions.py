@@ -29,7 +29,7 @@ from biaslens.program.conditions import (
     truth,
 )
 from biaslens.program.influence import Influence
-from biaslens.program.iteration import items_of
+from biaslens.program.iteration import items_of, repeated
 from biaslens.program.run import Run
 from biaslens.program.sizing import MAX_TEXT, bounded, calculate, constant, is_number
 from biaslens.program.values import FunctionValue, Instance, Scope, ShapeOf, Table, Tensor, Unknown, Value
@@ -58,13 +58,12 @@ def evaluate(run: Run, scope: Scope, node: ast.expr) -> Value:
     if handler is None:
         return opaque(run, scope, node)
     value = handler(run, scope, node)
-    match value:
-        case list() | dict() | set():
-            run.influence.looked_into(value)
-        case Instance(influences=influences) if influences:
-            run.influence.value |= influences.get("", 0)
-        case _:
-            pass
+    influence = run.influence
+    if type(value) is Instance:
+        if value.influences:
+            influence.value |= value.influences.get("", 0)
+    elif influence.held:
+        influence.value |= influence.held.get(id(value), 0)
     return value
 
 
@@ -122,6 +121,8 @@ def binary(run: Run, scope: Scope, symbol: str, left: Value, right: Value, node:
             tables.merge(run, result, source if isinstance(source, dict) else Table(rest=source))
         return result
     if isinstance(left, Unknown) or isinstance(right, Unknown):
+        if symbol == "*" and (items := repeated(run, scope, left, right, node)) is not None:
+            return items
         if is_number(left) and is_number(right) and not isinstance(left, str):
             return calculate(symbol, left, right)
         key = bounded(("binary", symbol, key_of(run, left), key_of(run, right)))

@@ -109,8 +109,21 @@ def spread(run: Run, scope: Scope, count: Value, node: ast.AST, make: Callable[[
     return stretches.noted(run, [make(index) for index in indices], Stretch(count, 1, 1))
 
 
+def repeated(run: Run, scope: Scope, left: Value, right: Value, node: ast.AST) -> Value | None:
+    """`[item] * count` with an unknown count; None of other values."""
+    items, count = (left, right) if isinstance(left, (list, tuple)) else (right, left)
+    if not isinstance(items, (list, tuple)) or len(items) != 1 or not isinstance(count, Unknown):
+        return None
+    if stretches.of(run, items) is not None:
+        return None
+    made = spread(run, scope, count, node, lambda _: items[0])
+    return made if isinstance(items, list) else stretches.as_tuple(run, made)
+
+
 def _goes_round(run: Run, scope: Scope, count: Unknown, node: ast.AST) -> int | None:
     """How often a loop with an unknown count goes round: never, once, or, None, several times."""
+    if run.given(("rounds", count.key)) == "several":  # else its number is known by now
+        return None
     size = as_size(count) or unknown(count.key)
     base = bounds.base_of(size)
     text, offset = count.text, 0

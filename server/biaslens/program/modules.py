@@ -13,7 +13,7 @@ from biaslens.program import calls, classes, hooks, instances, mappings, module_
 from biaslens.program.conditions import settle, show
 from biaslens.program.iteration import container_kind, items_of
 from biaslens.program.names import MISSING
-from biaslens.program.run import Run, might_use, tampered
+from biaslens.program.run import Run, tampered
 from biaslens.program.sizing import as_size
 from biaslens.program.values import (
     Arguments,
@@ -187,7 +187,7 @@ def set_attribute(run: Run, owner: Instance, name: str, value: Value) -> None:
     run.touch(owner, name)
     layer = owner.layer
     if run.influence.here:
-        might_use([owner.modules.get(name)], run.influence.here)
+        run.might_use([owner.modules.get(name)], run.influence.here)
     if layer is not None:
         layer.influence |= run.influence.here
     if layer is not None and layer.entry.shift is not None and name == layer.entry.shift.attribute:
@@ -338,7 +338,7 @@ def captured(function: FunctionValue | BoundMethod | Partial | Wrapped) -> list[
             return [inner]
         case FunctionValue(node=node, scope=scope):
             found: list[Value] = []
-            for name in {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}:
+            for name in scope.module.names(node) if scope.parent is not None else ():
                 current = scope
                 while current.parent is not None:
                     if name in current.variables and current.variables[name] is not function:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
 from biaslens.program.values import Value
-from biaslens.syntax.bindings import bound, mentioned
+from biaslens.syntax.bindings import mentioned
 from biaslens.syntax.parse import Module
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _is_reached_between(module: Module, definition: int, start: int, end: int) -
 
 
 def _binders(module: Module, name: str) -> list[int]:
-    return [index for index in module.affecting.get(name, ()) if name in bound(module.statements[index])]
+    return module.binding.get(name, [])
 
 
 def _is_there_in_the_end(module: Module, definition: int) -> bool:

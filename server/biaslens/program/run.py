@@ -159,6 +159,7 @@ class Run:
         self._ordinals: dict[int, int] = {}
         self._kept: list[Value] = []
         self._before: dict[int, tuple[Value, Value]] = {}
+        self._might: dict[int, tuple[Value, Influence]] = {}
 
     # --- globals ----------------------------------------------------------------------------------------------------
 
@@ -208,7 +209,7 @@ class Run:
         match value:
             case list() | dict() | set() if here:
                 self.influence.changed(value)
-                might_use(value.values() if isinstance(value, dict) else value, here)
+                self.might_use([value], here)
             case Instance():
                 before = 0 if attribute else value.influences.get("", 0)
                 if here or attribute in value.influences:
@@ -217,6 +218,41 @@ class Run:
                 pass
         if self.shared is not None and id(value) not in self._before:
             self._before[id(value)] = (value, contents(value))
+
+    def might_use(self, values: Iterable[Value], influence: Influence) -> None:
+        """Effect: whether some modules are used, also those in lists, rests on more."""
+        for value in values:
+            match value:
+                case Instance():
+                    before = self._might.get(id(value))
+                    self._might[id(value)] = value, influence | (before[1] if before is not None else 0)
+                case list() | tuple() | set():
+                    self.might_use(value, influence)
+                case dict():
+                    self.might_use(value.values(), influence)
+                case _:
+                    pass
+
+    def settle_uses(self) -> None:
+        """Effect: tells the layers inside of all modules that might have been used, on what that rests."""
+        waiting: list[tuple[Value, Influence]] = [*self._might.values()]
+        told: dict[int, Influence] = {}
+        while waiting:
+            value, influence = waiting.pop()
+            before = told.get(id(value), 0)
+            if before | influence == before or not isinstance(value, (Instance, list, tuple, dict, set)):
+                continue
+            told[id(value)] = before | influence
+            match value:
+                case Instance():
+                    if value.layer is not None:
+                        value.layer.might |= influence
+                    inside = [*value.modules.values(), *value.attributes.values()]
+                case dict():
+                    inside = [*value.values()]
+                case _:
+                    inside = [*value]
+            waiting += [(part, influence) for part in inside]
 
     def restore(self) -> None:
         """Effect: gives every object that was touched its contents back."""
@@ -538,15 +574,3 @@ def _unknown_size(name: Hashable) -> Size:
     from biaslens.algebra.sizes import unknown as unknown_size
 
     return unknown_size(name)
-
-
-def might_use(values: Iterable[Value], influence: Influence) -> None:
-    """Effect: whether some modules are used rests on more."""
-    waiting, seen = list(values), set[int]()
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, Instance) and id(value) not in seen:
-            seen.add(id(value))
-            if value.layer is not None:
-                value.layer.might |= influence
-            waiting += value.modules.values()

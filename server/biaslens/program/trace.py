@@ -306,6 +306,7 @@ class _Entry:
                 outputs = _run_training(run, scope, self.node)
             case _:
                 outputs = _run_variable(run, scope, self.name, self.node)
+        run.settle_uses()
         self._outputs[run] = tuple(tensor.var for tensor in tensors.inside([outputs]))
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 import re
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from biaslens.syntax.bindings import affected, by_name, rebound, star_imports, typed_imports
+from biaslens.syntax.bindings import affected, bound, by_name, rebound, star_imports, typed_imports
 from biaslens.syntax.chunks import chunks
 from biaslens.syntax.modes import freezers
 from biaslens.syntax.notebook import Notebook
@@ -34,6 +35,15 @@ class Module:
     def affecting(self) -> dict[str, tuple[int, ...]]:
         """For each top-level name the statements that bind or change it, by index."""
         return by_name(map(affected, self.statements))
+
+    @cached_property
+    def binding(self) -> dict[str, list[int]]:
+        """For each top-level name the statements that bind it, by index."""
+        found: dict[str, list[int]] = {}
+        for index, statement in enumerate(self.statements):
+            for name in bound(statement):
+                found.setdefault(name, []).append(index)
+        return found
 
     @cached_property
     def changing(self) -> frozenset[str]:
@@ -89,6 +99,19 @@ class Module:
     @cached_property
     def _locations(self) -> dict[ast.AST, Location]:
         """Remembers what `location` found: a run asks for the same few nodes on every path."""
+        return {}
+
+    def names(self, node: ast.AST) -> Sequence[str]:
+        """The names in a function, each once."""
+        found = self._names.get(node)
+        if found is None:
+            inside = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+            found = self._names[node] = tuple(sorted(inside))
+        return found
+
+    @cached_property
+    def _names(self) -> dict[ast.AST, Sequence[str]]:
+        """Remembers what `names` found."""
         return {}
 
     def excerpt(self, node: ast.AST) -> str:
