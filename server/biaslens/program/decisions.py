@@ -154,8 +154,8 @@ def _leave_nothing_out(search: _Search, entry: Entry) -> None:
 def _base(search: _Search) -> Run | None:
     """The default run; where that ends in an exception of the program, the first path that is found instead.
 
-    From a run that ends, one answer is changed at a time, inputs of forward first. Where no such change is enough, the
-    one with which the program gets furthest is kept.
+    From a run that ends, one answer is changed at a time of those on which it rests that it ends, inputs of forward
+    first. Where no such change is enough, the one with which the program gets furthest is kept.
     """
     run = search.follow({})
     while run is not None and not search.has_path and not search.is_in_vain:
@@ -164,7 +164,8 @@ def _base(search: _Search) -> Run | None:
 
 
 def _further(search: _Search, run: Run) -> Run | None:
-    nearest_first = [*_flips(run)][::-1]
+    about = search.evidence.blamed(run)
+    nearest_first = [(key, option) for key, option in _flips(run) if key in about or key in run.blamed][::-1]
     nearest_first.sort(key=lambda flip: _distance(run, flip[0]))
     furthest = run
     for key, option in nearest_first:

@@ -87,6 +87,12 @@ class Evidence:
         ended = whole if run.fruitless else self._cube(run, run.influence.here)
         self._seen.append(_Seen(run, whole, {}, ended))
 
+    def blamed(self, run: Run) -> frozenset[str]:
+        """The questions of a run that raised on which it rests that it did."""
+        if run.fruitless:
+            return frozenset(run.answers)
+        return frozenset(key for key, _ in cube(run.answers, run.influence.here, self._keys))
+
     @property
     def questions(self) -> tuple[tuple[str, Asked], ...]:
         """All questions in the order of their bits."""
