@@ -7,6 +7,7 @@ from functools import cached_property
 
 from biaslens.program.coverage import EVERYTHING, Cube, compatible, uncovered, without_unknowns
 from biaslens.program.ir import Answer, Path, Run
+from biaslens.program.symbols import Symbol
 from biaslens.text import Location
 
 _ORDER = ("constructor", "default", "forward", "result", "data", "mode")
@@ -62,14 +63,16 @@ class Grounds:
         none, since what was followed contradicts itself."""
         rests_on = self._rests_on[id(path)]
         if rests_on not in self._regions:
-            self._regions[rests_on] = self._region(path, dict(rests_on))
+            own = dict(rests_on)
+            in_order = {key: own[key] for key in self._questions if key in own}
+            self._regions[rests_on] = self._region(path, in_order)
         return self._regions[rests_on]
 
-    def _region(self, path: Path, own: Mapping[str, str]) -> Cube | None:
+    def _region(self, path: Path, own: Mapping[Symbol, str]) -> Cube | None:
         origins = {answer.question.key: answer.question.origin for answer in path.answers}
-        found: dict[str, str] = {}
+        found: dict[Symbol, str] = {}
         while (other := self._against(frozenset(found.items()))) is not None:
-            telling = [key for key, choice in other.items() if key in own and own[key] != choice]
+            telling = [key for key, choice in own.items() if other.get(key, choice) != choice]
             telling = telling or [key for key in own if key not in found]
             if not telling:
                 return None
@@ -81,7 +84,7 @@ class Grounds:
                 del found[key]
         return frozenset(found.items())
 
-    def _against(self, region: Cube) -> Mapping[str, str] | None:
+    def _against(self, region: Cube) -> Mapping[Symbol, str] | None:
         """Answers in a region with which the biases are not cancelled, or which were not followed."""
         for kept in self._kept:
             if compatible(kept, region):

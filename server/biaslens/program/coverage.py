@@ -7,8 +7,9 @@ from typing import TypeAlias
 
 from biaslens.program.influence import Influence, members
 from biaslens.program.ir import Answer, Asked
+from biaslens.program.symbols import Symbol
 
-Cube: TypeAlias = "frozenset[tuple[str, str]]"
+Cube: TypeAlias = "frozenset[tuple[Symbol, str]]"
 """Some answers, as (question, choice): all combinations of answers that contain them."""
 
 EVERYTHING: Cube = frozenset()
@@ -17,30 +18,30 @@ MAX_SPLITS = 1_000
 """Where so many distinctions do not tell whether everything is covered, it counts as not covered."""
 
 
-def cube(answers: Mapping[str, Answer], influence: Influence, questions: Sequence[str]) -> Cube:
+def cube(answers: Mapping[Symbol, Answer], influence: Influence, questions: Sequence[Symbol]) -> Cube:
     """Those answers of a path on which something rests. questions: by the bits of the influence."""
     return frozenset((key, answers[key].choice) for bit in members(influence) if (key := questions[bit]) in answers)
 
 
-def without_numbers(rests_on: Cube, answers: Mapping[str, Answer]) -> Cube:
+def without_numbers(rests_on: Cube, answers: Mapping[Symbol, Answer]) -> Cube:
     """A cube of a path without numbers that are left open: what holds of an unknown number holds of its default too."""
     return frozenset(
         (key, choice) for key, choice in rests_on if choice == "default" or not answers[key].question.is_about_number
     )
 
 
-def without_unknowns(rests_on: Cube, answers: Mapping[str, Answer]) -> Cube:
+def without_unknowns(rests_on: Cube, answers: Mapping[Symbol, Answer]) -> Cube:
     """The same with everything that was followed as an unknown value, not only numbers: it may be any value."""
     return frozenset(
         (key, choice) for key, choice in rests_on if choice == "default" or not answers[key].question.is_about_value
     )
 
 
-Questions: TypeAlias = Mapping[str, Asked]
+Questions: TypeAlias = Mapping[Symbol, Asked]
 """By their keys."""
 
 
-def uncovered(cubes: Collection[Cube], questions: Questions, within: Cube = EVERYTHING) -> dict[str, str] | None:
+def uncovered(cubes: Collection[Cube], questions: Questions, within: Cube = EVERYTHING) -> dict[Symbol, str] | None:
     """Answers that no cube contains, None where they contain all.
 
     within: only combinations with these answers matter.
@@ -60,11 +61,15 @@ def uncovered(cubes: Collection[Cube], questions: Questions, within: Cube = EVER
     return None
 
 
-def _by_kind(one: Cube, questions: Questions) -> Cube | None:
+_OfKinds: TypeAlias = "frozenset[tuple[str, str]]"
+"""A cube in terms of kinds of questions."""
+
+
+def _by_kind(one: Cube, questions: Questions) -> _OfKinds | None:
     """A cube in terms of kinds of questions; None where it answers questions of one kind in several ways, unless these
     are asked in a recursion, which goes on until it ends."""
     found: dict[str, str] = {}
-    for key, choice in sorted(one, key=lambda item: questions[item[0]].choices.index(item[1])):
+    for key, choice in sorted(one, key=lambda item: (questions[item[0]].choices.index(item[1]), item[1])):
         asked = questions[key]
         if found.setdefault(asked.kind, choice) != choice and not asked.is_recursive:
             return None
@@ -85,7 +90,7 @@ def compatible(one: Cube, other: Cube) -> bool:
     return _rest(one, dict(other)) is not None
 
 
-def _rest(one: Iterable[tuple[str, str]], fixed: Mapping[str, str]) -> Cube | None:
+def _rest(one: Iterable[tuple[Symbol, str]], fixed: Mapping[Symbol, str]) -> Cube | None:
     """What a cube still asks for where some answers are fixed; None where these are other ones."""
     if any(fixed.get(key, choice) != choice for key, choice in one):
         return None
@@ -98,7 +103,7 @@ class _Splitting:
     A cube is an int here: one bit for each answer that it asks for.
     """
 
-    def __init__(self, cubes: Collection[Cube], choices: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, cubes: Collection[_OfKinds], choices: Mapping[str, Sequence[str]]) -> None:
         answers = sorted({answer for one in cubes for answer in one})
         self._bits = {answer: 1 << index for index, answer in enumerate(answers)}
         self._cubes = {sum(self._bits[answer] for answer in one) for one in cubes}

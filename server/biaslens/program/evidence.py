@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,6 +10,7 @@ from biaslens.program.coverage import EVERYTHING, Cube, cube, uncovered, without
 from biaslens.program.influence import Influence, Reached, add, members
 from biaslens.program.ir import Asked, Question
 from biaslens.program.run import Run
+from biaslens.program.symbols import Symbol
 from biaslens.text import Location
 
 
@@ -27,16 +27,12 @@ class _Site:
 
 def kind_of(question: Question) -> str:
     """The same for questions that no reader tells apart: asked in the same place, about the same parameters."""
-    parameters = " ".join(sorted(set(_PARAMETER.findall(question.key))))
+    parameters = " ".join(sorted(map(str, question.key.parameters)))
     return f"{question.location.path}:{question.location.span.start}:{question.location.span.end} {parameters}"
 
 
 def _place_of(call: ast.AST) -> str:
     return f"{getattr(call, 'lineno', 0)}:{getattr(call, 'col_offset', 0)}"
-
-
-_PARAMETER = re.compile(r"\('(?:constructor|forward|default)', '[^']*', '[^']*'\)")
-"""A parameter of an entry in the key of a question."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -51,11 +47,11 @@ class _Seen:
 class Evidence:
     """Grows with each run. bits: of the questions, as `Influences` has them."""
 
-    def __init__(self, bits: Mapping[str, int]) -> None:
+    def __init__(self, bits: Mapping[Symbol, int]) -> None:
         self._bits = bits
         self._seen: list[_Seen] = []
         self._sites: dict[Location, _Site] = {}
-        self._asked: dict[str, Asked] = {}
+        self._asked: dict[Symbol, Asked] = {}
         self._absent: dict[tuple[Location, int, int], Cube] = {}
 
     def add(self, run: Run, reached: Mapping[int, Reached]) -> None:
@@ -82,11 +78,11 @@ class Evidence:
         self._seen.append(_Seen(run, whole, whole if run.fruitless else self._cube(run, run.influence.here)))
 
     @property
-    def questions(self) -> tuple[tuple[str, Asked], ...]:
+    def questions(self) -> tuple[tuple[Symbol, Asked], ...]:
         """All questions in the order of their bits."""
-        return tuple((key, self._asked.get(key) or Asked((), key, False)) for key in self._bits)
+        return tuple((key, self._asked.get(key) or Asked((), "", False)) for key in self._bits)
 
-    def telling(self, run: Run, reached: Mapping[int, Reached]) -> frozenset[str]:
+    def telling(self, run: Run, reached: Mapping[int, Reached]) -> frozenset[Symbol]:
         """The questions of a run on which it rests what becomes of its shifts, or what code runs at all."""
         influence = run.influence.always
         for found in reached.values():
@@ -102,7 +98,7 @@ class Evidence:
             if site.is_cancelled and place not in settled:
                 yield place
 
-    def missing(self, place: Location) -> dict[str, str] | None:
+    def missing(self, place: Location) -> dict[Symbol, str] | None:
         """Answers with which a call was not followed yet; None where what was followed speaks for all."""
         site = self._sites[place]
         if EVERYTHING in site.cubes.values():
@@ -110,7 +106,7 @@ class Evidence:
         found = uncovered([*site.cubes.values(), *self._without(place)], self._asked)
         return None if found is None else self._open_numbers(place, found)
 
-    def _open_numbers(self, place: Location, found: dict[str, str]) -> dict[str, str]:
+    def _open_numbers(self, place: Location, found: dict[Symbol, str]) -> dict[Symbol, str]:
         """Answers, and those about numbers that lead to their questions: cubes leave them out where they are open."""
         site = self._sites[place]
         alike = max(
@@ -145,7 +141,7 @@ class Evidence:
         return len(self._seen)
 
     @property
-    def _keys(self) -> Sequence[str]:
+    def _keys(self) -> Sequence[Symbol]:
         return tuple(self._bits)
 
     def _cube(self, run: Run, influence: Influence) -> Cube:

@@ -12,6 +12,7 @@ from biaslens.algebra.axes import Shape
 from biaslens.algebra.outcome import Effect
 from biaslens.algebra.sizes import Size
 from biaslens.catalogue.entry import Entry
+from biaslens.program.symbols import Kind, Symbol
 from biaslens.text import Location, Problem
 
 Var = int
@@ -51,11 +52,11 @@ _OPPOSITE: Mapping[str, str] = {"true": "false", "is": "is not", "==": "!=", "in
 class Passed:
     """An argument of the function that made a layer.
 
-    key: equal for equal values. text: the value as a condition, "norm is None". test: the same as code.
+    key: of the value. text: the value as a condition, "norm is None". test: the same as code.
     """
 
     name: str
-    key: str
+    key: Symbol
     text: str
     test: Test | None = None
 
@@ -160,7 +161,7 @@ class Question:
     location: where it was asked.
     """
 
-    key: str
+    key: Symbol
     text: str
     origin: str
     location: Location
@@ -168,7 +169,7 @@ class Question:
     @property
     def is_about_default(self) -> bool:
         """Whether it asks if a parameter of an entry has its default."""
-        return self.key.startswith("('default'")
+        return self.key.kind is Kind.DEFAULT
 
     @property
     def is_about_number(self) -> bool:
@@ -183,7 +184,7 @@ class Question:
     @property
     def is_about_rounds(self) -> bool:
         """Whether it asks how often a loop goes round."""
-        return self.key.startswith(("('rounds'", "('while'"))
+        return self.key.kind in (Kind.ROUNDS, Kind.WHILE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,8 +251,8 @@ class Run:
     location: Location
     definition: str
     paths: tuple[Path, ...]
-    questions: tuple[tuple[str, Asked], ...] = ()
-    gaps: tuple[tuple[Location, tuple[frozenset[tuple[str, str]], ...]], ...] = ()
+    questions: tuple[tuple[Symbol, Asked], ...] = ()
+    gaps: tuple[tuple[Location, tuple[frozenset[tuple[Symbol, str]], ...]], ...] = ()
     used: frozenset[str] = frozenset()
     extends: frozenset[str] = frozenset()
 

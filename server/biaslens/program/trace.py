@@ -34,6 +34,7 @@ from biaslens.program.paths import path_of
 from biaslens.program.questions import tests_of_default
 from biaslens.program.run import ModuleState, PathEnds, Run
 from biaslens.program.shared import Circumstances, module_run
+from biaslens.program.symbols import Kind, Symbol
 from biaslens.program.values import (
     Arguments,
     ClassValue,
@@ -255,10 +256,10 @@ class _Entry:
         self._reached = reached
         self._outputs: dict[Run, tuple[int, ...]] = {}
         self._known: dict[Any, Any] = {}
-        self.bits: dict[str, int] = {}
+        self.bits: dict[Symbol, int] = {}
         self.settled: set[Location] = set()
 
-    def run(self, forced: Mapping[str, str]) -> Run:
+    def run(self, forced: Mapping[Symbol, str]) -> Run:
         """One run with some answers forced."""
         shared = module_run(self.world, forced, {key for about in self._rests_on for key in about.questions})
         influence = Influences(self.bits)
@@ -390,7 +391,7 @@ def _used(run: Run, scope: Scope, instance: Instance, node: ast.AST) -> list[Val
 
 
 def _unknown_input() -> Arguments:
-    return Arguments((Unknown(("forward", "input"), "input", origin="forward"),))
+    return Arguments((Unknown(Symbol(Kind.INPUT), "input", origin="forward"),))
 
 
 def _is_sequential(cls: Value) -> bool:
@@ -491,22 +492,26 @@ def root_arguments(
             influences[parameter.arg] = run.influence.value
             keywords[parameter.arg] = value
     run.influence.value = reduce(or_, influences.values(), 0)
+    kind = _KINDS[origin]
     rest: Table | None = None
     if parameters.kwarg is not None:
         name = parameters.kwarg.arg
-        hidden = Unknown((origin, function.qualified, name), name, origin=origin)
-        run.presumed["length", hidden.key] = 0
+        hidden = Unknown(Symbol(kind, function.qualified, name), name, origin=origin)
+        run.presumed[Symbol(Kind.LENGTH, hidden.key)] = 0
         rest = Table(rest=hidden, absent=keywords)
     others: Unknown | None = None
     if parameters.vararg is not None:
         name = parameters.vararg.arg
-        others = Unknown((origin, function.qualified, name), name, origin=origin)
+        others = Unknown(Symbol(kind, function.qualified, name), name, origin=origin)
     return Arguments(tuple(positional), keywords, rest is not None, rest, others, influences=influences)
+
+
+_KINDS: Mapping[str, Kind] = {"constructor": Kind.CONSTRUCTOR, "forward": Kind.FORWARD}
 
 
 def _root_argument(run: Run, scope: Scope, function: FunctionValue, parameter: ast.arg, origin: str) -> Value:
     name = parameter.arg
-    unknown = Unknown((origin, function.qualified, name), name, _is_number(parameter.annotation), origin)
+    unknown = Unknown(Symbol(_KINDS[origin], function.qualified, name), name, _is_number(parameter.annotation), origin)
     if name not in function.defaults:
         return unknown
     default = function.defaults[name]
@@ -519,14 +524,14 @@ def _root_argument(run: Run, scope: Scope, function: FunctionValue, parameter: a
         words = [("default", f"{name} is {str(default).lower()}"), ("other", f"{name} is {str(not default).lower()}")]
     kind = "default" if origin == "constructor" else "forward"
     tests = tests_of_default(function, name, default)
-    choice = run.decide(("default", function.qualified, name), f"{name}={shown}", kind, where, words, tests)
+    choice = run.decide(Symbol(Kind.DEFAULT, function.qualified, name), f"{name}={shown}", kind, where, words, tests)
     if choice == "default":
         return default
     if isinstance(default, bool):
         return not default
     number = isinstance(default, (int, float)) or unknown.number
     if default is None:
-        run.known[("not none", unknown.key)] = True
+        run.known[Symbol(Kind.NOT_NONE, unknown.key)] = True
     return Unknown(unknown.key, name, number, origin)
 
 

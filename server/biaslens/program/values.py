@@ -1,7 +1,7 @@
 """What names mean while a program is followed.
 
 Numbers, strings, lists, tuples, dicts and sets are Python's own, so aliasing works as it does in Python. Everything
-else is one of the classes here. What the source does not tell is an `Unknown` with a key: equal keys are equal values.
+else is one of the classes here. What the source does not tell is an `Unknown`: the same symbol is the same value.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from biaslens.algebra.sizes import Size
 from biaslens.catalogue.entry import Entry
 from biaslens.program.influence import Influence
+from biaslens.program.symbols import Symbol
 from biaslens.syntax.parse import Module
 from biaslens.text import Location
 
@@ -32,7 +33,7 @@ class Unknown:
     dotted: the importable name of the code that it is, or that made it, where that could not be followed; or "".
     """
 
-    key: Hashable
+    key: Symbol
     text: str = field(compare=False)
     number: bool = field(default=False, compare=False)
     origin: str = field(default="data", compare=False)
