@@ -7,10 +7,11 @@ from functools import cached_property
 
 from biaslens.program.coverage import EVERYTHING, Cube, compatible, uncovered, without_unknowns
 from biaslens.program.ir import Answer, Path, Run
+from biaslens.program.origins import Origin
 from biaslens.program.symbols import Symbol
 from biaslens.text import Location
 
-_ORDER = ("constructor", "default", "forward", "result", "data", "mode")
+_ORDER = tuple(Origin)
 """Whose answers make the better condition: first those of the person who builds the model."""
 
 
@@ -47,8 +48,7 @@ class Grounds:
 
     def decides_a_recursion(self, answer: Answer) -> bool:
         """Whether the same is asked again deeper in a recursion, which then goes on or ends."""
-        kind = self._questions[answer.question.key].kind
-        return any(asked.is_recursive and asked.kind.startswith(kind) for asked in self._questions.values())
+        return self._questions[answer.question.key].is_asked_deeper
 
     def is_cancelled_on(self, path: Path) -> bool:
         """Whether the biases of all its layers on a path are cancelled."""

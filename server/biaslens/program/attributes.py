@@ -24,6 +24,7 @@ from biaslens.program import (
 from biaslens.program.conditions import has as has_key
 from biaslens.program.conditions import key_of, settle, show
 from biaslens.program.iteration import container_kind, item
+from biaslens.program.origins import Origin
 from biaslens.program.questions import test_of_choice
 from biaslens.program.run import PathEnds, Run, tampered
 from biaslens.program.symbols import Kind, Symbol
@@ -105,9 +106,9 @@ def find(run: Run, scope: Scope, owner: Value, name: str, node: ast.AST) -> Valu
             return _of_class(run, scope, owner, name)
         case Super():
             return _of_super(run, scope, owner, name, node)
-        case Unknown(origin="forward" | "result") if name in TENSOR_ATTRIBUTES:
+        case Unknown(origin=Origin.FORWARD | Origin.RESULT) if name in TENSOR_ATTRIBUTES:
             return tensors.attribute(run, scope, run.tensor_of(owner), name, node)
-        case Unknown(origin="forward" | "result") if tensors.is_tensor_method(name):
+        case Unknown(origin=Origin.FORWARD | Origin.RESULT) if tensors.is_tensor_method(name):
             return BoundMethod(name, owner)
         case Unknown() if name in tensors.TEXT_METHODS:
             return BoundMethod(name, owner)
@@ -262,7 +263,7 @@ def decide_rank(run: Run, scope: Scope, tensor: Tensor, node: ast.AST) -> None:
     name = run.names.get(var) or f"the tensor behind `{scope.module.excerpt(node)}`"
     choices = [(str(rank), f"{name} has {rank} axes") for rank in ranks]
     key = Symbol(Kind.RANK, var)
-    chosen = int(run.decide(key, f"the rank of {name}", "forward", scope.module.location(node), choices))
+    chosen = int(run.decide(key, f"the rank of {name}", Origin.FORWARD, scope.module.location(node), choices))
     run.known[key] = chosen
     run.refine(var, Shape(chosen, (None,) * chosen, -1, chosen))
 
@@ -490,5 +491,5 @@ def _forget(run: Run, owner: Any, node: ast.AST, scope: Scope) -> None:
             owner[key] = expressions.opaque(run, scope, node)
 
 
-def _origin(owner: Value) -> str:
-    return owner.origin if isinstance(owner, Unknown) else "data"
+def _origin(owner: Value) -> Origin:
+    return owner.origin if isinstance(owner, Unknown) else Origin.DATA

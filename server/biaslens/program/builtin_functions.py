@@ -12,6 +12,7 @@ from biaslens.program import attributes, calls, classes, handovers, modules, obj
 from biaslens.program.conditions import holds, key_of, settle, show, truth
 from biaslens.program.expressions import binary, opaque
 from biaslens.program.iteration import item_of, items_of, length, spread
+from biaslens.program.origins import Origin, only
 from biaslens.program.run import PathEnds, Run
 from biaslens.program.sizing import MAX_TEXT
 from biaslens.program.symbols import Kind, Symbol, bounded
@@ -61,7 +62,7 @@ def _range(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value
 
 def _moved(run: Run, scope: Scope, start: Value, index: Value, node: ast.AST) -> Value:
     moved = binary(run, scope, "+", index, start, node) if start != 0 else index
-    return replace(moved, origin="data") if isinstance(moved, Unknown) else moved
+    return replace(moved, origin=Origin.DATA) if isinstance(moved, Unknown) else moved
 
 
 def _enumerate(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
@@ -180,7 +181,7 @@ def _isinstance(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> 
     if None not in answers:
         return False
     key = Symbol(Kind.IS_INSTANCE, key_of(run, value), *(key_of(run, kind) for kind in options))
-    origin = value.origin if isinstance(value, Unknown) else "data"
+    origin = value.origin if isinstance(value, Unknown) else Origin.DATA
     return Unknown(key, f"isinstance({show(value)}, ...)", origin=origin)
 
 
@@ -418,10 +419,9 @@ def _everything(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> 
     return calls.call_unknown(run, scope, handovers.CODE_IN_A_TEXT, Arguments((*arguments.positional, *values)), node)
 
 
-def origin_of(*values: Value) -> str:
+def origin_of(*values: Value) -> Origin:
     """Where unknown values come from, where that is one place."""
-    origins = {value.origin for value in values if isinstance(value, Unknown)}
-    return origins.pop() if len(origins) == 1 else "data"
+    return only(value.origin for value in values if isinstance(value, Unknown))
 
 
 BUILTINS: Mapping[str, Handler] = MappingProxyType(

@@ -24,6 +24,7 @@ from biaslens.program.conditions import key_of, settle, show
 from biaslens.program.influence import Influence, Skipped, add
 from biaslens.program.iteration import items_of
 from biaslens.program.names import MISSING
+from biaslens.program.origins import Origin
 from biaslens.program.run import MAX_DEPTH, BudgetExceeded, PathEnds, Run
 from biaslens.program.symbols import Kind, Symbol
 from biaslens.program.values import (
@@ -354,9 +355,9 @@ def call_unknown(
     number = run.count((Kind.CALL, location, called))
     if not inside and _gives_the_same_again(callee) and all(map(_is_constant, values)):
         number = 0
-    given = any(isinstance(value, Unknown) and value.origin in ("forward", "result") for value in values)
+    given = any(isinstance(value, Unknown) and value.origin in (Origin.FORWARD, Origin.RESULT) for value in values)
     makes = not inside and not any(isinstance(value, Instance) for value in values)  # else it wraps, or computes
-    origin = "result" if given or inside else "data"
+    origin = Origin.RESULT if given or inside else Origin.DATA
     return Unknown(
         Symbol(Kind.CALL, location, called, number), f"{name}(...)", origin=origin, dotted=dotted if makes else ""
     )

@@ -14,6 +14,7 @@ from itertools import pairwise
 from biaslens.program import calls, expressions, stretches
 from biaslens.program.counters import Loop, bound_names
 from biaslens.program.iteration import is_container
+from biaslens.program.origins import Origin
 from biaslens.program.run import Run
 from biaslens.program.sizing import calculate
 from biaslens.program.symbols import Kind, Symbol
@@ -119,7 +120,7 @@ def _moved(first: Value, index: Value, step: int) -> Value:
     if isinstance(index, int) and isinstance(first, (int, float)):
         return first + index * step
     moved = calculate("*", index, step) if step != 1 or isinstance(index, int) else index
-    return replace(calculate("+", moved, first), origin="data")
+    return replace(calculate("+", moved, first), origin=Origin.DATA)
 
 
 def _lists(scope: Scope) -> Iterator[tuple[str, Value]]:

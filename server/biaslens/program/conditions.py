@@ -13,6 +13,7 @@ from typing import Any
 
 from biaslens.algebra.sizes import Size, number, same_size, unknown
 from biaslens.program import bounds
+from biaslens.program.origins import Origin, weakest
 from biaslens.program.questions import tests_of
 from biaslens.program.run import Run
 from biaslens.program.sizing import MAX_TEXT, as_size, calculate, is_remainder
@@ -84,7 +85,7 @@ def holds(run: Run, scope: Scope, value: Value, node: ast.expr, *, fails: bool =
         return (given == "yes") is positive
     origin = _origin_of(value)
     said = _in_words_of_the_caller(scope, node)
-    origin = "data" if _is_about_a_counter(scope, node) else origin
+    origin = Origin.DATA if _is_about_a_counter(scope, node) else origin
     first, second = _words(run, said, positive), _words(run, said, not positive)
     choices = [("yes", first), ("no", second)]
     if positive if fails else _is_false_by_default(run, key):
@@ -561,17 +562,16 @@ def _is_open(value: Value) -> bool:
     return isinstance(value, Table) and value.rest is not None
 
 
-def _origin_of(value: Value) -> str:
+def _origin_of(value: Value) -> Origin:
     asked = value.rest if isinstance(value, Table) else value
-    return asked.origin if isinstance(asked, Unknown) else "data"
+    return asked.origin if isinstance(asked, Unknown) else Origin.DATA
 
 
-def _origin(left: Value, right: Value) -> str:
+def _origin(left: Value, right: Value) -> Origin:
     origins = [_origin_of(value) for value in (left, right) if isinstance(value, Unknown) or _is_open(value)]
     if any(isinstance(value, Tensor) for value in (left, right)) or not origins:
-        return "data"
-    order = ("data", "result", "forward", "constructor", "default")
-    return min(origins, key=order.index)
+        return Origin.DATA
+    return weakest(origins)
 
 
 def _is_constant(value: Value) -> bool:

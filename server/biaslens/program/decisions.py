@@ -18,6 +18,7 @@ from biaslens.algebra.outcome import Cancels, Carries, Reads
 from biaslens.program.evidence import Evidence, kind_of
 from biaslens.program.influence import Reached
 from biaslens.program.ir import Equation, Path, Var
+from biaslens.program.origins import Origin
 from biaslens.program.run import MAX_IN_VAIN, BudgetExceeded, PathEnds, Run
 from biaslens.program.symbols import Symbol
 from biaslens.text import Location
@@ -180,7 +181,7 @@ def _distance(run: Run, key: Symbol) -> int:
     """How far a question is from what decides whether a program raises: inputs, tests that led to the place where it
     does, other arguments, circumstances."""
     question = run.answers[key].question
-    if question.is_about_default and question.origin == "forward":
+    if question.is_about_default and question.origin is Origin.FORWARD:
         return 0
     if key in run.blamed:
         return 1
@@ -286,7 +287,7 @@ def _kind(run: Run, key: Symbol) -> tuple[Hashable, ...]:
 
 
 def _is_circumstance(run: Run, key: Symbol) -> bool:
-    return key in run.answers and run.answers[key].question.origin in ("data", "result")
+    return key in run.answers and run.answers[key].question.origin in (Origin.DATA, Origin.RESULT)
 
 
 class _Search:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from biaslens.program.coverage import EVERYTHING, Cube, cube, uncovered, without_numbers
 from biaslens.program.influence import Influence, Reached, add, members
@@ -25,10 +25,21 @@ class _Site:
     has_a_bias: bool = False
 
 
-def kind_of(question: Question) -> str:
-    """The same for questions that no reader tells apart: asked in the same place, about the same parameters."""
-    parameters = " ".join(sorted(map(str, question.key.parameters)))
-    return f"{question.location.path}:{question.location.span.start}:{question.location.span.end} {parameters}"
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """What questions have in common that no reader tells apart: where they are asked, and about which parameters."""
+
+    place: Location
+    parameters: frozenset[Symbol]
+
+    def __str__(self) -> str:
+        span = self.place.span
+        return f"{self.place.path}:{span.start}:{span.end} {' '.join(sorted(map(str, self.parameters)))}"
+
+
+def kind_of(question: Question) -> Alike:
+    """The kind of a question."""
+    return Alike(question.location, question.key.parameters)
 
 
 def _place_of(call: ast.AST) -> str:
@@ -52,6 +63,7 @@ class Evidence:
         self._seen: list[_Seen] = []
         self._sites: dict[Location, _Site] = {}
         self._asked: dict[Symbol, Asked] = {}
+        self._asked_in: dict[Symbol, tuple[Alike, tuple[str, ...]]] = {}
         self._absent: dict[tuple[Location, int, int], Cube] = {}
 
     def add(self, run: Run, reached: Mapping[int, Reached]) -> None:
@@ -80,7 +92,17 @@ class Evidence:
     @property
     def questions(self) -> tuple[tuple[Symbol, Asked], ...]:
         """All questions in the order of their bits."""
-        return tuple((key, self._asked.get(key) or Asked((), "", False)) for key in self._bits)
+        recursive = [self._asked_in[key] for key, asked in self._asked.items() if asked.is_recursive]
+        return tuple((key, self._told(key, recursive)) for key in self._bits)
+
+    def _told(self, key: Symbol, recursive: Sequence[tuple[Alike, tuple[str, ...]]]) -> Asked:
+        """What is known of a question. recursive: those that are asked in a recursion, with the calls around them."""
+        asked = self._asked.get(key)
+        if asked is None:  # in a run that was too long
+            return Asked((), "", False)
+        own, calls = self._asked_in[key]
+        is_deeper = any(same == own and around[: len(calls)] == calls for same, around in recursive)
+        return replace(asked, is_asked_deeper=True) if is_deeper else asked
 
     def telling(self, run: Run, reached: Mapping[int, Reached]) -> frozenset[Symbol]:
         """The questions of a run on which it rests what becomes of its shifts, or what code runs at all."""
@@ -136,7 +158,9 @@ class Evidence:
                 calls = run.influence.asked_in.get(key, ())
                 around = dict.fromkeys(calls)  # a recursion is a loop
                 is_recursive = len(around) < len(calls)
-                kind = f"{kind_of(question)} {' '.join(map(_place_of, around))}"
+                same, places = kind_of(question), tuple(map(_place_of, around))
+                self._asked_in[key] = same, places
+                kind = f"{same} {' '.join(places)}"
                 self._asked[key] = Asked(choices, kind, question.is_about_rounds or is_recursive, is_recursive)
         return len(self._seen)
 

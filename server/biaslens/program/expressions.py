@@ -30,6 +30,7 @@ from biaslens.program.conditions import (
 )
 from biaslens.program.influence import Influence
 from biaslens.program.iteration import items_of
+from biaslens.program.origins import Origin, only
 from biaslens.program.run import Run
 from biaslens.program.sizing import MAX_TEXT, calculate, constant, is_number
 from biaslens.program.symbols import Kind, Symbol, bounded
@@ -155,8 +156,7 @@ def _compound(run: Run, scope: Scope, symbol: str, parts: list[ast.expr], node: 
         return symbol == "and"
     if len(open_parts) == 1:
         return open_parts[0]
-    origins = {value.origin if isinstance(value, Unknown) else "data" for value in open_parts}
-    origin = origins.pop() if len(origins) == 1 else "data"
+    origin = only(value.origin if isinstance(value, Unknown) else Origin.DATA for value in open_parts)
     key = bounded(Symbol(_JOINING[symbol], *(key_of(run, value) for value in open_parts)))
     return Unknown(key, run.world.text(node), origin=origin)
 
@@ -381,9 +381,8 @@ def _place(scope: Scope, node: ast.AST) -> str:
     return f"{location.path}:{location.span.start}"
 
 
-def _origin(left: Value, right: Value) -> str:
-    origins = {value.origin for value in (left, right) if isinstance(value, Unknown)}
-    return origins.pop() if len(origins) == 1 else "data"
+def _origin(left: Value, right: Value) -> Origin:
+    return only(value.origin for value in (left, right) if isinstance(value, Unknown))
 
 
 _HANDLERS: Mapping[type[ast.AST], Callable[[Run, Scope, Any], Value]] = {

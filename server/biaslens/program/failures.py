@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from biaslens.program import branching, expressions, names, statements
+from biaslens.program.origins import Origin
 from biaslens.program.run import Covered, PathEnds, Run
 from biaslens.program.symbols import Kind
 from biaslens.program.values import External, Scope
@@ -85,7 +86,7 @@ def _failure(run: Run, scope: Scope, node: ast.Try) -> tuple[int, int] | None:
     if len(choices) == 1:
         return None
     key = run.another(Kind.FAILS, location)
-    chosen = run.decide(key, "a `try` that may fail", "data", location, choices)
+    chosen = run.decide(key, "a `try` that may fail", Origin.DATA, location, choices)
     if chosen == "no":
         return None
     index, place = chosen.split()

@@ -10,6 +10,7 @@ from biaslens.catalogue.lookup import bind, find
 from biaslens.program import calls, classes, expressions, handovers, mappings, modules, tables
 from biaslens.program.conditions import holds, settle, truth
 from biaslens.program.names import MISSING
+from biaslens.program.origins import Origin
 from biaslens.program.own_signature import Signature, signature_of
 from biaslens.program.run import PathEnds, Run
 from biaslens.program.symbols import Kind, Symbol
@@ -128,7 +129,7 @@ def bound_arguments(
             result[parameter.name] = tables.get(run, arguments.rest, parameter.name, default)
         else:
             key = Symbol(Kind.OPEN, location, parameter.name, run.count((Kind.OPEN, location)))
-            result[parameter.name] = Unknown(key, parameter.name, origin="constructor")
+            result[parameter.name] = Unknown(key, parameter.name, origin=Origin.CONSTRUCTOR)
     return result
 
 
@@ -220,7 +221,7 @@ def _layer(
 def _has_shift(run: Run, scope: Scope, value: Value, argument: ast.expr | None) -> bool | None:
     """Whether an argument is true. A comparison is asked about: `norm == nn.InstanceNorm2d` also tells the norm."""
     match settle(run, value):
-        case Unknown(key=Symbol(Kind.EQUAL | Kind.IS), origin="constructor") as comparison if argument is not None:
+        case Unknown(key=Symbol(Kind.EQUAL | Kind.IS), origin=Origin.CONSTRUCTOR) as comparison if argument is not None:
             return holds(run, scope, comparison, argument)
         case settled:
             return truth(run, settled)
@@ -338,7 +339,7 @@ def _fill_fields(
         elif field.value is not None:
             value = default_of(run, Scope(owner.module, {}, None), field.value)
         elif arguments.open:
-            value = Unknown(Symbol(Kind.FIELD, run.ordinal(instance), name), name, origin="constructor")
+            value = Unknown(Symbol(Kind.FIELD, run.ordinal(instance), name), name, origin=Origin.CONSTRUCTOR)
         else:
             raise PathEnds
         instance.attributes[name] = value

@@ -12,6 +12,7 @@ from biaslens.algebra.axes import Shape
 from biaslens.algebra.outcome import Effect
 from biaslens.algebra.sizes import Size
 from biaslens.catalogue.entry import Entry
+from biaslens.program.origins import Origin
 from biaslens.program.symbols import Kind, Symbol
 from biaslens.text import Location, Problem
 
@@ -155,15 +156,12 @@ class Equation:
 class Question:
     """A condition that the source leaves open.
 
-    text: in the user's words, `norm is not None`. origin: "constructor" (decided when the model is built),
-    "default" (a parameter at its default), "forward" (an argument of forward), "mode" (training or eval), "result" (of
-    code that could not be followed) or "data".
-    location: where it was asked.
+    text: in the user's words, `norm is not None`. origin: who decides. location: where it was asked.
     """
 
     key: Symbol
     text: str
-    origin: str
+    origin: Origin
     location: Location
 
     @property
@@ -193,13 +191,15 @@ class Asked:
 
     choices: the answers that it has. kind: the same for questions that no reader tells apart: asked in one place of the
     source, inside the same calls, about the same parameters. is_about_rounds: as `Question.is_about_rounds`, or it
-    decides how far a recursion goes. is_recursive: that.
+    decides how far a recursion goes. is_recursive: that. is_asked_deeper: the same is asked again deeper in a
+    recursion, which then goes on or ends.
     """
 
     choices: tuple[str, ...]
     kind: str
     is_about_rounds: bool
     is_recursive: bool = False
+    is_asked_deeper: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from biaslens.program import calls, classes, hooks, instances, mappings, module_
 from biaslens.program.conditions import settle, show
 from biaslens.program.iteration import container_kind, items_of
 from biaslens.program.names import MISSING
+from biaslens.program.origins import Origin
 from biaslens.program.run import Run, might_use, tampered
 from biaslens.program.sizing import as_size
 from biaslens.program.symbols import Kind, Symbol
@@ -427,7 +428,7 @@ def _training(run: Run, scope: Scope, owner: Instance, node: ast.AST) -> bool:
     if owner.frozen:
         return False
     choices = [("train", "training"), ("eval", "in eval mode")]
-    chosen = run.decide(Symbol(Kind.TRAINING), "self.training", "mode", scope.module.location(node), choices)
+    chosen = run.decide(Symbol(Kind.TRAINING), "self.training", Origin.MODE, scope.module.location(node), choices)
     if chosen == "eval":
         run.mode = Mode.EVAL
         run.influence.always |= run.influence.value

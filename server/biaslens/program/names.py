@@ -13,6 +13,7 @@ from types import MappingProxyType
 from biaslens.catalogue.lookup import find
 from biaslens.program import declared, moments, shared
 from biaslens.program.moments import Moment
+from biaslens.program.origins import Origin
 from biaslens.program.run import ModuleState, Run
 from biaslens.program.symbols import Kind, Symbol
 from biaslens.program.values import External, Imported, ModuleValue, Scope, Unknown, Value
@@ -174,7 +175,7 @@ def _at_some_time(run: Run, module: Module, name: str, definition: int) -> Value
         return Unknown(run.another(Kind.GLOBAL, module.path, name), name)
     words = [(str(number), f"`{name}` is the {number}. of {len(values)}") for number in range(len(values), 0, -1)]
     place = module.location(module.statements[module.affecting[name][-1]])
-    chosen = run.decide(Symbol(Kind.BINDING, module.path, name), name, "data", place, words)
+    chosen = run.decide(Symbol(Kind.BINDING, module.path, name), name, Origin.DATA, place, words)
     return values[int(chosen) - 1]
 
 

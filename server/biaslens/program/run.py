@@ -15,6 +15,7 @@ from biaslens.catalogue.entry import Mode, Result, Step
 from biaslens.program import moments
 from biaslens.program.influence import Influence, Influences, Learned
 from biaslens.program.ir import Answer, Equation, Question, Test, Var
+from biaslens.program.origins import Origin
 from biaslens.program.symbols import Kind, Part, Symbol
 from biaslens.program.values import (
     ClassValue,
@@ -247,7 +248,7 @@ class Run:
         self,
         key: Symbol,
         text: str,
-        origin: str,
+        origin: Origin,
         location: Location,
         choices: Sequence[tuple[str, str]],
         tests: Mapping[str, Test] = NO_TESTS,
@@ -260,7 +261,7 @@ class Run:
         if key in self.answers:
             return self.answers[key].choice
         if self.between and key.is_of_round:  # not whoever builds the model decides: one of many rounds does
-            origin, tests = "data", NO_TESTS
+            origin, tests = Origin.DATA, NO_TESTS
         words = dict(choices)
         choice = self.forced.get(key, choices[0][0])
         if choice not in words:
@@ -371,7 +372,9 @@ class Run:
             else:
                 size = self._sizes_from_front.setdefault((tensor.var, axis), size)
         return (
-            size.value if size.value is not None else Unknown(Symbol(Kind.NUMBER, size), str(size), True, "data", size)
+            size.value
+            if size.value is not None
+            else Unknown(Symbol(Kind.NUMBER, size), str(size), True, Origin.DATA, size)
         )
 
     # --- equations --------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from biaslens.program import names
 from biaslens.program.influence import Influence, Influences, Learned
 from biaslens.program.ir import Answer, Test
 from biaslens.program.moments import Moment, at
+from biaslens.program.origins import Origin
 from biaslens.program.run import NO_TESTS, BudgetExceeded, ModuleState, PathEnds, Run
 from biaslens.program.symbols import Kind, Symbol
 from biaslens.program.values import Unknown, Value
@@ -123,7 +124,7 @@ class ModuleRun(Run):
         self,
         key: Symbol,
         text: str,
-        origin: str,
+        origin: Origin,
         location: Location,
         choices: Sequence[tuple[str, str]],
         tests: Mapping[str, Test] = NO_TESTS,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 from biaslens.algebra.sizes import Size, number, unknown
+from biaslens.program.origins import Origin
 from biaslens.program.symbols import MAX_WEIGHT, Kind, Part, Symbol, bounded, weight_of
 from biaslens.program.values import Unknown, Value
 
@@ -47,17 +48,17 @@ def is_number(value: Value) -> bool:
     """Whether a value is a scalar, known or not. A constructor's argument that is calculated with counts as one."""
     if isinstance(value, (int, float)):
         return True
-    return isinstance(value, Unknown) and (value.number or value.origin in ("constructor", "default"))
+    return isinstance(value, Unknown) and (value.number or value.origin in (Origin.CONSTRUCTOR, Origin.DEFAULT))
 
 
 def calculate(symbol: str, left: Value, right: Value) -> Unknown:
     """The result of arithmetic on numbers of which at least one is unknown."""
-    origin = "data"
+    origin = Origin.DATA
     for value in (left, right):
-        if isinstance(value, Unknown) and value.origin != "data":
+        if isinstance(value, Unknown) and value.origin is not Origin.DATA:
             origin = value.origin
     if any(isinstance(value, Unknown) and value.key.is_of_round for value in (left, right)):
-        origin = "data"
+        origin = Origin.DATA
     text = f"{_text(left)} {symbol} {_text(right)}"[:MAX_TEXT]
     first, second = as_size(left), as_size(right)
     if symbol in _EXACT and first is not None and second is not None:

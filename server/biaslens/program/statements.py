@@ -26,6 +26,7 @@ from biaslens.program.conditions import compare, holds, question_of, settle, tru
 from biaslens.program.counters import leaves
 from biaslens.program.influence import Influence
 from biaslens.program.iteration import items_of, unpack
+from biaslens.program.origins import Origin
 from biaslens.program.run import Covered, ModuleState, PathEnds, Run
 from biaslens.program.symbols import Kind, Symbol
 from biaslens.program.values import (
@@ -303,7 +304,7 @@ def _goes_on(run: Run, node: ast.While, value: Value, key: Symbol, place: Locati
     text = run.world.text(node.test)
     choices = [("yes", f"{text} holds"), ("no", f"{text} ends")]
     is_first = key.parts[-1] == 0
-    origin = value.origin if isinstance(value, Unknown) and is_first else "data"
+    origin = value.origin if isinstance(value, Unknown) and is_first else Origin.DATA
     return run.decide(key, text, origin, place, choices if is_first else choices[::-1]) == "yes"
 
 

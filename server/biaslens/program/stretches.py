@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from biaslens.program.conditions import key_of, settle, show
+from biaslens.program.origins import Origin
 from biaslens.program.run import PathEnds, Run
 from biaslens.program.sizing import as_size, calculate
 from biaslens.program.symbols import Kind, Symbol, bounded, inside
@@ -76,7 +77,7 @@ def from_end(count: Value, back: int) -> Value:
     if isinstance(count, int):
         return count - back
     index = calculate("-", count, back)
-    return replace(index, origin="data")
+    return replace(index, origin=Origin.DATA)
 
 
 def index_at(run: Run, stretch: Stretch, position: int, length: int) -> Value:
@@ -205,7 +206,7 @@ def _one_of(run: Run, scope: Scope, owner: Value, items: list[Value], index: Val
     stretch = of(run, owner)  # lists that are stretched alike, built in one loop, have alike items at an index
     alike = run.ordinal(owner) if stretch is None else _alike(run, stretch)
     key = Symbol(Kind.WHICH, alike, len(distinct), key_of(run, index))
-    return distinct[int(run.decide(key, text, "data", scope.module.location(node), choices))]
+    return distinct[int(run.decide(key, text, Origin.DATA, scope.module.location(node), choices))]
 
 
 def _alike(run: Run, stretch: Stretch) -> Symbol:

@@ -13,6 +13,7 @@ from biaslens.program import modules
 from biaslens.program.conditions import has, key_of, membership, settle, show, truth
 from biaslens.program.iteration import item
 from biaslens.program.names import MISSING
+from biaslens.program.origins import Origin
 from biaslens.program.run import PathEnds, Run
 from biaslens.program.symbols import Kind, Symbol, bounded
 from biaslens.program.values import Table, Unknown, Value
@@ -73,10 +74,9 @@ def merge(run: Run, table: Table, source: Mapping[Any, Value]) -> None:
 
 def opened(run: Run, table: Table, value: Value) -> None:
     """Effect: an entry under an unknown key was set: it may be a new one."""
-    key = run.another(Kind.OPENED, run.ordinal(table))
-    merge(
-        run, table, Table(rest=Unknown(key, "the dict", origin=value.origin if isinstance(value, Unknown) else "data"))
-    )
+    origin = value.origin if isinstance(value, Unknown) else Origin.DATA
+    rest = Unknown(run.another(Kind.OPENED, run.ordinal(table)), "the dict", origin=origin)
+    merge(run, table, Table(rest=rest))
 
 
 def _either(run: Run, rest: Unknown, key: Value, value: Value) -> Value:

@@ -14,6 +14,7 @@ from biaslens.catalogue.entry import SOME_NUMBER, UNKNOWN, Argument, Call, Entry
 from biaslens.catalogue.steps import Impossible
 from biaslens.program import attributes, calls, instances, modules
 from biaslens.program.conditions import key_of, settle, show
+from biaslens.program.origins import Origin
 from biaslens.program.run import PathEnds, Run
 from biaslens.program.sizing import MAX_TEXT, as_size, is_number
 from biaslens.program.symbols import Kind, Part, Symbol, bounded
@@ -300,7 +301,7 @@ def _property(run: Run, owner: Tensor, name: str, *given: Part) -> Unknown:
 
 def unknown_method(run: Run, scope: Scope, owner: Unknown, name: str, arguments: Arguments, node: ast.AST) -> Value:
     """A method of a value that may be a tensor. Operations that only tensors have make it one."""
-    if owner.origin in ("forward", "result") and is_tensor_method(name):
+    if owner.origin in (Origin.FORWARD, Origin.RESULT) and is_tensor_method(name):
         return method(run, scope, run.tensor_of(owner), name, arguments, node)
     if name in TEXT_METHODS and all(isinstance(value, str) for value in arguments.positional):
         key = Symbol(Kind.TEXT_METHOD, name, owner.key, *(key_of(run, value) for value in arguments.positional))
