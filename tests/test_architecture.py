@@ -287,6 +287,50 @@ def _is_mutable(value: ast.expr, classes: Collection[str]) -> bool:
             return False
 
 
+def test_no_name_of_an_unknown_is_a_tuple_or_taken_apart_as_text() -> None:
+    found = [
+        f"{module.name}:{getattr(node, 'lineno', 0)}: {ast.unparse(node)}"
+        for module in MODULES
+        if module.part == "program" or module.level == level_of("flow")
+        for node in ast.walk(module.tree)
+        if _names_without_a_symbol(node)
+    ]
+    assert not found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Unknown(('constructor', function, name), name)",
+        "run.decide(('rank', var), text, origin, place, choices)",
+        "run.known['truth', key] = True",
+        "repr(question.key)",
+        "str(answer.question.key)",
+        "PARAMETER.findall(question.key)",
+        "question.key.startswith('x')",
+    ],
+)
+def test_a_name_without_a_symbol_is_found(text: str) -> None:
+    assert any(map(_names_without_a_symbol, ast.walk(ast.parse(text))))
+
+
+def _names_without_a_symbol(node: ast.AST) -> bool:
+    match node:
+        case ast.Call(func=ast.Name(id="Unknown") | ast.Attribute(attr="decide" | "given"), args=[ast.Tuple(), *_]):
+            return True
+        case ast.Subscript(value=ast.Attribute(attr="known" | "presumed"), slice=ast.Tuple()):
+            return True
+        case ast.Call(
+            func=ast.Name(id="repr" | "str") | ast.Attribute(attr="findall" | "match" | "search"),
+            args=[ast.Attribute(attr="key"), *_],
+        ):
+            return True
+        case ast.Call(func=ast.Attribute(value=ast.Attribute(attr="key"), attr="startswith" | "endswith")):
+            return True
+        case _:
+            return False
+
+
 def test_what_crosses_an_arrow_is_frozen() -> None:
     parts = ("text", "options", "algebra", "flow", "rules", "lint", "render")
     places = ("catalogue/entry.py", "program/ir.py")

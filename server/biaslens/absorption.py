@@ -17,6 +17,7 @@ from biaslens.algebra.outcome import MAX_TERMS, Cancelled, Carried, Carries, Out
 from biaslens.catalogue.reshaping import REARRANGING
 from biaslens.flow import Ending, Fate, own_axes
 from biaslens.program.ir import Equation, Layer, Path, Run, Var
+from biaslens.program.origins import Origin
 from biaslens.verdicts import Use
 
 MAX_ATTEMPTS = 4
@@ -295,7 +296,9 @@ def _is_of_one_model(left: Path, right: Path) -> bool:
     """Whether two paths may be runs of the same object: no answer about its construction differs."""
     if left is right:
         return True
-    built = {a.question.key: a.choice for a in left.answers if a.question.origin in ("constructor", "default")}
+    built = {
+        a.question.key: a.choice for a in left.answers if a.question.origin in (Origin.CONSTRUCTOR, Origin.DEFAULT)
+    }
     return all(built.get(answer.question.key, answer.choice) == answer.choice for answer in right.answers)
 
 

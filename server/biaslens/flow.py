@@ -80,8 +80,9 @@ class Site:
     """One constructor call of a layer with a bias (or that could have one), with its verdict.
 
     layer: one of the layers made there. fates: over all uses, paths and contexts, each kind of ending once per root.
-    condition: what has to hold, empty for plain redundant only. condition_origin: as `Question.origin`, "" without one;
-    "handed" where it is no more than that what is `handed` on is left as it is.
+    condition: what has to hold, empty for plain redundant only. condition_origin: who decides on
+    it, the value of an `Origin`, "" without one; "handed" where it is no more than that what is `handed` on is left as
+    it is.
     alternatives: the same as code; each is enough, with all its parts. Empty where it is not about arguments alone.
     by_use: the condition is what tells the uses that were found apart.
     by_default: the condition holds, and the bias is there, by default or in a known use: it is worth a finding.

@@ -7,9 +7,11 @@ from functools import cached_property
 
 from biaslens.program.coverage import EVERYTHING, Cover, Cube, compatible, without_unknowns
 from biaslens.program.ir import Answer, Path, Run
+from biaslens.program.origins import Origin
+from biaslens.program.symbols import Symbol
 from biaslens.text import Location
 
-_ORDER = ("constructor", "default", "forward", "result", "data", "mode")
+_ORDER = tuple(Origin)
 """Whose answers make the better condition: first those of the person who builds the model."""
 
 
@@ -50,8 +52,7 @@ class Grounds:
 
     def decides_a_recursion(self, answer: Answer) -> bool:
         """Whether the same is asked again deeper in a recursion, which then goes on or ends."""
-        kind = self._questions[answer.question.key].kind
-        return any(asked.is_recursive and asked.kind.startswith(kind) for asked in self._questions.values())
+        return self._questions[answer.question.key].is_asked_deeper
 
     def is_cancelled_on(self, path: Path) -> bool:
         """Whether the biases of all its layers on a path are cancelled."""
@@ -66,14 +67,16 @@ class Grounds:
         none, since what was followed contradicts itself."""
         rests_on = self._rests_on[id(path)]
         if rests_on not in self._regions:
-            self._regions[rests_on] = self._region(path, dict(rests_on))
+            own = dict(rests_on)
+            in_order = {key: own[key] for key in self._questions if key in own}
+            self._regions[rests_on] = self._region(path, in_order)
         return self._regions[rests_on]
 
-    def _region(self, path: Path, own: Mapping[str, str]) -> Cube | None:
+    def _region(self, path: Path, own: Mapping[Symbol, str]) -> Cube | None:
         origins = {answer.question.key: answer.question.origin for answer in path.answers}
-        found: dict[str, str] = {}
+        found: dict[Symbol, str] = {}
         while (other := self._against(frozenset(found.items()))) is not None:
-            telling = [key for key, choice in other.items() if key in own and own[key] != choice]
+            telling = [key for key, choice in own.items() if other.get(key, choice) != choice]
             telling = telling or [key for key in own if key not in found]
             if not telling:
                 return None
@@ -85,7 +88,7 @@ class Grounds:
                 del found[key]
         return frozenset(found.items())
 
-    def _against(self, region: Cube) -> Mapping[str, str] | None:
+    def _against(self, region: Cube) -> Mapping[Symbol, str] | None:
         """Answers in a region with which the biases are not cancelled, or which were not followed."""
         for kept in self._kept:
             if compatible(kept, region):

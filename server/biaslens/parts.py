@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import cast
 
 from biaslens.algebra.axes import ALL, NONE, Shape, axes
 from biaslens.algebra.outcome import Carries
-from biaslens.algebra.sizes import Quotient, Size, number, product
+from biaslens.algebra.sizes import Size, number, product
 from biaslens.flow import Part
 from biaslens.program.ir import Equation, Path, Var
+from biaslens.program.symbols import Kind, Symbol, inside
 
 MAX_PARTS = 8
 """So many parts of one bias are followed on a path."""
@@ -286,17 +286,4 @@ def _fraction(interval: _Interval, total: Size | None) -> tuple[int, int] | None
 
 def _is_settled(size: Size) -> bool:
     """Whether a size is made of numbers and of arguments of constructors: sizes of tensors differ from path to path."""
-    return all(_is_settled_name(name) for names, _ in size.terms for name, _ in names)
-
-
-def _is_settled_name(name: object) -> bool:
-    match name:
-        case Quotient(dividend=dividend, divisor=divisor):
-            return _is_settled(dividend) and _is_settled(divisor)
-        case Size():
-            return _is_settled(name)
-        case tuple():
-            parts = cast("tuple[object, ...]", name)
-            return parts[:1] != ("size",) and all(map(_is_settled_name, parts))
-        case _:
-            return True
+    return not any(isinstance(name, Symbol) and name.kind is Kind.SIZE for name in inside(size))

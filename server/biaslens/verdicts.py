@@ -14,6 +14,7 @@ from biaslens.flow import Ending, Fate, Part, Site, Verdict
 from biaslens.grounds import Grounds, answers_of
 from biaslens.program.coverage import EVERYTHING, Cube
 from biaslens.program.ir import Answer, Layer, Path, Program, Run, Test, negated
+from biaslens.program.origins import Origin, weakest
 from biaslens.text import Location
 
 MAX_FATES = 24
@@ -152,7 +153,7 @@ def _seen_both_ways(uses: list[Use]) -> bool:
         answers = {(a.question.key, a.choice) for use in group for path in use.run.paths for a in path.answers}
         good = [{a.question.key: a.question.origin for a in use.path.answers} for use in group if use.cancelled]
         always = [key for key in (good[0] if good else ()) if all(key in asked for asked in good)]
-        decided = [key for key in always if good[0][key] not in ("data", "mode")]
+        decided = [key for key in always if good[0][key] not in (Origin.DATA, Origin.MODE)]
         if any(sum(key == asked for asked, _ in answers) < 2 for key in decided):
             return False
     return True
@@ -352,7 +353,7 @@ def _conditional(alone: list[Use], contexts: list[Use], grounds: _AllGrounds) ->
         if found is None:
             continue
         answers, cancelled = found
-        origin = _weakest(answer.question.origin for own in answers for answer in own)
+        origin = weakest(answer.question.origin for own in answers for answer in own).value
         condition = _in_words(answers) + ("" if _are_covered(group, grounds) else f"; {NOT_ALL_FOLLOWED}")
         by_default = any(_is_default(use) for use in cancelled) or any(use.cancelled for use in contexts)
         tests = _as_tests(answers)
@@ -381,7 +382,9 @@ def _by_argument(uses: list[Use]) -> _Judgement | None:
         alternatives = tuple((test,) for test in tests if test is not None)
         if len(alternatives) < len(tests):
             alternatives = ()
-        return _Judgement(Verdict.CONDITIONAL, _alternatives(texts), "constructor", True, alternatives, by_use=True)
+        return _Judgement(
+            Verdict.CONDITIONAL, _alternatives(texts), Origin.CONSTRUCTOR.value, True, alternatives, by_use=True
+        )
     return None
 
 
@@ -432,7 +435,9 @@ def _regions(
 
 def _is_somebodys_choice(answer: Answer) -> bool:
     """Whether an answer is up to who builds the model, or calls it. How long a list is, or a tensor, is a size."""
-    return answer.question.origin not in ("data", "result", "mode") and not answer.question.is_about_rounds
+    return (
+        answer.question.origin not in (Origin.DATA, Origin.RESULT, Origin.MODE) and not answer.question.is_about_rounds
+    )
 
 
 def _as_tests(answers: Sequence[tuple[Answer, ...]]) -> tuple[tuple[Test, ...], ...]:
@@ -525,12 +530,6 @@ def _is_default(use: Use) -> bool:
 
 def _is_about_default(answer: Answer) -> bool:
     return answer.question.is_about_default
-
-
-def _weakest(origins: Iterable[str]) -> str:
-    """The origin that says least about who decides."""
-    order = ("data", "result", "mode", "forward", "constructor", "default")
-    return min(origins, key=order.index)
 
 
 def _fallback(uses: Sequence[Use]) -> _Judgement:

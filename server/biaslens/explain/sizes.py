@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import cast
 
 from biaslens.algebra.sizes import Monomial, Name, Quotient, Size
 from biaslens.flow import Site
+from biaslens.program.symbols import Kind, Symbol
 
 _BYTES = 4
 _NUMBERS = 4
@@ -63,15 +63,13 @@ def _name(unknown: Name) -> str:
     if isinstance(unknown, Quotient):
         above, below = size_text(unknown.dividend), size_text(unknown.divisor)
         return f"({above} // {below})" if above and below else ""
-    if not isinstance(unknown, tuple):
-        return ""
-    match cast("tuple[Name, ...]", unknown):
-        case ("constructor" | "default", str(), str(name)):
+    match unknown:
+        case Symbol(Kind.CONSTRUCTOR | Kind.DEFAULT, (str(), str(name))):
             return name
-        case ("attribute", inner, str(name)):
+        case Symbol(Kind.ATTRIBUTE, (inner, str(name))):
             owner = _name(inner)
             return f"{owner}.{name}" if owner else ""
-        case ("item", inner, int() | str() as index):
+        case Symbol(Kind.ITEM, (inner, int() | str() as index)):
             owner = _name(inner)
             return f"{owner}[{index!r}]" if owner else ""
         case _:

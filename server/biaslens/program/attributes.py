@@ -24,8 +24,10 @@ from biaslens.program import (
 from biaslens.program.conditions import has as has_key
 from biaslens.program.conditions import key_of, settle, show
 from biaslens.program.iteration import container_kind, item
+from biaslens.program.origins import Origin
 from biaslens.program.questions import test_of_choice
 from biaslens.program.run import PathEnds, Run, tampered
+from biaslens.program.symbols import Kind, Symbol
 from biaslens.program.values import (
     WHOLE,
     Arguments,
@@ -64,7 +66,7 @@ def get(run: Run, scope: Scope, owner: Value, name: str, node: ast.AST) -> Value
         tampered(owner, f"its `{name}` is not one of torch's")
     text = f"{show(owner)}.{name}"
     dotted = declared.attribute_name(owner, name) or handovers.name_of_attribute(owner, name)
-    return Unknown(("attribute", key_of(run, owner), name), text, origin=_origin(owner), dotted=dotted)
+    return Unknown(Symbol(Kind.ATTRIBUTE, key_of(run, owner), name), text, origin=_origin(owner), dotted=dotted)
 
 
 def has(run: Run, scope: Scope, owner: Value, name: str, node: ast.AST) -> bool | None:
@@ -72,7 +74,7 @@ def has(run: Run, scope: Scope, owner: Value, name: str, node: ast.AST) -> bool 
     if isinstance(owner, Unknown):
         return None
     value = find(run, scope, owner, name, node)
-    if isinstance(value, Unknown) and isinstance(value.key, tuple) and value.key[:1] == ("uncertain",):
+    if isinstance(value, Unknown) and value.key.kind is Kind.UNCERTAIN:
         return None
     if value is not MISSING:
         return True
@@ -99,20 +101,21 @@ def find(run: Run, scope: Scope, owner: Value, name: str, node: ast.AST) -> Valu
             return MISSING
         case External(name=prefix):
             full = f"{prefix}.{name}"
-            return Unknown(("replaced", full), full) if run.is_replaced(full) else names.external(full)
+            return Unknown(Symbol(Kind.REPLACED, full), full) if run.is_replaced(full) else names.external(full)
         case ClassValue():
             return _of_class(run, scope, owner, name)
         case Super():
             return _of_super(run, scope, owner, name, node)
-        case Unknown(origin="forward" | "result") if name in TENSOR_ATTRIBUTES:
+        case Unknown(origin=Origin.FORWARD | Origin.RESULT) if name in TENSOR_ATTRIBUTES:
             return tensors.attribute(run, scope, run.tensor_of(owner), name, node)
-        case Unknown(origin="forward" | "result") if tensors.is_tensor_method(name):
+        case Unknown(origin=Origin.FORWARD | Origin.RESULT) if tensors.is_tensor_method(name):
             return BoundMethod(name, owner)
         case Unknown() if name in tensors.TEXT_METHODS:
             return BoundMethod(name, owner)
         case Unknown(key=key, text=text, origin=origin):
             dotted = declared.attribute_name(owner, name) or handovers.name_of_attribute(owner, name)
-            return settle(run, Unknown(("attribute", key, name), f"{text}.{name}", origin=origin, dotted=dotted))
+            symbol = Symbol(Kind.ATTRIBUTE, key, name)
+            return settle(run, Unknown(symbol, f"{text}.{name}", origin=origin, dotted=dotted))
         case FunctionValue(name=function_name) if name in ("__name__", "__qualname__"):
             return function_name
         case Partial(function=function) if name == "func":
@@ -136,7 +139,8 @@ def set_attribute(run: Run, scope: Scope, owner: Value, name: str, value: Value)
             run.touch(owner)
             state = run.globals.get(module.path)
             if name in namespace and state is not None and moments.was_in_use(module, defined, state.moment):
-                value = Unknown(("patched", owner.qualified, name), f"{owner.name}.{name}")  # now, or as it was
+                symbol = Symbol(Kind.PATCHED, owner.qualified, name)  # what it is now, or as it was
+                value = Unknown(symbol, f"{owner.name}.{name}")
             namespace[name] = value
         case Tensor():
             modules.set_tensor_attribute(run, owner, name, value)
@@ -171,7 +175,7 @@ def get_item(run: Run, scope: Scope, owner: Value, index: Value, node: ast.AST) 
         case ClassValue() | External():
             return owner  # Generic[T], list[int]
         case _:
-            return Unknown(("item", key_of(run, owner), key_of(run, index)), f"{show(owner)}[...]")
+            return Unknown(Symbol(Kind.ITEM, key_of(run, owner), key_of(run, index)), f"{show(owner)}[...]")
 
 
 def set_item(run: Run, scope: Scope, owner: Value, index: Value, value: Value, node: ast.AST) -> None:
@@ -227,14 +231,14 @@ def delete_item(run: Run, owner: Value, index: Value) -> None:
 def rank_of(run: Run, tensor: Tensor) -> Value:
     """`x.dim()`."""
     rank = run.shape(tensor.var).rank
-    return rank if rank is not None else Unknown(("rank", tensor.var), "the rank of a tensor", True)
+    return rank if rank is not None else Unknown(Symbol(Kind.RANK, tensor.var), "the rank of a tensor", True)
 
 
 def shape_tuple(run: Run, value: ShapeOf) -> Value:
     """The sizes of a shape as a tuple, or an Unknown while the rank is unknown."""
     rank = run.shape(value.tensor.var).rank
     if rank is None:
-        return Unknown(("shape", value.tensor.var, value.part), "a shape")
+        return Unknown(Symbol(Kind.SHAPE, value.tensor.var, *value.part), "a shape")
     return tuple(run.size_of(value.tensor, axis - rank) for axis in range(rank))[slice(*value.part)]
 
 
@@ -258,8 +262,9 @@ def decide_rank(run: Run, scope: Scope, tensor: Tensor, node: ast.AST) -> None:
     ranks = [rank for rank in RANKS if rank >= shape.at_least] or [shape.at_least]
     name = run.names.get(var) or f"the tensor behind `{scope.module.excerpt(node)}`"
     choices = [(str(rank), f"{name} has {rank} axes") for rank in ranks]
-    chosen = int(run.decide(("rank", var), f"the rank of {name}", "forward", scope.module.location(node), choices))
-    run.known["rank", var] = chosen
+    key = Symbol(Kind.RANK, var)
+    chosen = int(run.decide(key, f"the rank of {name}", Origin.FORWARD, scope.module.location(node), choices))
+    run.known[key] = chosen
     run.refine(var, Shape(chosen, (None,) * chosen, -1, chosen))
 
 
@@ -299,7 +304,7 @@ def _bound(run: Run, scope: Scope, value: Value, receiver: Value, node: ast.AST)
         case Wrapped(kind="unfollowed"):
             return BoundMethod(value, receiver)
         case Wrapped():
-            return Unknown(("wrapped", run.ordinal(value), key_of(run, receiver)), "a property")
+            return Unknown(Symbol(Kind.WRAPPED, run.ordinal(value), key_of(run, receiver)), "a property")
         case _:
             return value
 
@@ -340,9 +345,7 @@ def _shape_item(run: Run, owner: ShapeOf, index: Value) -> Value:
             if not -len(sizes) <= index < len(sizes):
                 raise PathEnds
             return sizes[index]
-        return Unknown(
-            ("item", sizes.key if isinstance(sizes, Unknown) else sizes, key_of(run, index)), "part of a shape"
-        )
+        return Unknown(Symbol(Kind.ITEM, key_of(run, sizes), key_of(run, index)), "part of a shape")
     if isinstance(index, int) and not isinstance(index, bool):
         if run.shape(owner.tensor.var).has_axis(index) is False:
             raise PathEnds
@@ -355,7 +358,7 @@ def _shape_item(run: Run, owner: ShapeOf, index: Value) -> Value:
             return tuple(run.size_of(owner.tensor, axis) for axis in range(index.start, 0))
         if all(part is None or isinstance(part, int) for part in (index.start, index.stop, index.step)):
             return ShapeOf(owner.tensor, (index.start, index.stop, index.step))
-    return Unknown(("item", ("shape", owner.tensor.var), key_of(run, index)), "part of a shape")
+    return Unknown(Symbol(Kind.ITEM, Symbol(Kind.SHAPE, owner.tensor.var), key_of(run, index)), "part of a shape")
 
 
 def _instance_item(run: Run, scope: Scope, owner: Instance, index: Value, node: ast.AST) -> Value:
@@ -366,7 +369,7 @@ def _instance_item(run: Run, scope: Scope, owner: Instance, index: Value, node: 
         return get_item(run, scope, owner.table, index, node)
     kind = container_kind(owner)
     if kind is None:
-        return Unknown(("item", run.ordinal(owner), key_of(run, index)), f"{show(owner)}[...]")
+        return Unknown(Symbol(Kind.ITEM, run.ordinal(owner), key_of(run, index)), f"{show(owner)}[...]")
     if isinstance(index, slice):
         return modules.sliced(run, owner, kind, index)
     if isinstance(index, str):
@@ -375,7 +378,7 @@ def _instance_item(run: Run, scope: Scope, owner: Instance, index: Value, node: 
         return _table_item(run, scope, owner.modules, index, node)
     if isinstance(index, (int, Unknown)):
         return stretches.item_at(run, scope, owner, list(owner.modules.values()), index, node)
-    return Unknown(("item", run.ordinal(owner), key_of(run, index)), f"{show(owner)}[...]")
+    return Unknown(Symbol(Kind.ITEM, run.ordinal(owner), key_of(run, index)), f"{show(owner)}[...]")
 
 
 def _set_instance_item(run: Run, scope: Scope, owner: Instance, index: Value, value: Value, node: ast.AST) -> None:
@@ -400,13 +403,13 @@ def _plain_item(run: Run, scope: Scope, owner: Any, index: Value, node: ast.AST)
     if isinstance(owner, (list, tuple)) and isinstance(index, (int, Unknown)):
         return stretches.item_at(run, scope, owner, owner, index, node)
     if isinstance(index, Unknown):
-        return Unknown(("item", run.ordinal(owner), index.key), f"...[{index.text}]")
+        return Unknown(Symbol(Kind.ITEM, run.ordinal(owner), index.key), f"...[{index.text}]")
     try:
         return owner[index]
     except IndexError:
         raise PathEnds from None
     except TypeError:
-        return Unknown(("item", run.ordinal(owner), key_of(run, index)), "an item")
+        return Unknown(Symbol(Kind.ITEM, run.ordinal(owner), key_of(run, index)), "an item")
 
 
 def _table_item(run: Run, scope: Scope, owner: dict[Any, Value], index: Value, node: ast.AST) -> Value:
@@ -414,7 +417,7 @@ def _table_item(run: Run, scope: Scope, owner: dict[Any, Value], index: Value, n
         if not isinstance(index, Unknown) or index in owner:
             return tables.get(run, owner, index)
     except TypeError:
-        return Unknown(("item", run.ordinal(owner), key_of(run, index)), "an item")
+        return Unknown(Symbol(Kind.ITEM, run.ordinal(owner), key_of(run, index)), "an item")
     rest = owner.rest if isinstance(owner, Table) else None
     spelled = run.spelled.get(index.key)
     if spelled in owner:
@@ -434,7 +437,7 @@ def _chosen(run: Run, scope: Scope, table: dict[Any, Value], index: Unknown, nod
     """A look-up of an unknown key in a known table: one decision, an answer per entry."""
     entries = [key for key in table if isinstance(key, (str, int))]
     if not entries or len(entries) > MAX_CHOICES:
-        return Unknown(("item", run.ordinal(table), index.key), f"...[{index.text}]")
+        return Unknown(Symbol(Kind.ITEM, run.ordinal(table), index.key), f"...[{index.text}]")
     key = choose(run, scope, entries, index, node, may_be_none=False)
     if key is MISSING:  # asked before of a table with a default
         raise PathEnds
@@ -449,7 +452,8 @@ def choose(
     if may_be_none:
         choices.insert(0, ("default", f"{key.text} is none of {', '.join(map(repr, entries))}"))
     tests = {repr(entry): test for entry in entries if (test := test_of_choice(key.key, entry)) is not None}
-    chosen = run.decide(("key", key.key), key.text, key.origin, scope.module.location(node), choices, tests)
+    place = scope.module.location(node)
+    chosen = run.decide(Symbol(Kind.WHICH_KEY, key.key), key.text, key.origin, place, choices, tests)
     for entry in entries:
         if repr(entry) == chosen:
             run.known[key.key] = entry
@@ -461,7 +465,9 @@ def _unknown_item(run: Run, owner: Unknown, index: Value) -> Value:
     if isinstance(index, (int, str)):
         return settle(run, item(owner, index))
     if isinstance(index, slice):
-        return settle(run, item(owner, repr(index)))
+        bounds = [settle(run, part) for part in (index.start, index.stop, index.step)]
+        part = Symbol(Kind.SLICE, *(key_of(run, bound) for bound in bounds))
+        return settle(run, item(owner, part, repr(f"slice({', '.join(map(show, bounds))})")))
     return settle(run, item(owner, key_of(run, index), show(index)))
 
 
@@ -469,7 +475,7 @@ def _sliced(run: Run, owner: Any, index: slice) -> Value:
     found = stretches.sliced(run, owner, owner, index)
     if found is None:
         modules.escape(run, [owner], "it is in a slice that could not be followed")
-        return Unknown(("slice", run.ordinal(owner), run.count("slice")), "a slice")
+        return Unknown(run.another(Kind.SLICE, run.ordinal(owner)), "a slice")
     places, stretch = found
     if stretch is None:
         return owner[places.start : places.stop : places.step] if places.step > 0 else owner[::-1]
@@ -485,5 +491,5 @@ def _forget(run: Run, owner: Any, node: ast.AST, scope: Scope) -> None:
             owner[key] = expressions.opaque(run, scope, node)
 
 
-def _origin(owner: Value) -> str:
-    return owner.origin if isinstance(owner, Unknown) else "data"
+def _origin(owner: Value) -> Origin:
+    return owner.origin if isinstance(owner, Unknown) else Origin.DATA

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from biaslens.algebra.sizes import ONE, Name, Size, number, product, unknown
 from biaslens.program.run import Run
+from biaslens.program.symbols import Kind, Symbol
 
 
 def decided(run: Run, symbol: str, difference: Size) -> bool | None:
@@ -54,17 +55,15 @@ def _from_zero(run: Run, size: Size) -> Size | None:
         count = run.between.get(name)
         base = base_of(count) if count is not None else None
         if base is not None:  # count = round + 2 + others
-            further = unknown(name) + number(2 - base[1]) + unknown(("behind", name))
+            further = unknown(name) + number(2 - base[1]) + unknown(_behind(name))
             replaced = _replaced(size, base[0], further)
             if replaced is None:
                 return None
             size = replaced
     for name in _names(size):
-        if isinstance(name, tuple) and name[:1] == ("behind",):
+        if _is(Kind.BEHIND, name):
             continue
-        lowest = (
-            1 if name in run.between or (isinstance(name, tuple) and name[:1] == ("size",)) else run.lowest.get(name)
-        )
+        lowest = 1 if name in run.between or _is(Kind.SIZE, name) else run.lowest.get(name)
         if lowest is None:
             return None
         replaced = _replaced(size, name, unknown(name) + number(lowest))
@@ -72,6 +71,16 @@ def _from_zero(run: Run, size: Size) -> Size | None:
             return None
         size = replaced
     return size
+
+
+def _behind(name: Name) -> Symbol:
+    """How many rounds are behind one."""
+    assert isinstance(name, Symbol), "only rounds lie between others"
+    return Symbol(Kind.BEHIND, name)
+
+
+def _is(kind: Kind, name: Name) -> bool:
+    return isinstance(name, Symbol) and name.kind is kind
 
 
 def _names(size: Size) -> list[Name]:

@@ -12,8 +12,10 @@ from biaslens.program import attributes, calls, classes, handovers, modules, obj
 from biaslens.program.conditions import holds, key_of, settle, show, truth
 from biaslens.program.expressions import binary, opaque
 from biaslens.program.iteration import item_of, items_of, length, spread
+from biaslens.program.origins import Origin, only
 from biaslens.program.run import PathEnds, Run
-from biaslens.program.sizing import MAX_TEXT, bounded
+from biaslens.program.sizing import MAX_TEXT
+from biaslens.program.symbols import Kind, Symbol, bounded
 from biaslens.program.values import (
     Arguments,
     BoundMethod,
@@ -60,7 +62,7 @@ def _range(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value
 
 def _moved(run: Run, scope: Scope, start: Value, index: Value, node: ast.AST) -> Value:
     moved = binary(run, scope, "+", index, start, node) if start != 0 else index
-    return replace(moved, origin="data") if isinstance(moved, Unknown) else moved
+    return replace(moved, origin=Origin.DATA) if isinstance(moved, Unknown) else moved
 
 
 def _enumerate(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
@@ -178,8 +180,8 @@ def _isinstance(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> 
         return True
     if None not in answers:
         return False
-    key = ("isinstance", key_of(run, value), *(key_of(run, kind) for kind in options))
-    origin = value.origin if isinstance(value, Unknown) else "data"
+    key = Symbol(Kind.IS_INSTANCE, key_of(run, value), *(key_of(run, kind) for kind in options))
+    origin = value.origin if isinstance(value, Unknown) else Origin.DATA
     return Unknown(key, f"isinstance({show(value)}, ...)", origin=origin)
 
 
@@ -250,7 +252,7 @@ def _issubclass(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> 
                 return True
             if not classes.has_unknown_base(cls):
                 return isinstance(kind, External) and kind.name == "torch.nn.Module" and classes.is_module_class(cls)
-    key = bounded(("issubclass", *(key_of(run, value) for value in arguments.positional)))
+    key = bounded(Symbol(Kind.IS_SUBCLASS, *(key_of(run, value) for value in arguments.positional)))
     return Unknown(key, "issubclass(...)")
 
 
@@ -262,7 +264,7 @@ def _getattr(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Val
         name = run.spelled.get(name.key, name)
     if not isinstance(name, str):
         modules.escape(run, [owner], "an attribute that we could not tell is read")
-        key = bounded(("attribute", key_of(run, owner), key_of(run, name)))
+        key = bounded(Symbol(Kind.ATTRIBUTE, key_of(run, owner), key_of(run, name)))
         dotted = handovers.keeper_name(External(f"{owner.name}.?")) if isinstance(owner, External) else ""
         return Unknown(key, f"getattr({show(owner)}, ...)"[:MAX_TEXT], dotted=dotted)
     if len(arguments.positional) > 2:
@@ -289,7 +291,8 @@ def _hasattr(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Val
         found = attributes.has(run, scope, owner, arguments.positional[1], node)
         if found is not None:
             return found
-        return Unknown(("hasattr", key_of(run, owner), arguments.positional[1]), f"hasattr({show(owner)}, ...)")
+        key = Symbol(Kind.HAS_ATTRIBUTE, key_of(run, owner), arguments.positional[1])
+        return Unknown(key, f"hasattr({show(owner)}, ...)")
     return opaque(run, scope, node)
 
 
@@ -313,7 +316,7 @@ def _type(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
 def _callable(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
     value = settle(run, arguments.positional[0]) if arguments.positional else None
     if isinstance(value, Unknown):
-        return Unknown(("callable", value.key), f"callable({value.text})", origin=value.origin)
+        return Unknown(Symbol(Kind.IS_CALLABLE, value.key), f"callable({value.text})", origin=value.origin)
     return isinstance(value, (FunctionValue, ClassValue, External, Partial, Instance, BoundMethod))
 
 
@@ -332,7 +335,8 @@ def _number(kind: type[int] | type[float]) -> Handler:
             return opaque(run, scope, node)
         if kind is int and isinstance(value, Unknown) and value.size is not None:
             return value
-        return Unknown((kind.__name__, key_of(run, value)), f"{kind.__name__}({show(value)})", True, origin_of(value))
+        key = Symbol(Kind.FUNCTION, kind.__name__, key_of(run, value))
+        return Unknown(key, f"{kind.__name__}({show(value)})", True, origin_of(value))
 
     return handler
 
@@ -347,7 +351,7 @@ def _str(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
     value = settle(run, arguments.positional[0]) if arguments.positional else ""
     if isinstance(value, (str, int, float, bool)):
         return str(value)
-    return Unknown(("text", key_of(run, value)), f"str({show(value)})", origin=origin_of(value))
+    return Unknown(Symbol(Kind.TEXT, key_of(run, value)), f"str({show(value)})", origin=origin_of(value))
 
 
 def _sum(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
@@ -368,7 +372,7 @@ def _any_or_all(stop: bool) -> Handler:
         still_open = [item for item, answer in zip(items, answers, strict=True) if answer is None]
         if not still_open:
             return not stop
-        key = bounded(("or" if stop else "and", *(key_of(run, item) for item in still_open)))
+        key = bounded(Symbol(Kind.OR if stop else Kind.AND, *(key_of(run, item) for item in still_open)))
         return Unknown(key, run.world.text(node), origin=origin_of(*still_open))
 
     return handler
@@ -415,10 +419,9 @@ def _everything(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> 
     return calls.call_unknown(run, scope, handovers.CODE_IN_A_TEXT, Arguments((*arguments.positional, *values)), node)
 
 
-def origin_of(*values: Value) -> str:
+def origin_of(*values: Value) -> Origin:
     """Where unknown values come from, where that is one place."""
-    origins = {value.origin for value in values if isinstance(value, Unknown)}
-    return origins.pop() if len(origins) == 1 else "data"
+    return only(value.origin for value in values if isinstance(value, Unknown))
 
 
 BUILTINS: Mapping[str, Handler] = MappingProxyType(

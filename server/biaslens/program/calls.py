@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from biaslens.program import (
     declared,
@@ -24,7 +24,9 @@ from biaslens.program.conditions import key_of, settle, show
 from biaslens.program.influence import Influence, Skipped, add
 from biaslens.program.iteration import items_of
 from biaslens.program.names import MISSING
+from biaslens.program.origins import Origin
 from biaslens.program.run import MAX_DEPTH, BudgetExceeded, PathEnds, Run
+from biaslens.program.symbols import Kind, Symbol
 from biaslens.program.values import (
     CLASS_BODY,
     Arguments,
@@ -332,12 +334,12 @@ def call_unknown(
     node: ast.AST,
     callee: Value = None,
     *,
-    of: Hashable = None,
+    of: Symbol | None = None,
 ) -> Unknown:
     """A call of code that we cannot follow: it reads every tensor that it gets and may change every module, unless the
     catalogue knows better.
 
-    callee: what is called, where that may have a name to import it by. of: the key of a method, with its object.
+    callee: what is called, where that may have a name to import it by. of: the symbol of a method.
     """
     kept = handovers.kept(run, scope, callee, name, arguments, node)
     if kept is not MISSING:
@@ -349,14 +351,16 @@ def call_unknown(
     reason, handed = f"`{name}` is code that could not be followed", "" if run.applying else name
     run.emit_unknown(name, reason, inside, location, dotted, handed)
     handovers.hand_over(run, values, name)
-    key = ("call", location.path, location.span.start, location.span.end, of or key_of(run, callee))
-    number = run.count(key)
+    called = of or key_of(run, callee)
+    number = run.count((Kind.CALL, location, called))
     if not inside and _gives_the_same_again(callee) and all(map(_is_constant, values)):
         number = 0
-    given = any(isinstance(value, Unknown) and value.origin in ("forward", "result") for value in values)
+    given = any(isinstance(value, Unknown) and value.origin in (Origin.FORWARD, Origin.RESULT) for value in values)
     makes = not inside and not any(isinstance(value, Instance) for value in values)  # else it wraps, or computes
-    origin = "result" if given or inside else "data"
-    return Unknown((*key, number), f"{name}(...)", origin=origin, dotted=dotted if makes else "")
+    origin = Origin.RESULT if given or inside else Origin.DATA
+    return Unknown(
+        Symbol(Kind.CALL, location, called, number), f"{name}(...)", origin=origin, dotted=dotted if makes else ""
+    )
 
 
 def _gives_the_same_again(callee: Value) -> bool:
@@ -393,7 +397,7 @@ def _other_keywords(
     if not arguments.open:
         return Table(given)
     location = caller.module.location(node)
-    key = ("open", location.path, location.span.start, name, run.count(("open", name)))
+    key = Symbol(Kind.OPEN, location, name, run.count((Kind.OPEN, name)))
     return Table(given, Unknown(key, name), taken)
 
 
@@ -402,7 +406,7 @@ def _missing(run: Run, function: FunctionValue, name: str, arguments: Arguments,
         return tables.get(run, arguments.rest, name, function.defaults.get(name, MISSING))
     if arguments.open:
         location = caller.module.location(node)
-        value = Unknown(("open", location.path, location.span.start, name, run.count(("open", name))), name)
+        value = Unknown(Symbol(Kind.OPEN, location, name, run.count((Kind.OPEN, name))), name)
         if name in function.defaults:
             run.presumed[value.key] = function.defaults[name]
         return value
@@ -425,4 +429,4 @@ def _super(run: Run, scope: Scope, node: ast.Call) -> Value:
             owner, receiver = current.owner, current.receiver
     if isinstance(owner, ClassValue) and isinstance(receiver, (Instance, ClassValue)):
         return Super(owner, receiver)
-    return Unknown(("super", scope.module.path, scope.module.span(node).start, key_of(run, receiver)), "super()")
+    return Unknown(Symbol(Kind.SUPER, scope.module.location(node), key_of(run, receiver)), "super()")

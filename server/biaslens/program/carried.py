@@ -14,8 +14,10 @@ from itertools import pairwise
 from biaslens.program import calls, expressions, stretches
 from biaslens.program.counters import Loop, bound_names
 from biaslens.program.iteration import is_container
+from biaslens.program.origins import Origin
 from biaslens.program.run import Run
 from biaslens.program.sizing import calculate
+from biaslens.program.symbols import Kind, Symbol
 from biaslens.program.values import Arguments, Instance, Scope, Stretch, Unknown, Value
 
 
@@ -59,7 +61,8 @@ class Carried:
     def _stretch(self, name: str, held: Value, count: Value, back: int) -> None:
         before, known = self._lengths[0][name], stretches.of(self._run, held)
         front = min(self._lengths[1][name], known.front if known is not None else self._lengths[1][name])
-        total: Value = Unknown(("length", "grown", self._run.ordinal(held)), f"len({name})", True)
+        length = Symbol(Kind.LENGTH, Symbol(Kind.GROWN, self._run.ordinal(held)))
+        total: Value = Unknown(length, f"len({name})", True)
         if isinstance(count, Unknown):
             total = count if back == 1 else calculate("*", count, back)
             total = calculate("+", total, before) if before else total
@@ -82,8 +85,7 @@ class Carried:
 
     def _some_number(self, name: str) -> Unknown:
         place = self._scope.module.location(self._node)
-        key = ("number", "carried", place.path, place.span.start, name)
-        return Unknown((*key, self._run.count(key)), name, True)
+        return Unknown(self._run.another(Kind.CARRIED, place, name), name, True)
 
     def _sizes(self) -> dict[str, int]:
         return {name: _length(held) for name, held in _lists(self._scope)}
@@ -104,7 +106,8 @@ def leave_off(run: Run, scope: Scope, node: Loop) -> None:
 def yielded_more(run: Run, scope: Scope) -> None:
     """Effect: a generator gives more than was followed of it."""
     if scope.yielded is not None:
-        total = Unknown(("length", "yielded", run.ordinal(scope.yielded)), "the number of items", True)
+        length = Symbol(Kind.LENGTH, Symbol(Kind.YIELDED, run.ordinal(scope.yielded)))
+        total = Unknown(length, "the number of items", True)
         stretches.note(run, scope.yielded, Stretch(total, 1, 0))
 
 
@@ -117,7 +120,7 @@ def _moved(first: Value, index: Value, step: int) -> Value:
     if isinstance(index, int) and isinstance(first, (int, float)):
         return first + index * step
     moved = calculate("*", index, step) if step != 1 or isinstance(index, int) else index
-    return replace(calculate("+", moved, first), origin="data")
+    return replace(calculate("+", moved, first), origin=Origin.DATA)
 
 
 def _lists(scope: Scope) -> Iterator[tuple[str, Value]]:

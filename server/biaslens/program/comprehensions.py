@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from biaslens.program import branching, expressions, statements, stretches
 from biaslens.program.iteration import items_of
 from biaslens.program.run import Run
+from biaslens.program.symbols import Kind, Symbol
 from biaslens.program.values import Scope, Stretch, Table, Unknown, Value
 
 
@@ -58,7 +59,8 @@ def _stretch(
         return None
     if len(generators) == 1 and not generators[0].ifs:
         return found[0]
-    return Stretch(Unknown(("length", "made", run.ordinal(result)), "the length of a list", True), 0, 0)
+    length = Symbol(Kind.LENGTH, Symbol(Kind.MADE, run.ordinal(result)))
+    return Stretch(Unknown(length, "the length of a list", True), 0, 0)
 
 
 def _loop(

@@ -1,21 +1,23 @@
 """Conditions: what the source decides, and questions where it does not.
 
-The value of a test that the source leaves open is an Unknown whose key tells what was compared, so that answers stay
+The value of a test that the source leaves open is an Unknown whose symbol tells what was compared, so that answers stay
 consistent: after `norm is None` was answered, so are `norm is not None`, `norm == "bn"` and `not norm`.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
 from biaslens.algebra.sizes import Size, number, same_size, unknown
 from biaslens.program import bounds
+from biaslens.program.origins import Origin, weakest
 from biaslens.program.questions import tests_of
 from biaslens.program.run import Run
-from biaslens.program.sizing import MAX_TEXT, as_size, bounded, calculate, is_remainder
+from biaslens.program.sizing import MAX_TEXT, as_size, calculate, is_remainder
+from biaslens.program.symbols import Kind, Part, Symbol, bounded
 from biaslens.program.values import (
     BoundMethod,
     ClassValue,
@@ -45,6 +47,7 @@ _COMPARISONS: Mapping[type[ast.cmpop], str] = {
     ast.NotIn: "not in",
 }
 _NEGATED: Mapping[str, str] = {"!=": "==", "is not": "is", "not in": "in", ">=": "<", ">": "<="}
+_TESTS: Mapping[str, Kind] = {"==": Kind.EQUAL, "is": Kind.IS, "<": Kind.LESS, "<=": Kind.AT_MOST, "in": Kind.IN}
 _OPPOSITE: Mapping[str, str] = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"} | {
     "is": "is not",
     "is not": "is",
@@ -82,7 +85,7 @@ def holds(run: Run, scope: Scope, value: Value, node: ast.expr, *, fails: bool =
         return (given == "yes") is positive
     origin = _origin_of(value)
     said = _in_words_of_the_caller(scope, node)
-    origin = "data" if _is_about_a_counter(scope, node) else origin
+    origin = Origin.DATA if _is_about_a_counter(scope, node) else origin
     first, second = _words(run, said, positive), _words(run, said, not positive)
     choices = [("yes", first), ("no", second)]
     if positive if fails else _is_false_by_default(run, key):
@@ -92,9 +95,9 @@ def holds(run: Run, scope: Scope, value: Value, node: ast.expr, *, fails: bool =
     return answer if positive else not answer
 
 
-def question_of(run: Run, value: Value) -> str:
-    """The key under which a run notes its question about the truth of a value, if it asks one."""
-    return repr(_normal(key_of(run, value))[0])
+def question_of(run: Run, value: Value) -> Symbol:
+    """The question about the truth of a value, if a run asks one."""
+    return _normal(key_of(run, value))[0]
 
 
 def assume(run: Run, value: Value, answer: bool = True) -> None:
@@ -104,29 +107,31 @@ def assume(run: Run, value: Value, answer: bool = True) -> None:
         learn(run, key, answer is positive)
 
 
-def learn(run: Run, key: Hashable, answer: bool) -> None:
+def learn(run: Run, key: Symbol, answer: bool) -> None:
     """Effect: fixes what follows from an answer."""
-    run.known[("truth", key)] = answer
+    run.known[Symbol(Kind.TRUTH, key)] = answer
     match key:
-        case ("==" | "is", subject, ("constant", _, constant)) if answer:
+        case Symbol(Kind.EQUAL | Kind.IS, (Symbol() as subject, Symbol(Kind.CONSTANT, (constant,)))) if answer:
             run.known[subject] = constant
             _learn_rank(run, subject, constant)
-        case ("==" | "is", subject, ("external", str(name))) if answer:
+        case Symbol(Kind.EQUAL | Kind.IS, (Symbol() as subject, Symbol(Kind.EXTERNAL, (str(name),)))) if answer:
             run.known[subject] = External(name)
-        case ("==" | "is", subject, ("declared", str(name), str(own), str(path))) if answer:
+        case Symbol(
+            Kind.EQUAL | Kind.IS, (Symbol() as subject, Symbol(Kind.DECLARED, (str(name), str(own), str(path))))
+        ) if answer:
             run.known[subject] = External(name, own, path)
-        case ("is", subject, ("constant", _, None)):
-            run.known[("not none", subject)] = True
-        case ("==", ("length", _) as subject, ("constant", "int", 0)):
-            run.known[("truth", subject)] = True
-        case ("in", _, subject) if answer:
-            run.known[("truth", ("length", subject))] = True
-        case ("<" | "<=" as symbol, subject, ("constant", "int", int(value))) if not answer:
-            bounds.at_least(run, unknown(subject), value + (symbol == "<="))
-        case ("and", *parts) if answer:
+        case Symbol(Kind.IS, (subject, Symbol(Kind.CONSTANT, (None,)))):
+            run.known[Symbol(Kind.NOT_NONE, subject)] = True
+        case Symbol(Kind.EQUAL, (Symbol(Kind.LENGTH, (_,)) as subject, Symbol(Kind.CONSTANT, (int(0),)))):
+            run.known[Symbol(Kind.TRUTH, subject)] = True
+        case Symbol(Kind.IN, (_, subject)) if answer:
+            run.known[Symbol(Kind.TRUTH, Symbol(Kind.LENGTH, subject))] = True
+        case Symbol(Kind.LESS | Kind.AT_MOST, (subject, Symbol(Kind.CONSTANT, (int(value),)))) if not answer:
+            bounds.at_least(run, unknown(subject), value + (key.kind is Kind.AT_MOST))
+        case Symbol(Kind.AND, parts) if answer:
             for part in parts:
                 _learn_part(run, part, True)
-        case ("or", *parts) if not answer:
+        case Symbol(Kind.OR, parts) if not answer:
             for part in parts:
                 _learn_part(run, part, False)
         case _:
@@ -180,11 +185,11 @@ def compare(run: Run, operator: ast.cmpop, left: Value, right: Value) -> Value:
     if symbol in _EMPTY and _is_length(left) and right == _EMPTY[symbol] and not isinstance(right, Unknown):
         return compare(run, ast.Eq() if symbol in ("<", "<=") else ast.NotEq(), left, 0)
     behind = right.rest if positive == "in" and isinstance(right, Table) and right.rest is not None else right
-    key = bounded((positive, key_of(run, left), key_of(run, behind)))
+    key = bounded(Symbol(_TESTS[positive], key_of(run, left), key_of(run, behind)))
     origin = _origin(left, right)
     text = f"{show(left)} {positive} {show(right)}"[:MAX_TEXT]
     result = Unknown(key, text, origin=origin)
-    return result if positive == symbol else Unknown(("not", key), f"not {text}", origin=origin)
+    return result if positive == symbol else Unknown(Symbol(Kind.NOT, key), f"not {text}", origin=origin)
 
 
 _EMPTY: Mapping[str, int] = {"<": 1, "<=": 0, ">": 0, ">=": 1}
@@ -192,7 +197,7 @@ _EMPTY: Mapping[str, int] = {"<": 1, "<=": 0, ">": 0, ">=": 1}
 
 
 def _is_length(value: Value) -> bool:
-    return isinstance(value, Unknown) and isinstance(value.key, tuple) and value.key[:1] == ("length",)
+    return isinstance(value, Unknown) and value.key.kind is Kind.LENGTH
 
 
 def has(run: Run, table: Mapping[Any, Value], key: Value) -> bool | None:
@@ -210,7 +215,9 @@ def has(run: Run, table: Mapping[Any, Value], key: Value) -> bool | None:
 
 def membership(run: Run, rest: Unknown, key: Value) -> Unknown:
     """`key in rest`, to be asked about."""
-    return Unknown(bounded(("in", key_of(run, key), rest.key)), f"{show(key)} in {rest.text}", origin=rest.origin)
+    return Unknown(
+        bounded(Symbol(Kind.IN, key_of(run, key), rest.key)), f"{show(key)} in {rest.text}", origin=rest.origin
+    )
 
 
 def count_of(run: Run, table: Mapping[Any, Value]) -> Value:
@@ -222,13 +229,14 @@ def count_of(run: Run, table: Mapping[Any, Value]) -> Value:
     if settle(run, rest) == 0 or truth(run, rest) is False:
         return len(table)
     if removed:
-        key = bounded(("length", table.rest.key, tuple(sorted(map(repr, removed)))))
+        keys = sorted((key if isinstance(key, str) else key_of(run, key) for key in removed), key=str)
+        key = bounded(Symbol(Kind.LENGTH, table.rest.key, Symbol(Kind.KEYS, *keys)))
         rest = Unknown(key, rest.text, True, rest.origin)
     return calculate("+", rest, len(table)) if table else settle(run, rest)
 
 
 def _length_of(rest: Unknown) -> Unknown:
-    return Unknown(("length", rest.key), f"len({rest.text})", True, rest.origin)
+    return Unknown(Symbol(Kind.LENGTH, rest.key), f"len({rest.text})", True, rest.origin)
 
 
 def negate(run: Run, value: Value) -> Value:
@@ -238,31 +246,31 @@ def negate(run: Run, value: Value) -> Value:
         return not settled
     key = key_of(run, value)
     origin = _origin_of(value)
-    return Unknown(("not", key), f"not {show(value)}", origin=origin)
+    return Unknown(Symbol(Kind.NOT, key), f"not {show(value)}", origin=origin)
 
 
-def key_of(run: Run, value: Value) -> Hashable:
-    """A key for a value, equal for equal values in equal runs."""
+def key_of(run: Run, value: Value) -> Symbol:
+    """The symbol of a value, equal for equal values in equal runs."""
     value = settle(run, value)
     match value:
         case Unknown(key=key):
             return key
         case None | bool() | int() | float() | str() | bytes():
-            return ("constant", type(value).__name__, value)
+            return Symbol(Kind.CONSTANT, value)
         case tuple():
-            return ("tuple", *(key_of(run, item) for item in value))
+            return Symbol(Kind.TUPLE, *(key_of(run, item) for item in value))
         case Tensor(var=var):
-            return ("tensor", var)
+            return Symbol(Kind.TENSOR, var)
         case External(name=name, own=own, path=path):
-            return ("declared", name, own, path) if own else ("external", name)
+            return Symbol(Kind.DECLARED, name, own, path) if own else Symbol(Kind.EXTERNAL, name)
         case ClassValue(qualified=name) | FunctionValue(qualified=name):
-            return ("defined", name)
+            return Symbol(Kind.DEFINED, name)
         case ModuleValue(path=path):
-            return ("module", path)
+            return Symbol(Kind.MODULE, path)
         case Table() if value.rest is not None and not value:  # its truth is all that can be asked of it
             return key_of(run, count_of(run, value))
         case _:
-            return ("object", run.ordinal(value))
+            return Symbol(Kind.OBJECT, run.ordinal(value))
 
 
 def show(value: Value) -> str:
@@ -311,8 +319,10 @@ def _is_about_a_counter(scope: Scope, node: ast.expr) -> bool:
 
 def _is_told(value: Unknown) -> bool:
     """Whether a value is an argument of the entry, under a name that can stand in code."""
-    kind = value.key[0] if isinstance(value.key, tuple) else ""
-    return kind in ("constructor", "forward", "attribute", "item") and value.text.replace(".", "").isidentifier()
+    return value.key.kind in _TOLD and value.text.replace(".", "").isidentifier()
+
+
+_TOLD = (Kind.CONSTRUCTOR, Kind.FORWARD, Kind.INPUT, Kind.ATTRIBUTE, Kind.ITEM)
 
 
 class _Renaming(ast.NodeTransformer):
@@ -345,74 +355,80 @@ def condition(name: str, value: Value) -> str:
     return f"{name} == {show(value)}"
 
 
-def _normal(key: Hashable) -> tuple[Hashable, bool]:
-    """A key without leading negations, and whether their number is even."""
+def _normal(key: Symbol) -> tuple[Symbol, bool]:
+    """A test without leading negations, and whether their number is even."""
     positive = True
-    while isinstance(key, tuple) and len(key) == 2 and key[0] == "not":
-        key, positive = key[1], not positive
+    while key.kind is Kind.NOT and isinstance(inner := key.parts[0], Symbol):
+        key, positive = inner, not positive
     return key, positive
 
 
-def _is_false_by_default(run: Run, key: Hashable) -> bool:
+def _is_false_by_default(run: Run, key: Symbol) -> bool:
     """Whether a test is false with the defaults of the values that it is about, or else by what is likely."""
     presumed = _presumed(run, key)
     return _unlikely(key) if presumed is None else not presumed
 
 
-def _presumed(run: Run, key: Hashable) -> bool | None:
+def _presumed(run: Run, key: Part) -> bool | None:
     """What a test gives where unknown values are what they are by default."""
     match key:
-        case ("not", inner):
+        case Symbol(Kind.NOT, (inner,)):
             answer = _presumed(run, inner)
             return None if answer is None else not answer
-        case ("and" | "or" as symbol, *parts):
+        case Symbol(Kind.AND | Kind.OR as kind, parts):
             answers = [_presumed(run, part) for part in parts]
-            decisive = symbol == "or"
+            decisive = kind is Kind.OR
             return decisive if decisive in answers else None if None in answers else not decisive
-        case ("in", _, subject) if ("length", subject) in run.presumed:
+        case Symbol(Kind.IN, (_, subject)) if Symbol(Kind.LENGTH, subject) in run.presumed:
             return False
-        case ("==" | "is", subject, ("constant", _, constant)) if subject in run.presumed:
+        case Symbol(Kind.EQUAL | Kind.IS, (Symbol() as subject, Symbol(Kind.CONSTANT, (constant,)))) if (
+            subject in run.presumed
+        ):
             return _same_constant(run.presumed[subject], constant)
-        case _ if key in run.presumed:
+        case Symbol() if key in run.presumed:
             return truth(run, run.presumed[key])
         case _:
             return None
 
 
-def _unlikely(key: Hashable) -> bool:
+def _unlikely(key: Part) -> bool:
     """Tests that are false by default: being a given constant, of some type, or an unknown number equal to one."""
     match key:
-        case ("==", ("number", *_) as subject, ("constant", "int", _)):
-            return not is_remainder(subject)
-        case ("==", ("numel" | "length", *_), ("constant", "int", 0)):
-            return True
-        case ("or", *parts):
+        case Symbol(Kind.EQUAL, (Symbol() as subject, Symbol(Kind.CONSTANT, (int(value),)))) if type(value) is int:
+            counts = value == 0 and subject.kind in (Kind.NUMEL, Kind.LENGTH)
+            return counts or (subject.kind in _NUMBERS and not is_remainder(subject))
+        case Symbol(Kind.OR, parts):
             return all(_unlikely(part) for part in parts)
-        case ("and", *parts):
+        case Symbol(Kind.AND, parts):
             return any(_unlikely(part) for part in parts)
-        case ("is", _, ("constant", *_)) | ("isinstance", *_) | ("raises", *_):
+        case Symbol(Kind.IS, (_, Symbol(Kind.CONSTANT))) | Symbol(Kind.IS_INSTANCE):
             return True
-        case ("text method", "startswith" | "endswith", *_):
+        case Symbol(Kind.TEXT_METHOD, ("startswith" | "endswith", *_)):
             return True
         case _:
             return False
 
 
-def _known_truth(run: Run, key: Hashable) -> bool | None:
+_NUMBERS = (Kind.NUMBER, Kind.ARITHMETIC, Kind.MIDDLE, Kind.CARRIED)
+
+
+def _known_truth(run: Run, key: Part) -> bool | None:
+    if not isinstance(key, Symbol):
+        return None
     normal, positive = _normal(key)
-    answer = run.known.get(("truth", normal))
+    answer = run.known.get(Symbol(Kind.TRUTH, normal))
     if answer is None:
         match normal:
-            case ("and", *parts):
+            case Symbol(Kind.AND, parts):
                 answers = [_known_truth(run, part) for part in parts]
                 answer = False if False in answers else True if None not in answers else None
-            case ("or", *parts):
+            case Symbol(Kind.OR, parts):
                 answers = [_known_truth(run, part) for part in parts]
                 answer = True if True in answers else False if None not in answers else None
-            case ("==" | "is", subject, ("constant", _, constant)):
+            case Symbol(Kind.EQUAL | Kind.IS, (Symbol() as subject, Symbol(Kind.CONSTANT, (constant,)))):
                 if subject in run.known:
                     answer = _same_constant(run.known[subject], constant)
-                elif constant is None and ("not none", subject) in run.known:
+                elif constant is None and Symbol(Kind.NOT_NONE, subject) in run.known:
                     answer = False
             case _:
                 pass
@@ -427,14 +443,15 @@ def _same_constant(value: Value, constant: object) -> bool | None:
     return bool(value == constant) if _is_constant(value) else False
 
 
-def _learn_part(run: Run, key: Hashable, answer: bool) -> None:
-    normal, positive = _normal(key)
-    learn(run, normal, answer is positive)
+def _learn_part(run: Run, key: Part, answer: bool) -> None:
+    if isinstance(key, Symbol):
+        normal, positive = _normal(key)
+        learn(run, normal, answer is positive)
 
 
-def _learn_rank(run: Run, subject: Hashable, constant: object) -> None:
+def _learn_rank(run: Run, subject: Symbol, constant: object) -> None:
     match subject:
-        case ("rank", int(var)) if isinstance(constant, int) and 0 <= constant <= 8:
+        case Symbol(Kind.RANK, (int(var),)) if isinstance(constant, int) and 0 <= constant <= 8:
             from biaslens.algebra.axes import Shape
 
             run.refine(var, Shape(constant, (None,) * constant, -1, constant))
@@ -476,12 +493,12 @@ def _decided_with_unknown(run: Run, symbol: str, left: Value, right: Value) -> b
     if isinstance(left, Unknown) and isinstance(right, Unknown) and left.key == right.key:
         return symbol in ("==", "is", "<=")
     if symbol in ("==", "is"):
-        known = _known_truth(run, (symbol, key_of(run, left), key_of(run, right)))
+        known = _known_truth(run, Symbol(_TESTS[symbol], key_of(run, left), key_of(run, right)))
         if known is not None:
             return known
         for subject, other in ((left, right), (right, left)):
             if other is None and isinstance(subject, Unknown):
-                return False if subject.number or ("not none", subject.key) in run.known else None
+                return False if subject.number or Symbol(Kind.NOT_NONE, subject.key) in run.known else None
     first, second = as_size(left), as_size(right)
     if first is None or second is None or not (_numeric(left) and _numeric(right)):
         return None
@@ -503,7 +520,7 @@ def _decided_with_unknown(run: Run, symbol: str, left: Value, right: Value) -> b
 def _is_of_sizes(difference: Size) -> bool:
     """Whether every unknown in it is the size of a tensor, which is positive; an argument may be 0 or less."""
     names = (name for monomial, _ in difference.terms for name, _ in monomial)
-    return all(isinstance(name, tuple) and name[:1] == ("size",) for name in names)
+    return all(isinstance(name, Symbol) and name.kind is Kind.SIZE for name in names)
 
 
 def _numeric(value: Value) -> bool:
@@ -543,17 +560,16 @@ def _is_open(value: Value) -> bool:
     return isinstance(value, Table) and value.rest is not None
 
 
-def _origin_of(value: Value) -> str:
+def _origin_of(value: Value) -> Origin:
     asked = value.rest if isinstance(value, Table) else value
-    return asked.origin if isinstance(asked, Unknown) else "data"
+    return asked.origin if isinstance(asked, Unknown) else Origin.DATA
 
 
-def _origin(left: Value, right: Value) -> str:
+def _origin(left: Value, right: Value) -> Origin:
     origins = [_origin_of(value) for value in (left, right) if isinstance(value, Unknown) or _is_open(value)]
     if any(isinstance(value, Tensor) for value in (left, right)) or not origins:
-        return "data"
-    order = ("data", "result", "forward", "constructor", "default")
-    return min(origins, key=order.index)
+        return Origin.DATA
+    return weakest(origins)
 
 
 def _is_constant(value: Value) -> bool:

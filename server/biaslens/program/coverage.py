@@ -7,8 +7,9 @@ from typing import TypeAlias
 
 from biaslens.program.influence import Influence, members
 from biaslens.program.ir import Answer, Asked
+from biaslens.program.symbols import Symbol
 
-Cube: TypeAlias = "frozenset[tuple[str, str]]"
+Cube: TypeAlias = "frozenset[tuple[Symbol, str]]"
 """Some answers, as (question, choice): all combinations of answers that contain them."""
 
 EVERYTHING: Cube = frozenset()
@@ -17,26 +18,26 @@ MAX_SPLITS = 1_000
 """Where so many distinctions do not tell whether everything is covered, it counts as not covered."""
 
 
-def cube(answers: Mapping[str, Answer], influence: Influence, questions: Sequence[str]) -> Cube:
+def cube(answers: Mapping[Symbol, Answer], influence: Influence, questions: Sequence[Symbol]) -> Cube:
     """Those answers of a path on which something rests. questions: by the bits of the influence."""
     return frozenset((key, answers[key].choice) for bit in members(influence) if (key := questions[bit]) in answers)
 
 
-def without_numbers(rests_on: Cube, answers: Mapping[str, Answer]) -> Cube:
+def without_numbers(rests_on: Cube, answers: Mapping[Symbol, Answer]) -> Cube:
     """A cube of a path without numbers that are left open: what holds of an unknown number holds of its default too."""
     return frozenset(
         (key, choice) for key, choice in rests_on if choice == "default" or not answers[key].question.is_about_number
     )
 
 
-def without_unknowns(rests_on: Cube, answers: Mapping[str, Answer]) -> Cube:
+def without_unknowns(rests_on: Cube, answers: Mapping[Symbol, Answer]) -> Cube:
     """The same with everything that was followed as an unknown value, not only numbers: it may be any value."""
     return frozenset(
         (key, choice) for key, choice in rests_on if choice == "default" or not answers[key].question.is_about_value
     )
 
 
-Questions: TypeAlias = Mapping[str, Asked]
+Questions: TypeAlias = Mapping[Symbol, Asked]
 """By their keys."""
 
 
@@ -59,7 +60,7 @@ class Cover:
         self._cubes = {bits for one in cubes if (bits := self._bits_of(one)) is not None}
         self._splits = 0
 
-    def outside(self, within: Cube = EVERYTHING) -> dict[str, str] | None:
+    def outside(self, within: Cube = EVERYTHING) -> dict[Symbol, str] | None:
         """Answers that no cube contains, None where they contain all. within: only combinations with these matter."""
         fixed = {self._questions[key].kind: choice for key, choice in within}
         cubes = self._cubes
@@ -76,7 +77,7 @@ class Cover:
                 return {**answers, **dict(within)}
         return None
 
-    def _number_answers(self, mentioned: Collection[str]) -> None:
+    def _number_answers(self, mentioned: Collection[Symbol]) -> None:
         """Effect: gives each answer to the kinds of some questions a bit."""
         kinds = {self._questions[key].kind for key in mentioned}
         for asked in self._questions.values():

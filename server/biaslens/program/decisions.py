@@ -18,7 +18,9 @@ from biaslens.algebra.outcome import Cancels, Carries, Reads
 from biaslens.program.evidence import Evidence, kind_of
 from biaslens.program.influence import Reached
 from biaslens.program.ir import Equation, Path, Var
+from biaslens.program.origins import Origin
 from biaslens.program.run import MAX_IN_VAIN, BudgetExceeded, PathEnds, Run
+from biaslens.program.symbols import Symbol
 from biaslens.text import Location
 
 MAX_PAIRS = 24
@@ -70,9 +72,9 @@ class Entry:
     settled: constructor calls of which other entries tell enough.
     """
 
-    start: Callable[[Mapping[str, str]], Run]
+    start: Callable[[Mapping[Symbol, str]], Run]
     tell: Callable[[Run], tuple[Path, Mapping[int, Reached]]]
-    bits: Mapping[str, int]
+    bits: Mapping[Symbol, int]
     has_own_layers: Callable[[Run], bool]
     path: str
     settled: Collection[Location]
@@ -131,7 +133,7 @@ def _leave_nothing_out(search: _Search, entry: Entry) -> None:
 
     It has to be there: of one that nobody has nothing but an explanation follows.
     """
-    tried: set[frozenset[tuple[str, str]]] = set()
+    tried: set[frozenset[tuple[Symbol, str]]] = set()
     attempts: Counter[Location] = Counter()
     steps: Counter[Location] = Counter()
     while not search.is_over:
@@ -176,11 +178,11 @@ def _further(search: _Search, run: Run) -> Run | None:
     return furthest if furthest is not run else None
 
 
-def _distance(run: Run, key: str) -> int:
+def _distance(run: Run, key: Symbol) -> int:
     """How far a question is from what decides whether a program raises: inputs, tests that led to the place where it
     does, other arguments, circumstances."""
     question = run.answers[key].question
-    if question.is_about_default and question.origin == "forward":
+    if question.is_about_default and question.origin is Origin.FORWARD:
         return 0
     if key in run.blamed:
         return 1
@@ -195,11 +197,11 @@ class _Trial:
     """
 
     behind: Run
-    changed: Mapping[str, str]
+    changed: Mapping[Symbol, str]
     only_sizes: bool = False
 
     @property
-    def answers(self) -> dict[str, str]:
+    def answers(self) -> dict[Symbol, str]:
         """All answers that are forced."""
         return {**self.behind.forced, **self.changed}
 
@@ -236,7 +238,7 @@ class _Waiting:
         self._base = base
         self._queues: tuple[deque[_Trial], ...] = (deque(), deque())
 
-    def add(self, run: Run, telling: Collection[str], *, defaults: bool) -> None:
+    def add(self, run: Run, telling: Collection[Symbol], *, defaults: bool) -> None:
         """Effect: puts into line what differs from this run's answers in one respect more, if that may change anything.
 
         telling: the questions that matter.
@@ -264,14 +266,14 @@ class _Waiting:
         return self._queues[any(_is_circumstance(trial.behind, key) for key in own)]
 
 
-def _trials(run: Run, telling: Collection[str], *, defaults: bool) -> Iterator[_Trial]:
+def _trials(run: Run, telling: Collection[Symbol], *, defaults: bool) -> Iterator[_Trial]:
     """What differs from a run's answers in one respect: all questions that are alike, or, last, numbers by default.
 
     defaults: whether such numbers matter.
     """
     flips = [(key, option) for key, option in _flips(run) if key in telling]
     sizes = {key: option for key, option in flips if run.answers[key].question.is_about_number}
-    alike: dict[Hashable, dict[str, str]] = {}
+    alike: dict[Hashable, dict[Symbol, str]] = {}
     for key, option in flips:
         if key not in sizes:
             alike.setdefault((*_kind(run, key), option), {})[key] = option
@@ -280,13 +282,13 @@ def _trials(run: Run, telling: Collection[str], *, defaults: bool) -> Iterator[_
         yield _Trial(run, sizes, only_sizes=True)
 
 
-def _kind(run: Run, key: str) -> tuple[Hashable, ...]:
+def _kind(run: Run, key: Symbol) -> tuple[Hashable, ...]:
     """Equal for questions that no reader tells apart: asked in the same place, about the same parameters."""
     return kind_of(run.answers[key].question), run.choices[key]
 
 
-def _is_circumstance(run: Run, key: str) -> bool:
-    return key in run.answers and run.answers[key].question.origin in ("data", "result")
+def _is_circumstance(run: Run, key: Symbol) -> bool:
+    return key in run.answers and run.answers[key].question.origin in (Origin.DATA, Origin.RESULT)
 
 
 class _Search:
@@ -302,11 +304,11 @@ class _Search:
         self._steps = 0
         self._makes_layers = self._is_fruitless = False
         self._paths: dict[Run, Path] = {}
-        self._telling: dict[Run, frozenset[str]] = {}
+        self._telling: dict[Run, frozenset[Symbol]] = {}
         self._exceeded = False
         self._followed: set[tuple[Location, str]] = set()
 
-    def follow(self, forced: Mapping[str, str]) -> Run | None:
+    def follow(self, forced: Mapping[Symbol, str]) -> Run | None:
         """One run, or None without budget. Also a run that is no path tells its questions."""
         if self.is_over:
             return None
@@ -346,7 +348,7 @@ class _Search:
         """Whether a run did not end in an exception of the program."""
         return run in self._paths
 
-    def telling(self, run: Run) -> Collection[str]:
+    def telling(self, run: Run) -> Collection[Symbol]:
         """The questions of a run whose answers matter; of a run that ended, all of them."""
         return self._telling.get(run, frozenset(run.answers))
 
@@ -402,7 +404,7 @@ def _may_spare_a_bias(run: Run) -> bool:
     return False
 
 
-def _attempt(start: Callable[[Mapping[str, str]], Run], forced: Mapping[str, str]) -> tuple[Run, bool]:
+def _attempt(start: Callable[[Mapping[Symbol, str]], Run], forced: Mapping[Symbol, str]) -> tuple[Run, bool]:
     """The run, and whether it ended in an exception of the program."""
     try:
         return start(forced), False
@@ -428,7 +430,7 @@ def guarded(run: Run, body: Callable[[], None]) -> Run:
     return run
 
 
-def _flips(run: Run) -> Iterator[tuple[str, str]]:
+def _flips(run: Run) -> Iterator[tuple[Symbol, str]]:
     """Every question with every answer that this run gave not."""
     for key, options in run.choices.items():
         if key not in run.forced:

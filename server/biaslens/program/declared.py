@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from biaslens.catalogue.lookup import find
+from biaslens.program.symbols import Kind, Symbol
 from biaslens.program.values import ClassValue, External, FunctionValue, Instance, Partial, Unknown, Value, Wrapped
 from biaslens.syntax.locate import has_no_file
 from biaslens.syntax.parse import Module
@@ -73,7 +74,7 @@ def attribute_name(owner: Value, name: str) -> str:
     match owner:
         case External(own=str(own)) if own:
             return f"{own}.{name}"
-        case External() | ClassValue() | Unknown(key=("import", *_)):
+        case External() | ClassValue() | Unknown(key=Symbol(Kind.IMPORT)):
             dotted = dotted_name(owner)
             return f"{dotted}.{name}" if dotted else ""
         case _:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from biaslens.program.coverage import EVERYTHING, Cover, Cube, cube, without_numbers
 from biaslens.program.influence import Influence, Reached, add, members
 from biaslens.program.ir import Asked, Question
 from biaslens.program.run import Run
+from biaslens.program.symbols import Symbol
 from biaslens.text import Location
 
 
@@ -25,18 +25,25 @@ class _Site:
     has_a_bias: bool = False
 
 
-def kind_of(question: Question) -> str:
-    """The same for questions that no reader tells apart: asked in the same place, about the same parameters."""
-    parameters = " ".join(sorted(set(_PARAMETER.findall(question.key))))
-    return f"{question.location.path}:{question.location.span.start}:{question.location.span.end} {parameters}"
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """What questions have in common that no reader tells apart: where they are asked, and about which parameters."""
+
+    place: Location
+    parameters: frozenset[Symbol]
+
+    def __str__(self) -> str:
+        span = self.place.span
+        return f"{self.place.path}:{span.start}:{span.end} {' '.join(sorted(map(str, self.parameters)))}"
+
+
+def kind_of(question: Question) -> Alike:
+    """The kind of a question."""
+    return Alike(question.location, question.key.parameters)
 
 
 def _place_of(call: ast.AST) -> str:
     return f"{getattr(call, 'lineno', 0)}:{getattr(call, 'col_offset', 0)}"
-
-
-_PARAMETER = re.compile(r"\('(?:constructor|forward|default)', '[^']*', '[^']*'\)")
-"""A parameter of an entry in the key of a question."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -56,11 +63,12 @@ class _Seen:
 class Evidence:
     """Grows with each run. bits: of the questions, as `Influences` has them."""
 
-    def __init__(self, bits: Mapping[str, int]) -> None:
+    def __init__(self, bits: Mapping[Symbol, int]) -> None:
         self._bits = bits
         self._seen: list[_Seen] = []
         self._sites: dict[Location, _Site] = {}
-        self._asked: dict[str, Asked] = {}
+        self._asked: dict[Symbol, Asked] = {}
+        self._asked_in: dict[Symbol, tuple[Alike, tuple[str, ...]]] = {}
         self._absent: dict[tuple[Location, int, int], Cube] = {}
 
     def add(self, run: Run, reached: Mapping[int, Reached]) -> None:
@@ -87,18 +95,28 @@ class Evidence:
         ended = whole if run.fruitless else self._cube(run, run.influence.here)
         self._seen.append(_Seen(run, whole, {}, ended))
 
-    def blamed(self, run: Run) -> frozenset[str]:
+    def blamed(self, run: Run) -> frozenset[Symbol]:
         """The questions of a run that raised on which it rests that it did."""
         if run.fruitless:
             return frozenset(run.answers)
         return frozenset(key for key, _ in cube(run.answers, run.influence.here, self._keys))
 
     @property
-    def questions(self) -> tuple[tuple[str, Asked], ...]:
+    def questions(self) -> tuple[tuple[Symbol, Asked], ...]:
         """All questions in the order of their bits."""
-        return tuple((key, self._asked.get(key) or Asked((), key, False)) for key in self._bits)
+        recursive = [self._asked_in[key] for key, asked in self._asked.items() if asked.is_recursive]
+        return tuple((key, self._told(key, recursive)) for key in self._bits)
 
-    def telling(self, run: Run, reached: Mapping[int, Reached]) -> frozenset[str]:
+    def _told(self, key: Symbol, recursive: Sequence[tuple[Alike, tuple[str, ...]]]) -> Asked:
+        """What is known of a question. recursive: those that are asked in a recursion, with the calls around them."""
+        asked = self._asked.get(key)
+        if asked is None:  # in a run that was too long
+            return Asked((), "", False)
+        own, calls = self._asked_in[key]
+        is_deeper = any(same == own and around[: len(calls)] == calls for same, around in recursive)
+        return replace(asked, is_asked_deeper=True) if is_deeper else asked
+
+    def telling(self, run: Run, reached: Mapping[int, Reached]) -> frozenset[Symbol]:
         """The questions of a run on which it rests what becomes of its shifts, or what code runs at all."""
         influence = run.influence.always
         for found in reached.values():
@@ -114,7 +132,7 @@ class Evidence:
             if site.is_cancelled and place not in settled:
                 yield place
 
-    def missing(self, place: Location) -> dict[str, str] | None:
+    def missing(self, place: Location) -> dict[Symbol, str] | None:
         """Answers with which a call was not followed yet; None where what was followed speaks for all."""
         site = self._sites[place]
         if EVERYTHING in site.cubes.values():
@@ -122,7 +140,7 @@ class Evidence:
         found = Cover([*site.cubes.values(), *self._without(place)], self._asked).outside()
         return None if found is None else self._open_numbers(place, found)
 
-    def _open_numbers(self, place: Location, found: dict[str, str]) -> dict[str, str]:
+    def _open_numbers(self, place: Location, found: dict[Symbol, str]) -> dict[Symbol, str]:
         """Answers, and those about numbers that lead to their questions: cubes leave them out where they are open."""
         site = self._sites[place]
         alike = max(
@@ -152,12 +170,14 @@ class Evidence:
                 calls = run.influence.asked_in.get(key, ())
                 around = dict.fromkeys(calls)  # a recursion is a loop
                 is_recursive = len(around) < len(calls)
-                kind = f"{kind_of(question)} {' '.join(map(_place_of, around))}"
+                same, places = kind_of(question), tuple(map(_place_of, around))
+                self._asked_in[key] = same, places
+                kind = f"{same} {' '.join(places)}"
                 self._asked[key] = Asked(choices, kind, question.is_about_rounds or is_recursive, is_recursive)
         return len(self._seen)
 
     @property
-    def _keys(self) -> Sequence[str]:
+    def _keys(self) -> Sequence[Symbol]:
         return tuple(self._bits)
 
     def _cube(self, run: Run, influence: Influence) -> Cube:

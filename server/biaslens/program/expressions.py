@@ -30,8 +30,10 @@ from biaslens.program.conditions import (
 )
 from biaslens.program.influence import Influence
 from biaslens.program.iteration import items_of, repeated
+from biaslens.program.origins import Origin, only
 from biaslens.program.run import Run
-from biaslens.program.sizing import MAX_TEXT, bounded, calculate, constant, is_number
+from biaslens.program.sizing import MAX_TEXT, calculate, constant, is_number
+from biaslens.program.symbols import Kind, Symbol, bounded
 from biaslens.program.values import FunctionValue, Instance, Scope, ShapeOf, Table, Tensor, Unknown, Value
 
 SYMBOLS: Mapping[type[ast.operator], str] = {
@@ -100,8 +102,7 @@ def take_as_true(run: Run, scope: Scope, node: ast.expr) -> None:
 def opaque(run: Run, scope: Scope, node: ast.AST, *, text: str = "") -> Unknown:
     """A new unknown for a place of the source, another one each time it runs."""
     location = scope.module.location(node)
-    key = ("at", location.path, location.span.start, location.span.end)
-    return Unknown((*key, run.count(key)), text or scope.module.excerpt(node)[:60])
+    return Unknown(run.another(Kind.AT, location), text or scope.module.excerpt(node)[:60])
 
 
 def binary(run: Run, scope: Scope, symbol: str, left: Value, right: Value, node: ast.AST) -> Value:
@@ -125,7 +126,7 @@ def binary(run: Run, scope: Scope, symbol: str, left: Value, right: Value, node:
             return items
         if is_number(left) and is_number(right) and not isinstance(left, str):
             return calculate(symbol, left, right)
-        key = bounded(("binary", symbol, key_of(run, left), key_of(run, right)))
+        key = bounded(Symbol(Kind.BINARY, symbol, key_of(run, left), key_of(run, right)))
         return Unknown(key, f"{show(left)} {symbol} {show(right)}"[:MAX_TEXT], origin=_origin(left, right))
     if symbol == "+" and isinstance(left, (list, tuple)) and type(left) is type(right):
         both = stretches.joined(run, (left, right))
@@ -133,8 +134,11 @@ def binary(run: Run, scope: Scope, symbol: str, left: Value, right: Value, node:
     try:
         return constant(symbol, left, right)
     except Exception:  # the program would raise here, or would not work on values that we only follow
-        key = ("binary", symbol, key_of(run, left), key_of(run, right))
+        key = Symbol(Kind.BINARY, symbol, key_of(run, left), key_of(run, right))
         return Unknown(key, f"{show(left)} {symbol} {show(right)}")
+
+
+_JOINING: Mapping[str, Kind] = {"and": Kind.AND, "or": Kind.OR}
 
 
 def _compound(run: Run, scope: Scope, symbol: str, parts: list[ast.expr], node: ast.expr) -> Value:
@@ -153,9 +157,8 @@ def _compound(run: Run, scope: Scope, symbol: str, parts: list[ast.expr], node: 
         return symbol == "and"
     if len(open_parts) == 1:
         return open_parts[0]
-    origins = {value.origin if isinstance(value, Unknown) else "data" for value in open_parts}
-    origin = origins.pop() if len(origins) == 1 else "data"
-    key = bounded((symbol, *(key_of(run, value) for value in open_parts)))
+    origin = only(value.origin if isinstance(value, Unknown) else Origin.DATA for value in open_parts)
+    key = bounded(Symbol(_JOINING[symbol], *(key_of(run, value) for value in open_parts)))
     return Unknown(key, run.world.text(node), origin=origin)
 
 
@@ -241,7 +244,7 @@ def _compare(run: Run, scope: Scope, node: ast.Compare) -> Value:
         return True
     if len(still_open) == 1:
         return still_open[0]
-    return Unknown(bounded(("and", *(key_of(run, value) for value in still_open))), run.world.text(node))
+    return Unknown(bounded(Symbol(Kind.AND, *(key_of(run, value) for value in still_open))), run.world.text(node))
 
 
 def _conditional(run: Run, scope: Scope, node: ast.IfExp) -> Value:
@@ -319,7 +322,7 @@ def _joined(run: Run, scope: Scope, node: ast.JoinedStr) -> Value:
     parts = [evaluate(run, scope, part) for part in node.values]
     if all(isinstance(part, str) for part in parts):
         return "".join(parts)
-    return Unknown(bounded(("text", *(key_of(run, part) for part in parts))), run.world.text(node))
+    return Unknown(bounded(Symbol(Kind.TEXT, *(key_of(run, part) for part in parts))), run.world.text(node))
 
 
 def _formatted(run: Run, scope: Scope, node: ast.FormattedValue) -> Value:
@@ -333,7 +336,7 @@ def _formatted(run: Run, scope: Scope, node: ast.FormattedValue) -> Value:
         except (ValueError, TypeError):
             return opaque(run, scope, node)
     form = None if node.format_spec is None else key_of(run, evaluate(run, scope, node.format_spec))
-    return Unknown(("format", key_of(run, value), node.conversion, form), show(value))
+    return Unknown(Symbol(Kind.FORMATTED, key_of(run, value), node.conversion, form), show(value))
 
 
 def _walrus(run: Run, scope: Scope, node: ast.NamedExpr) -> Value:
@@ -379,9 +382,8 @@ def _place(scope: Scope, node: ast.AST) -> str:
     return f"{location.path}:{location.span.start}"
 
 
-def _origin(left: Value, right: Value) -> str:
-    origins = {value.origin for value in (left, right) if isinstance(value, Unknown)}
-    return origins.pop() if len(origins) == 1 else "data"
+def _origin(left: Value, right: Value) -> Origin:
+    return only(value.origin for value in (left, right) if isinstance(value, Unknown))
 
 
 _HANDLERS: Mapping[type[ast.AST], Callable[[Run, Scope, Any], Value]] = {

@@ -18,7 +18,8 @@ from biaslens.program.conditions import key_of, settle, show
 from biaslens.program.expressions import binary, opaque
 from biaslens.program.iteration import CONTAINERS, items_of
 from biaslens.program.run import Run
-from biaslens.program.sizing import bounded, is_number
+from biaslens.program.sizing import is_number
+from biaslens.program.symbols import Kind, Symbol, bounded
 from biaslens.program.values import (
     Arguments,
     BoundMethod,
@@ -55,7 +56,7 @@ def call(run: Run, scope: Scope, function: External, arguments: Arguments, node:
     if name.startswith("torch.nn.init."):
         return arguments.positional[0] if arguments.positional else None
     if name.startswith(QUIET) and keepers.find(name) is None:
-        return Unknown(("call", name, run.count(name)), f"{show(function)}(...)")
+        return Unknown(run.another(Kind.QUIET_CALL, name), f"{show(function)}(...)")
     return calls.call_unknown(run, scope, show(function), arguments, node, function)
 
 
@@ -104,7 +105,7 @@ def _python(function: Callable[..., Any], symbol: str = "") -> Handler:
         if any(isinstance(item, Tensor) for item in flat):
             return calls.call_unknown(run, scope, function.__name__, arguments, node)
         number = all(is_number(settle(run, item)) for item in flat)
-        key = bounded((function.__name__, *(key_of(run, value) for value in flat)))
+        key = bounded(Symbol(Kind.FUNCTION, function.__name__, *(key_of(run, value) for value in flat)))
         return Unknown(key, f"{function.__name__}(...)", number, origin_of(*flat))
 
     return handler
@@ -217,7 +218,7 @@ def _signature(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> V
     if isinstance(inner, FunctionValue):
         listed = inner.node.args
         names = [parameter.arg for parameter in (*listed.posonlyargs, *listed.args, *listed.kwonlyargs)]
-        run.known["attribute", signature.key, "parameters"] = names[1:] if bound else names
+        run.known[Symbol(Kind.ATTRIBUTE, signature.key, "parameters")] = names[1:] if bound else names
     return signature
 
 
@@ -257,7 +258,7 @@ def _repeat(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Valu
         case (value, int(count)) if count <= 4096:
             return [value] * count
         case (value,):
-            count = Unknown(("length", "repeat", run.count("repeat")), "the number of repetitions", True)
+            count = Unknown(Symbol(Kind.LENGTH, run.another(Kind.REPEATED)), "the number of repetitions", True)
             return stretches.noted(run, [value] * 3, Stretch(count, 1, 1))
         case _:
             return opaque(run, scope, node)

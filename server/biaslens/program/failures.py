@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from biaslens.program import branching, expressions, names, statements
+from biaslens.program.origins import Origin
 from biaslens.program.run import Covered, PathEnds, Run
+from biaslens.program.symbols import Kind
 from biaslens.program.values import External, Scope
 
 if TYPE_CHECKING:
@@ -83,8 +85,8 @@ def _failure(run: Run, scope: Scope, node: ast.Try) -> tuple[int, int] | None:
             choices += [(f"{index} {place}", f"{_words(handler)} goes on") for place in places]
     if len(choices) == 1:
         return None
-    key = ("fails", location.path, location.span.start)
-    chosen = run.decide((*key, run.count(key)), "a `try` that may fail", "data", location, choices)
+    key = run.another(Kind.FAILS, location)
+    chosen = run.decide(key, "a `try` that may fail", Origin.DATA, location, choices)
     if chosen == "no":
         return None
     index, place = chosen.split()

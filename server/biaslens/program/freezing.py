@@ -18,7 +18,9 @@ from biaslens.program.conditions import truth
 from biaslens.program.iteration import is_container, items_of
 from biaslens.program.modules import submodules
 from biaslens.program.names import MISSING
+from biaslens.program.origins import Origin
 from biaslens.program.run import PathEnds, Run
+from biaslens.program.symbols import Kind, Symbol
 from biaslens.program.values import (
     Arguments,
     BoundMethod,
@@ -49,7 +51,8 @@ def settle_modes(run: Run, scope: Scope, instance: Instance, node: ast.AST) -> N
     for cause in causes:
         words = [("no", f"{cause.code} is not called"), ("yes", f"{cause.code} is called")]
         run.influence.value = 0
-        if cause.is_sure or run.decide(("frozen by", cause.code), cause.code, "constructor", location, words) == "yes":
+        key = Symbol(Kind.FROZEN_BY, cause.code)
+        if cause.is_sure or run.decide(key, cause.code, Origin.CONSTRUCTOR, location, words) == "yes":
             in_force.append(cause)
         _rests_on_this(run, cause.frozen)
     if not _stays_as_it_was_made(run, instance, node, location):
@@ -79,7 +82,7 @@ def _stays_as_it_was_made(run: Run, instance: Instance, node: ast.AST, location:
         return bool(frozen)
     words = [("yes", "`train()` is called after it is built"), ("no", "nothing calls `train()` after it is built")]
     run.influence.value = 0
-    answer = run.decide(("trained after all",), "train()", "constructor", location, words)
+    answer = run.decide(Symbol(Kind.TRAINED_AFTER_ALL), "train()", Origin.CONSTRUCTOR, location, words)
     _rests_on_this(run, frozen)
     return answer == "no"
 
@@ -261,7 +264,7 @@ class _Walk:
         if node in self._running or self._calls > MAX_CALLS:
             return
         listed = [parameter.arg for parameter in (*parameters.posonlyargs, *parameters.args, *parameters.kwonlyargs)]
-        variables: dict[str, Value] = {name: Unknown(("walked", name), name) for name in listed}
+        variables: dict[str, Value] = {name: Unknown(Symbol(Kind.WALKED, name), name) for name in listed}
         variables |= dict(zip(listed, values, strict=False))
         self._running.append(node)
         self._decided += _trains_what_it_evaluates(node)

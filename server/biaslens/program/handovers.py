@@ -13,6 +13,7 @@ from biaslens.program import classes, declared, expressions, modules, tensors
 from biaslens.program.conditions import settle
 from biaslens.program.names import MISSING
 from biaslens.program.run import Run
+from biaslens.program.symbols import Kind, Symbol
 from biaslens.program.values import (
     Arguments,
     BoundMethod,
@@ -70,7 +71,7 @@ def kept(run: Run, scope: Scope, callee: Value, name: str, arguments: Arguments,
         return MISSING  # nothing is handed over
     location = scope.module.location(node)
     others = [tensor for tensor in inside if not run.facts[tensor.var].parameter]
-    result = Unknown(("kept", location.path, location.span.start, run.count(("kept", location))), f"{name}(...)")
+    result = Unknown(run.another(Kind.KEPT, location), f"{name}(...)")
     if row is None:
         return result
     match row.gives:
@@ -81,7 +82,7 @@ def kept(run: Run, scope: Scope, callee: Value, name: str, arguments: Arguments,
             return given[0] if len(given) == 1 else given
         case "model first":
             model = next((_wrapped(run, value) for value in values if isinstance(value, Instance)), result)
-            return (model, *(Unknown((*_key(result), place), result.text) for place in (1, 2, 3)))
+            return (model, *(Unknown(Symbol(Kind.ITEM, result.key, place), result.text) for place in (1, 2, 3)))
         case "vector":
             effect = reads("it is an entry of a vector of all parameters")
             return made_of(run, inside, name, location, effect) if inside else result
@@ -168,7 +169,3 @@ def _wrapped(run: Run, value: Value) -> Value:
         run.touch(value)
         value.wrapped = True
     return value
-
-
-def _key(value: Unknown) -> tuple[Value, ...]:
-    return value.key if isinstance(value.key, tuple) else (value.key,)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from biaslens.program import calls, modules, tensors
 from biaslens.program.conditions import settle
 from biaslens.program.run import Run
+from biaslens.program.symbols import Kind
 from biaslens.program.values import Arguments, BoundMethod, FunctionValue, Instance, Partial, Scope, Unknown, Value
 
 
@@ -27,8 +28,7 @@ def register(run: Run, owner: Instance, method: str, arguments: Arguments) -> Va
         owner.hooks = (*owner.hooks, (f"{kind} with keywords" if with_keywords else kind, hook))
     else:
         modules.escape(run, [owner, hook], f"`{method}` adds code to it")
-    which = ("hook", run.ordinal(owner))
-    return Unknown((*which, run.count(which)), "a handle")
+    return Unknown(run.another(Kind.HOOK, run.ordinal(owner)), "a handle")
 
 
 def before(run: Run, scope: Scope, owner: Instance, arguments: Arguments, node: ast.AST) -> Arguments:

@@ -13,9 +13,11 @@ in its source (`arms.py`).
 from __future__ import annotations
 
 import ast
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
+
+from biaslens.program.symbols import Symbol
 
 if TYPE_CHECKING:
     from biaslens.program.arms import Arm
@@ -62,7 +64,7 @@ class Reached(NamedTuple):
 class Influences:
     """The sets of one run.
 
-    bits: of the entry's questions, by their keys; shared by its runs.
+    bits: of the entry's questions; shared by its runs.
     value: on what the expression rests that is being evaluated.
     control: on what it rests that this code runs at all.
     held: on what the contents of lists, dicts and sets rest, by identity.
@@ -76,7 +78,7 @@ class Influences:
     asked_in: those in which each question was asked first.
     """
 
-    bits: dict[str, int] = field(default_factory=dict)
+    bits: dict[Symbol, int] = field(default_factory=dict)
     value: Influence = 0
     control: Influence = 0
     held: dict[int, Influence] = field(default_factory=dict)
@@ -87,7 +89,7 @@ class Influences:
     always: Influence = 0
     handlers: list[tuple[Scope, Sequence[Arm]]] = field(default_factory=list)
     calls: list[ast.AST] = field(default_factory=list)
-    asked_in: dict[str, tuple[ast.AST, ...]] = field(default_factory=dict)
+    asked_in: dict[Symbol, tuple[ast.AST, ...]] = field(default_factory=dict)
     _kept: list[object] = field(default_factory=list)
 
     @property
@@ -95,14 +97,14 @@ class Influences:
         """On what a value rests that is stored now."""
         return self.value | self.control
 
-    def bit(self, question: str) -> Influence:
+    def bit(self, question: Symbol) -> Influence:
         """The set of one question."""
         found = self.bits.get(question)
         if found is None:
             found = self.bits[question] = 1 << len(self.bits)
         return found
 
-    def asked(self, question: str) -> None:
+    def asked(self, question: Symbol) -> None:
         """Effect: what is being evaluated rests on the answer to a question."""
         self.value |= self.bit(question)
         if question not in self.asked_in:
@@ -122,21 +124,21 @@ class Influences:
             self.value |= self.held.get(id(container), 0)
 
 
-class Learned(dict[Hashable, Any]):
+class Learned(dict[K, Any]):
     """What answers have fixed of unknown values; to look it up rests on these answers."""
 
     def __init__(self, influences: Influences) -> None:
         super().__init__()
         self._influences = influences
-        self._rests_on: dict[Hashable, Influence] = {}
+        self._rests_on: dict[object, Influence] = {}
 
-    def __setitem__(self, key: Hashable, value: Any) -> None:
+    def __setitem__(self, key: K, value: Any) -> None:
         super().__setitem__(key, value)
         here = self._influences.here
         if here:
             self._rests_on[key] = here
 
-    def __getitem__(self, key: Hashable) -> Any:
+    def __getitem__(self, key: K) -> Any:
         value = super().__getitem__(key)
         self._influences.value |= self._rests_on.get(key, 0)
         return value
@@ -144,10 +146,10 @@ class Learned(dict[Hashable, Any]):
     def __contains__(self, key: object) -> bool:
         found = super().__contains__(key)
         if found:
-            self._influences.value |= self._rests_on.get(key, 0)  # type: ignore[arg-type]
+            self._influences.value |= self._rests_on.get(key, 0)
         return found
 
-    def get(self, key: Hashable, default: Any = None) -> Any:  # type: ignore[override]
+    def get(self, key: K, default: Any = None) -> Any:  # type: ignore[override]
         """As of any dict."""
         value = super().get(key, _NOTHING)
         if value is _NOTHING:
@@ -155,7 +157,7 @@ class Learned(dict[Hashable, Any]):
         self._influences.value |= self._rests_on.get(key, 0)
         return value
 
-    def setdefault(self, key: Hashable, default: Any = None) -> Any:
+    def setdefault(self, key: K, default: Any = None) -> Any:
         """As of any dict."""
         if key not in self:
             self[key] = default

@@ -10,8 +10,10 @@ from biaslens.catalogue.lookup import bind, find
 from biaslens.program import calls, classes, expressions, handovers, mappings, modules, tables
 from biaslens.program.conditions import holds, settle, truth
 from biaslens.program.names import MISSING
+from biaslens.program.origins import Origin
 from biaslens.program.own_signature import Signature, signature_of
 from biaslens.program.run import PathEnds, Run
+from biaslens.program.symbols import Kind, Symbol
 from biaslens.program.values import (
     Arguments,
     ClassValue,
@@ -30,7 +32,7 @@ from biaslens.text import Location
 def construct(run: Run, scope: Scope, cls: ClassValue, arguments: Arguments, node: ast.AST) -> Value:
     """An instance of a class of the source: runs its `__init__`."""
     if _is_enumeration(cls) and arguments.positional:
-        return Unknown(("member", cls.qualified, run.ordinal(arguments)), cls.name)
+        return Unknown(Symbol(Kind.MEMBER, cls.qualified, run.ordinal(arguments)), cls.name)
     run.used.add(cls.qualified)
     instance = Instance(cls, location=scope.module.location(node), table=Table() if mappings.is_table(cls) else None)
     builds_parts = classes.torch_base(cls) is not None and find_layer(cls) is None
@@ -126,8 +128,8 @@ def bound_arguments(
             default = MISSING if parameter.required else parameter.default
             result[parameter.name] = tables.get(run, arguments.rest, parameter.name, default)
         else:
-            key = ("open", location.path, location.span.start, parameter.name, run.count(("open", location)))
-            result[parameter.name] = Unknown(key, parameter.name, origin="constructor")
+            key = Symbol(Kind.OPEN, location, parameter.name, run.count((Kind.OPEN, location)))
+            result[parameter.name] = Unknown(key, parameter.name, origin=Origin.CONSTRUCTOR)
     return result
 
 
@@ -219,7 +221,7 @@ def _layer(
 def _has_shift(run: Run, scope: Scope, value: Value, argument: ast.expr | None) -> bool | None:
     """Whether an argument is true. A comparison is asked about: `norm == nn.InstanceNorm2d` also tells the norm."""
     match settle(run, value):
-        case Unknown(key=("==" | "is", *_), origin="constructor") as comparison if argument is not None:
+        case Unknown(key=Symbol(Kind.EQUAL | Kind.IS), origin=Origin.CONSTRUCTOR) as comparison if argument is not None:
             return holds(run, scope, comparison, argument)
         case settled:
             return truth(run, settled)
@@ -337,7 +339,7 @@ def _fill_fields(
         elif field.value is not None:
             value = default_of(run, Scope(owner.module, {}, None), field.value)
         elif arguments.open:
-            value = Unknown(("field", run.ordinal(instance), name), name, origin="constructor")
+            value = Unknown(Symbol(Kind.FIELD, run.ordinal(instance), name), name, origin=Origin.CONSTRUCTOR)
         else:
             raise PathEnds
         instance.attributes[name] = value

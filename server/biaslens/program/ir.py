@@ -12,6 +12,8 @@ from biaslens.algebra.axes import Shape
 from biaslens.algebra.outcome import Effect
 from biaslens.algebra.sizes import Size
 from biaslens.catalogue.entry import Entry
+from biaslens.program.origins import Origin
+from biaslens.program.symbols import Kind, Symbol
 from biaslens.text import Location, Problem
 
 Var = int
@@ -51,11 +53,11 @@ _OPPOSITE: Mapping[str, str] = {"true": "false", "is": "is not", "==": "!=", "in
 class Passed:
     """An argument of the function that made a layer.
 
-    key: equal for equal values. text: the value as a condition, "norm is None". test: the same as code.
+    key: of the value. text: the value as a condition, "norm is None". test: the same as code.
     """
 
     name: str
-    key: str
+    key: Symbol
     text: str
     test: Test | None = None
 
@@ -154,21 +156,18 @@ class Equation:
 class Question:
     """A condition that the source leaves open.
 
-    text: in the user's words, `norm is not None`. origin: "constructor" (decided when the model is built),
-    "default" (a parameter at its default), "forward" (an argument of forward), "mode" (training or eval), "result" (of
-    code that could not be followed) or "data".
-    location: where it was asked.
+    text: in the user's words, `norm is not None`. origin: who decides. location: where it was asked.
     """
 
-    key: str
+    key: Symbol
     text: str
-    origin: str
+    origin: Origin
     location: Location
 
     @property
     def is_about_default(self) -> bool:
         """Whether it asks if a parameter of an entry has its default."""
-        return self.key.startswith("('default'")
+        return self.key.kind is Kind.DEFAULT
 
     @property
     def is_about_number(self) -> bool:
@@ -183,7 +182,7 @@ class Question:
     @property
     def is_about_rounds(self) -> bool:
         """Whether it asks how often a loop goes round."""
-        return self.key.startswith(("('rounds'", "('while'"))
+        return self.key.kind in (Kind.ROUNDS, Kind.WHILE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,13 +191,15 @@ class Asked:
 
     choices: the answers that it has. kind: the same for questions that no reader tells apart: asked in one place of the
     source, inside the same calls, about the same parameters. is_about_rounds: as `Question.is_about_rounds`, or it
-    decides how far a recursion goes. is_recursive: that.
+    decides how far a recursion goes. is_recursive: that. is_asked_deeper: the same is asked again deeper in a
+    recursion, which then goes on or ends.
     """
 
     choices: tuple[str, ...]
     kind: str
     is_about_rounds: bool
     is_recursive: bool = False
+    is_asked_deeper: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,8 +251,8 @@ class Run:
     location: Location
     definition: str
     paths: tuple[Path, ...]
-    questions: tuple[tuple[str, Asked], ...] = ()
-    gaps: tuple[tuple[Location, tuple[frozenset[tuple[str, str]], ...]], ...] = ()
+    questions: tuple[tuple[Symbol, Asked], ...] = ()
+    gaps: tuple[tuple[Location, tuple[frozenset[tuple[Symbol, str]], ...]], ...] = ()
     used: frozenset[str] = frozenset()
     extends: frozenset[str] = frozenset()
 

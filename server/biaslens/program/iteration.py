@@ -15,7 +15,8 @@ from biaslens.algebra.sizes import unknown
 from biaslens.program import bounds, modules, stretches
 from biaslens.program.conditions import compare, count_of, key_of, settle, show, truth
 from biaslens.program.run import PathEnds, Run
-from biaslens.program.sizing import MAX_TEXT, as_size, bounded
+from biaslens.program.sizing import MAX_TEXT, as_size
+from biaslens.program.symbols import Kind, Part, Symbol, bounded
 from biaslens.program.values import (
     WHOLE,
     Arguments,
@@ -80,7 +81,7 @@ def length(run: Run, scope: Scope, value: Value, node: ast.AST) -> Value:
 
             return objects.length_of(run, scope, value, node)
         case Unknown(key=key):
-            return settle(run, Unknown(("length", key), f"len({value.text})", True, value.origin))
+            return settle(run, Unknown(Symbol(Kind.LENGTH, key), f"len({value.text})", True, value.origin))
         case Tensor():
             return run.size_of(value, 0)
         case ShapeOf(tensor=tensor, part=part):
@@ -89,9 +90,9 @@ def length(run: Run, scope: Scope, value: Value, node: ast.AST) -> Value:
             sizes = shape_tuple(run, value)
             if part == WHOLE or isinstance(sizes, tuple):
                 return rank_of(run, tensor) if part == WHOLE else len(sizes)
-            return Unknown(("length", sizes.key), "the length of a shape", True)
+            return Unknown(Symbol(Kind.LENGTH, sizes.key), "the length of a shape", True)
         case _:
-            return Unknown(("length", run.ordinal(value)), f"len({show(value)})", True)
+            return Unknown(Symbol(Kind.LENGTH, run.ordinal(value)), f"len({show(value)})", True)
 
 
 def spread(run: Run, scope: Scope, count: Value, node: ast.AST, make: Callable[[Value], Value]) -> list[Value]:
@@ -122,7 +123,7 @@ def repeated(run: Run, scope: Scope, left: Value, right: Value, node: ast.AST) -
 
 def _goes_round(run: Run, scope: Scope, count: Unknown, node: ast.AST) -> int | None:
     """How often a loop with an unknown count goes round: never, once, or, None, several times."""
-    if run.given(("rounds", count.key)) == "several":  # else its number is known by now
+    if run.given(Symbol(Kind.ROUNDS, count.key)) == "several":  # else its number is known by now
         return None
     size = as_size(count) or unknown(count.key)
     base = bounds.base_of(size)
@@ -133,14 +134,14 @@ def _goes_round(run: Run, scope: Scope, count: Unknown, node: ast.AST) -> int | 
     possible = [choice for choice in choices if _is_possible(run, count, choice[0])] or choices
     if run.presumed.get(count.key) == 0:
         possible.sort(key=lambda choice: choice[0] != "0")
-    chosen = run.decide(("rounds", count.key), text, count.origin, scope.module.location(node), possible)
+    chosen = run.decide(Symbol(Kind.ROUNDS, count.key), text, count.origin, scope.module.location(node), possible)
     if chosen != "several":
         run.known[count.key] = int(chosen)
-        if base is not None:
+        if base is not None and isinstance(base[0], Symbol):
             run.known[base[0]] = int(chosen) - base[1]
         return int(chosen)
     bounds.at_least(run, size, 2)
-    run.known["truth", count.key] = True
+    run.known[Symbol(Kind.TRUTH, count.key)] = True
     return None
 
 
@@ -161,7 +162,7 @@ def unpack(run: Run, scope: Scope, value: Value, count: int, node: ast.AST) -> l
 
         return sizes_of_rank(run, value.tensor, count)
     if isinstance(value, Unknown):
-        run.known.setdefault(("length", value.key), count)
+        run.known.setdefault(Symbol(Kind.LENGTH, value.key), count)
         return [item(value, index) for index in range(count)]
     if isinstance(value, Tensor):
         from biaslens.program import attributes
@@ -178,10 +179,10 @@ def unpack(run: Run, scope: Scope, value: Value, count: int, node: ast.AST) -> l
     return items
 
 
-def item(value: Unknown, index: object, text: str = "") -> Unknown:
-    """`value[index]` of an unknown. index: a number, or the key of a value whose text is `text`."""
+def item(value: Unknown, index: Part, text: str = "") -> Unknown:
+    """`value[index]` of an unknown. index: a constant, or the symbol of a value whose text is `text`."""
     shown = f"{value.text}[{text or repr(index)}]"[:MAX_TEXT]
-    return Unknown(bounded(("item", value.key, index)), shown, origin=value.origin)
+    return Unknown(bounded(Symbol(Kind.ITEM, value.key, index)), shown, origin=value.origin)
 
 
 def is_container(value: Value) -> bool:
@@ -223,7 +224,7 @@ def _children(run: Run, scope: Scope, instance: Instance, node: ast.AST) -> list
 
 
 def _unknown_items(run: Run, scope: Scope, value: Unknown, node: ast.AST) -> list[Value]:
-    size = settle(run, Unknown(("length", value.key), f"len({value.text})", True, value.origin))
+    size = settle(run, Unknown(Symbol(Kind.LENGTH, value.key), f"len({value.text})", True, value.origin))
     return spread(run, scope, size, node, lambda index: item_of(run, value, size, index))
 
 
@@ -243,11 +244,11 @@ def _other_keys(run: Run, scope: Scope, table: Table, rest: Unknown, node: ast.A
     """The keys of an open dict that are not known."""
     empty = Table(rest=rest, absent=table.absent | table.keys())
     size = count_of(run, empty)
-    if isinstance(size, Unknown) and run.presumed.get(("length", rest.key)) == 0:
+    if isinstance(size, Unknown) and run.presumed.get(Symbol(Kind.LENGTH, rest.key)) == 0:
         run.presumed.setdefault(size.key, 0)
 
     def key(index: Value) -> Value:
-        return Unknown(bounded(("key", rest.key, key_of(run, index))), f"a key of {rest.text}")
+        return Unknown(bounded(Symbol(Kind.KEY_OF, rest.key, key_of(run, index))), f"a key of {rest.text}")
 
     return spread(run, scope, size, node, key)
 

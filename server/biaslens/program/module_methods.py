@@ -11,6 +11,7 @@ from biaslens.program.conditions import settle, show
 from biaslens.program.iteration import items_of, length
 from biaslens.program.names import MISSING
 from biaslens.program.run import PathEnds, Run
+from biaslens.program.symbols import Kind, Symbol
 from biaslens.program.values import (
     Arguments,
     Instance,
@@ -86,9 +87,8 @@ def method(run: Run, scope: Scope, owner: Instance, name: str, arguments: Argume
         case "__len__":
             return length(run, scope, owner, node)
         case _ if name in HARMLESS:
-            return Unknown(
-                ("method", run.ordinal(owner), name, run.count(name)), f"{modules.label_of(owner)}.{name}(...)"
-            )
+            key = Symbol(Kind.METHOD, run.ordinal(owner), name, run.count((Kind.METHOD, name)))
+            return Unknown(key, f"{modules.label_of(owner)}.{name}(...)")
         case _:
             return calls.call_unknown(run, scope, name, arguments, node)
 

@@ -13,8 +13,10 @@ from biaslens.program import calls, classes, hooks, instances, mappings, module_
 from biaslens.program.conditions import settle, show
 from biaslens.program.iteration import container_kind, items_of
 from biaslens.program.names import MISSING
+from biaslens.program.origins import Origin
 from biaslens.program.run import Run, tampered
 from biaslens.program.sizing import as_size
+from biaslens.program.symbols import Kind, Symbol
 from biaslens.program.values import (
     Arguments,
     BoundMethod,
@@ -113,7 +115,7 @@ def attribute(run: Run, scope: Scope, owner: Instance, name: str, node: ast.AST)
         and name not in module_methods.METHODS
         and name != "training"
     ):
-        return Unknown(("uncertain", layer.number, name), f"{layer.label}.{name}")
+        return Unknown(Symbol(Kind.UNCERTAIN, layer.number, name), f"{layer.label}.{name}")
     match name:
         case "training" if classes.is_module_class(owner.cls):
             return _training(run, scope, owner, node)
@@ -136,7 +138,7 @@ def attribute(run: Run, scope: Scope, owner: Instance, name: str, node: ast.AST)
         case "weight" if layer and not _has_weight(layer):
             return None if layer.entry.role == "norm" and layer.entry.shift else MISSING
         case "weight" if layer:
-            weight = run.tensor_of(Unknown(("weight", layer.number), f"{layer.label}.weight"))
+            weight = run.tensor_of(Unknown(Symbol(Kind.WEIGHT, layer.number), f"{layer.label}.weight"))
             rank = _weight_rank(layer.entry.label)
             run.facts[weight.var] = Facts(parameter=True)
             run.refine(weight.var, Shape(rank, (None,) * rank, -1, rank))
@@ -148,7 +150,7 @@ def attribute(run: Run, scope: Scope, owner: Instance, name: str, node: ast.AST)
                 return MISSING
             if settle(run, layer.arguments["track_running_stats"]) is False:
                 return None
-            return run.tensor_of(Unknown((name, layer.number), f"{layer.label}.{name}"))
+            return run.tensor_of(Unknown(Symbol(Kind.BUFFER, layer.number, name), f"{layer.label}.{name}"))
         case _ if name in mappings.METHODS and mappings.is_mapping(owner):
             return BoundMethod(name, owner)
         case _ if name in module_methods.METHODS and (
@@ -222,7 +224,7 @@ def set_tensor_attribute(run: Run, owner: Tensor, name: str, value: Value) -> No
     layer = run.layer_of_parameter(owner)
     if layer is None:
         if name == "requires_grad":
-            run.known["trains", owner.var] = value
+            run.known[Symbol(Kind.TRAINS, owner.var)] = value
         return
     if name == "requires_grad" and value is not True:
         layer.frozen_shift = True
@@ -267,7 +269,7 @@ def sliced(run: Run, owner: Instance, kind: str, index: slice) -> Value:
     found = stretches.sliced(run, owner, list(owner.modules), index)
     if found is None:
         escape(run, owner.modules.values(), "it is in a slice that could not be followed")
-        return Unknown(("slice", run.ordinal(owner), run.count("slice")), "a slice of modules")
+        return Unknown(run.another(Kind.SLICE, run.ordinal(owner)), "a slice of modules")
     part = Instance(External(kind))
     children = list(owner.modules.items())
     part.modules = dict(children[place] for place in found[0])
@@ -426,7 +428,7 @@ def _training(run: Run, scope: Scope, owner: Instance, node: ast.AST) -> bool:
     if owner.frozen:
         return False
     choices = [("train", "training"), ("eval", "in eval mode")]
-    chosen = run.decide(("training",), "self.training", "mode", scope.module.location(node), choices)
+    chosen = run.decide(Symbol(Kind.TRAINING), "self.training", Origin.MODE, scope.module.location(node), choices)
     if chosen == "eval":
         run.mode = Mode.EVAL
         run.influence.always |= run.influence.value

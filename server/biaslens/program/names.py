@@ -13,7 +13,9 @@ from types import MappingProxyType
 from biaslens.catalogue.lookup import find
 from biaslens.program import declared, moments, shared
 from biaslens.program.moments import Moment
+from biaslens.program.origins import Origin
 from biaslens.program.run import ModuleState, Run
+from biaslens.program.symbols import Kind, Symbol
 from biaslens.program.values import External, Imported, ModuleValue, Scope, Unknown, Value
 from biaslens.syntax.locate import has_no_file, locate, locate_relative, submodule
 from biaslens.syntax.parse import Module
@@ -75,7 +77,7 @@ def lookup(run: Run, scope: Scope, name: str) -> Value:
         return value
     if hasattr(builtins, name):
         return External(f"builtins.{name}")
-    return Unknown(("name", scope.module.path, name), name)
+    return Unknown(Symbol(Kind.NAME, scope.module.path, name), name)
 
 
 def global_name(run: Run, module: Module, name: str) -> Value:
@@ -108,7 +110,7 @@ def definition(run: Run, external: External) -> Value:
 def _followed(run: Run, module: Module, name: str) -> Value:
     run.read(module.path, name)
     if name in module.rebound:  # some function assigns it, so it may be another value each time
-        return Unknown(("global", module.path, name, run.count(("global", module.path, name))), name)
+        return Unknown(run.another(Kind.GLOBAL, module.path, name), name)
     if name not in module.changing:
         return _at(run, module, name, None)
     state = run.globals.setdefault(module.path, ModuleState())
@@ -170,10 +172,10 @@ def _at_some_time(run: Run, module: Module, name: str, definition: int) -> Value
     if len(values) == 1:
         return values[0]
     if len(values) > MAX_BINDINGS:
-        return Unknown(("global", module.path, name, run.count(("global", module.path, name))), name)
+        return Unknown(run.another(Kind.GLOBAL, module.path, name), name)
     words = [(str(number), f"`{name}` is the {number}. of {len(values)}") for number in range(len(values), 0, -1)]
     place = module.location(module.statements[module.affecting[name][-1]])
-    chosen = run.decide(("binding", module.path, name), name, "data", place, words)
+    chosen = run.decide(Symbol(Kind.BINDING, module.path, name), name, Origin.DATA, place, words)
     return values[int(chosen) - 1]
 
 
@@ -287,7 +289,7 @@ def _resolved(run: Run, value: Value) -> Value:
         return found
     module = run.world.module(value.path)
     dotted = f"{module.name}.{value.name}" if module is not None else ""
-    return Unknown(("import", value.path, value.name), value.name, dotted=dotted)
+    return Unknown(Symbol(Kind.IMPORT, value.path, value.name), value.name, dotted=dotted)
 
 
 def _from_star_imports(run: Run, module: Module, name: str) -> Value:

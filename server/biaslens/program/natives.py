@@ -12,7 +12,8 @@ from biaslens.program.expressions import opaque
 from biaslens.program.iteration import item, items_of
 from biaslens.program.names import MISSING
 from biaslens.program.run import PathEnds, Run
-from biaslens.program.sizing import MAX_TEXT, bounded
+from biaslens.program.sizing import MAX_TEXT
+from biaslens.program.symbols import Kind, Symbol, bounded
 from biaslens.program.values import Arguments, External, Scope, ShapeOf, Table, Unknown, Value
 
 _PURE: Mapping[type, frozenset[str]] = {
@@ -155,7 +156,7 @@ def _look_up_unknown(
     entries = [entry for entry in table if isinstance(entry, (str, int))]
     rest = table.rest if isinstance(table, Table) else None
     if len(entries) > attributes.MAX_CHOICES:
-        return Unknown(("item", run.ordinal(table), key.key), f"...[{key.text}]")
+        return Unknown(Symbol(Kind.ITEM, run.ordinal(table), key.key), f"...[{key.text}]")
     if rest is not None and not entries:
         return settle(run, item(rest, key.key, key.text))
     chosen = attributes.choose(run, scope, entries, key, node)
@@ -184,8 +185,8 @@ def _plain(run: Run, scope: Scope, receiver: Any, name: str, arguments: Argument
     if name not in _PURE.get(kind, ()) or arguments.open:
         return opaque(run, scope, node)
     values = [settle(run, value) for value in (*arguments.positional, *arguments.keywords.values())]
-    if any(_holds_objects(value) for value in values) and kind is str:
-        key = bounded(("text", receiver, name, *(key_of(run, value) for value in values)))
+    if isinstance(receiver, str) and any(_holds_objects(value) for value in values):
+        key = bounded(Symbol(Kind.OF_TEXT, receiver, name, *(key_of(run, value) for value in values)))
         return Unknown(key, f"{receiver!r}.{name}(...)"[:MAX_TEXT])
     try:
         return getattr(receiver, name)(*arguments.positional, **arguments.keywords)

@@ -15,6 +15,7 @@ from biaslens.program.conditions import compare, count_of, negate, settle, show,
 from biaslens.program.iteration import CONTAINERS
 from biaslens.program.names import MISSING
 from biaslens.program.run import Run
+from biaslens.program.symbols import Kind, Symbol
 from biaslens.program.values import Arguments, ClassValue, External, Instance, Scope, Unknown, Value
 
 
@@ -25,7 +26,7 @@ def truth_value(run: Run, scope: Scope, value: Value, node: ast.AST) -> Value:
         return value
     own = _definition(value.cls, "__bool__")
     if own is UNSEEN:
-        return _unknown(run, value, "truth", show(value))
+        return Unknown(_said(run, value, "__bool__"), show(value))
     if own is not MISSING:
         return settle(run, calls.call(run, scope, own, Arguments((value,)), node))
     if _definition(value.cls, "__len__") is MISSING:
@@ -40,7 +41,7 @@ def length_of(run: Run, scope: Scope, value: Instance, node: ast.AST) -> Value:
     if size is not None:
         return settle(run, size)
     if own is MISSING or own is UNSEEN or isinstance(own, External):
-        return _unknown(run, value, "length", f"len({show(value)})", number=True)
+        return Unknown(Symbol(Kind.LENGTH, _said(run, value, "__len__")), f"len({show(value)})", True)
     return settle(run, calls.call(run, scope, own, Arguments((value,)), node))
 
 
@@ -72,7 +73,7 @@ def compared(run: Run, scope: Scope, operator: ast.cmpop, left: Value, right: Va
     for name, is_opposite in _METHODS[type(operator)]:
         own = _definition(owner.cls, name)
         if own is UNSEEN:
-            return _unknown(run, owner, name, f"a comparison with {show(owner)}")
+            return Unknown(_said(run, owner, name), f"a comparison with {show(owner)}")
         if own is not MISSING and not isinstance(own, External):
             result = settle(run, calls.call(run, scope, own, Arguments((owner, other)), node))
             return negate(run, result) if is_opposite else result
@@ -176,7 +177,7 @@ def _by_contents(run: Run, operator: ast.cmpop, left: Instance, right: Value) ->
         other = right.table if isinstance(right, Instance) else right
         return compare(run, operator, left.table, other) if other is not None else MISSING
     if is_data(left.cls):
-        return _unknown(run, left, "equality", f"a comparison with {show(left)}")
+        return Unknown(_said(run, left, "__eq__"), f"a comparison with {show(left)}")
     if isinstance(left.cls, ClassValue) and instances.is_dataclass(left.cls) and not classes.is_module_class(left.cls):
         if not isinstance(right, Instance) or right.cls is not left.cls:
             return MISSING
@@ -184,6 +185,6 @@ def _by_contents(run: Run, operator: ast.cmpop, left: Instance, right: Value) ->
     return MISSING
 
 
-def _unknown(run: Run, value: Instance, what: str, text: str, *, number: bool = False) -> Unknown:
-    which = (what, "object", run.ordinal(value))
-    return Unknown((*which, run.count(which)), text, number)
+def _said(run: Run, value: Instance, method: str) -> Symbol:
+    """What an object says of itself by a method."""
+    return run.another(Kind.SAID, method, run.ordinal(value))

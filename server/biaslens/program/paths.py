@@ -10,6 +10,7 @@ from biaslens.program.ir import Layer, Passed, Path
 from biaslens.program.questions import test_of_argument
 from biaslens.program.run import Run
 from biaslens.program.sizing import as_size
+from biaslens.program.symbols import Kind, Symbol
 from biaslens.program.values import ClassValue, External, FunctionValue, LayerState, Unknown
 
 T = TypeVar("T")
@@ -86,9 +87,10 @@ def _call(run: Run, state: LayerState) -> Iterator[Passed]:
     """The arguments with which the layer's function was called, with all that the run knows of them in the end."""
     for name, argument in state.call.items():
         value = settle(run, argument)
-        is_open = isinstance(value, Unknown) and run.given(("rounds", value.key)) is None  # its truth is more than that
-        answer = truth(run, value) if is_open else None
+        answer = None
+        if isinstance(value, Unknown) and run.given(Symbol(Kind.ROUNDS, value.key)) is None:
+            answer = truth(run, value)  # of how often a loop goes round this is only a part
         value = value if answer is None else answer
         if value is None or isinstance(value, (bool, str, int, float, ClassValue, External, FunctionValue)):
             test = test_of_argument(state.function, name, value)
-            yield Passed(name, repr(key_of(run, value)), condition(name, value), test)
+            yield Passed(name, key_of(run, value), condition(name, value), test)

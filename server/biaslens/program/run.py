@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 from biaslens.algebra.axes import Shape
 from biaslens.algebra.outcome import unknown
 from biaslens.algebra.sizes import Size
+from biaslens.algebra.sizes import unknown as unknown_size
 from biaslens.catalogue.entry import Mode, Result, Step
 from biaslens.program import moments
 from biaslens.program.influence import Influence, Influences, Learned
 from biaslens.program.ir import Answer, Equation, Question, Test, Var
-from biaslens.program.sizing import is_of_round
+from biaslens.program.origins import Origin
+from biaslens.program.symbols import Kind, Part, Symbol
 from biaslens.program.values import (
     ClassValue,
     Facts,
@@ -53,11 +55,11 @@ MAX_ASIDE = 2_000
 
 
 class PathEnds(Exception):
-    """This run raises: it is no path. tests: keys of the tests that led there, innermost first."""
+    """This run raises: it is no path. tests: the tests that led there, innermost first."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.tests: list[str] = []
+        self.tests: list[Symbol] = []
 
 
 class Covered(PathEnds):
@@ -85,7 +87,7 @@ class ModuleState:
 
 @dataclass(eq=False)
 class Run:
-    """One run. `forced` answers questions by key; every other question gets its first choice.
+    """One run. `forced` answers questions; every other question gets its first choice.
 
     constructing: how many objects of classes of the source are being built inside each other.
     presumed: what unknown values are by default: the answers to start with.
@@ -95,12 +97,12 @@ class Run:
     replaced: names outside the sources that the program assigns anew, such as `nn.BatchNorm2d = nn.Identity`.
     extends: full names of the classes from which the entry derives.
     fruitless: a function came to its end without a layer.
-    blamed: keys of the tests that led to where the program raised, innermost first.
+    blamed: the tests that led to where the program raised, innermost first.
     influence: on which answers it rests what is computed. known: what answers have fixed of unknown values.
     left: loops that were followed no further.
     lowest: of unknown numbers, by their names in sizes, what they are at least. between: the counts of loops, by the
     names of the indices of rounds that are neither the first nor the last.
-    spelled: names that loops make up, by the keys of what they are told from; unspelled: what these names stand for.
+    spelled: names that loops make up, by what they are told from; unspelled: what these names stand for.
     stretches: lists and containers that are longer than the items that they hold, by identity, with themselves.
     taken_over: globals that were found in the shared run, by file, name and moment, and on which answers they rest.
     defined_at: the file and the index of the statement that defines the entry; it is used some time after that.
@@ -112,21 +114,21 @@ class Run:
     """
 
     world: World
-    forced: dict[str, str]
+    forced: dict[Symbol, str]
     max_steps: int
     shared: ModuleRun | None = None
     mode: Mode = Mode.TRAIN
-    answers: dict[str, Answer] = field(default_factory=dict)
-    choices: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    answers: dict[Symbol, Answer] = field(default_factory=dict)
+    choices: dict[Symbol, tuple[str, ...]] = field(default_factory=dict)
     influence: Influences = field(default_factory=Influences)
     globals: dict[str, ModuleState] = field(default_factory=dict)
     equations: list[Equation] = field(default_factory=list)
     layers: list[LayerState] = field(default_factory=list)
     shapes: list[Shape] = field(default_factory=list)
     facts: list[Facts] = field(default_factory=list)
-    presumed: dict[Hashable, Value] = field(default_factory=dict)
+    presumed: dict[Symbol, Value] = field(default_factory=dict)
     left: set[Location] = field(default_factory=set)
-    spelled: dict[Hashable, str] = field(default_factory=dict)
+    spelled: dict[Symbol, str] = field(default_factory=dict)
     unspelled: dict[str, Unknown] = field(default_factory=dict)
     stretches: dict[int, tuple[Value, Stretch]] = field(default_factory=dict)
     resolving: set[Imported] = field(default_factory=set)
@@ -135,7 +137,7 @@ class Run:
     extends: set[str] = field(default_factory=set)
     replaced: set[str] = field(default_factory=set)
     fruitless: bool = False
-    blamed: tuple[str, ...] = ()
+    blamed: tuple[Symbol, ...] = ()
     taken_over: dict[tuple[str, str, int | None], tuple[Value, Influence]] = field(default_factory=dict)
     defined_at: tuple[str, int] | None = None
     reads: set[tuple[str, str]] = field(default_factory=set)
@@ -147,12 +149,12 @@ class Run:
     depth: int = 0
 
     def __post_init__(self) -> None:
-        self.known: dict[Hashable, Value] = Learned(self.influence)
+        self.known: dict[Symbol, Value] = Learned(self.influence)
         self.lowest: dict[Hashable, int] = Learned(self.influence)
         self.between: dict[Hashable, Size] = Learned(self.influence)
         self._look_at = 0
         self._ranks: dict[int, tuple[int | None, int]] = {}
-        self._tensors: dict[Hashable, Tensor] = {}
+        self._tensors: dict[Symbol, Tensor] = {}
         self._sizes_from_front: dict[tuple[Var, int], Size] = {}
         self._biases: dict[Var, LayerState] = {}
         self._counters: dict[Hashable, int] = {}
@@ -280,9 +282,9 @@ class Run:
 
     def decide(
         self,
-        key: Hashable,
+        key: Symbol,
         text: str,
-        origin: str,
+        origin: Origin,
         location: Location,
         choices: Sequence[tuple[str, str]],
         tests: Mapping[str, Test] = NO_TESTS,
@@ -291,29 +293,31 @@ class Run:
 
         choices: (choice, the condition in words), the default one first. tests: the same as code, by choice.
         """
-        name = repr(key)
-        self.influence.asked(name)
-        if name in self.answers:
-            return self.answers[name].choice
-        if self.between and is_of_round(key):  # not whoever builds the model decides: one of many rounds does
-            origin, tests = "data", NO_TESTS
+        self.influence.asked(key)
+        if key in self.answers:
+            return self.answers[key].choice
+        if self.between and key.is_of_round:  # not whoever builds the model decides: one of many rounds does
+            origin, tests = Origin.DATA, NO_TESTS
         words = dict(choices)
-        choice = self.forced.get(name, choices[0][0])
+        choice = self.forced.get(key, choices[0][0])
         if choice not in words:
             choice = choices[0][0]
-        question = Question(name, text, origin, location)
-        self.answers[name] = Answer(question, choice, words[choice], tests.get(choice))
-        self.choices[name] = tuple(choice for choice, _ in choices)
+        question = Question(key, text, origin, location)
+        self.answers[key] = Answer(question, choice, words[choice], tests.get(choice))
+        self.choices[key] = tuple(choice for choice, _ in choices)
         return choice
 
-    def given(self, key: Hashable) -> str | None:
+    def given(self, key: Symbol) -> str | None:
         """The answer that a question got before in this run."""
-        name = repr(key)
-        answer = self.answers.get(name)
+        answer = self.answers.get(key)
         if answer is None:
             return None
-        self.influence.asked(name)
+        self.influence.asked(key)
         return answer.choice
+
+    def another(self, kind: Kind, *parts: Part) -> Symbol:
+        """A symbol for what one place of the source makes: another one each time."""
+        return Symbol(kind, *parts, self.count((kind, parts)))
 
     def count(self, key: Hashable) -> int:
         """How often this was asked for before: numbers the values that one place of the source makes."""
@@ -398,12 +402,16 @@ class Run:
         shape = self.shape(tensor.var)
         size = shape.size(axis)
         if size is None:
-            size = _unknown_size(("size", tensor.var, shape.canonical(axis)))
+            size = unknown_size(Symbol(Kind.SIZE, tensor.var, shape.canonical(axis)))
             if shape.canonical(axis) < 0:
                 self.shapes[tensor.var] = replace(shape.with_size(axis, size), token=self.shapes[tensor.var].token)
             else:
                 size = self._sizes_from_front.setdefault((tensor.var, axis), size)
-        return size.value if size.value is not None else Unknown(("number", size), str(size), True, "data", size)
+        return (
+            size.value
+            if size.value is not None
+            else Unknown(Symbol(Kind.NUMBER, size), str(size), True, Origin.DATA, size)
+        )
 
     # --- equations --------------------------------------------------------------------------------------------------
 
@@ -568,9 +576,3 @@ def tampered(instance: Instance, reason: str) -> None:
     """Effect: notes that a layer's shift cannot be trusted any more."""
     if instance.layer and not instance.layer.tampered:
         instance.layer.tampered = reason
-
-
-def _unknown_size(name: Hashable) -> Size:
-    from biaslens.algebra.sizes import unknown as unknown_size
-
-    return unknown_size(name)

@@ -15,7 +15,9 @@ from biaslens.program import names
 from biaslens.program.influence import Influence, Influences, Learned
 from biaslens.program.ir import Answer, Test
 from biaslens.program.moments import Moment, at
+from biaslens.program.origins import Origin
 from biaslens.program.run import NO_TESTS, BudgetExceeded, ModuleState, PathEnds, Run
+from biaslens.program.symbols import Kind, Symbol
 from biaslens.program.values import Unknown, Value
 from biaslens.program.world import World
 from biaslens.syntax.parse import Module
@@ -34,8 +36,8 @@ class Circumstances:
     """
 
     reads: set[tuple[str, str]] = field(default_factory=set)
-    questions: dict[str, Answer] = field(default_factory=dict)
-    learned: dict[Hashable, Value] = field(default_factory=dict)
+    questions: dict[Symbol, Answer] = field(default_factory=dict)
+    learned: dict[Symbol, Value] = field(default_factory=dict)
     local: bool = False
 
     def add(self, other: Circumstances) -> None:
@@ -120,9 +122,9 @@ class ModuleRun(Run):
 
     def decide(
         self,
-        key: Hashable,
+        key: Symbol,
         text: str,
-        origin: str,
+        origin: Origin,
         location: Location,
         choices: Sequence[tuple[str, str]],
         tests: Mapping[str, Test] = NO_TESTS,
@@ -130,7 +132,7 @@ class ModuleRun(Run):
         """As any run does; the question belongs to what is being evaluated."""
         choice = super().decide(key, text, origin, location, choices, tests)
         if self._open:
-            self._open[-1].questions[repr(key)] = self.answers[repr(key)]
+            self._open[-1].questions[key] = self.answers[key]
         return choice
 
     def aside(self, evaluate: Callable[[], Value], otherwise: Value) -> Value:
@@ -166,7 +168,7 @@ class ModuleRun(Run):
             about.local = True
             value = LOCAL
         except BudgetExceeded:
-            value = Unknown(("global", module.path, name, moment), name)
+            value = Unknown(Symbol(Kind.GLOBAL, module.path, name, moment), name)
         finally:
             self._open.pop()
         return value, about
@@ -183,10 +185,10 @@ LOCAL = object()
 """A global that each run has to evaluate by itself."""
 
 
-def module_run(world: World, forced: Mapping[str, str], questions: Collection[str]) -> ModuleRun:
+def module_run(world: World, forced: Mapping[Symbol, str], questions: Collection[Symbol]) -> ModuleRun:
     """The shared run for those of some answers that concern questions of module level.
 
-    questions: keys of those that are known by now.
+    questions: those that are known by now.
     """
     relevant = {key: choice for key, choice in forced.items() if key in questions}
     found = world.module_runs.get(frozenset(relevant.items()))
@@ -196,14 +198,14 @@ def module_run(world: World, forced: Mapping[str, str], questions: Collection[st
     return found
 
 
-class _Recorder(Learned):
+class _Recorder(Learned[Symbol]):
     """What answers have fixed; tells what is being evaluated about each."""
 
     def __init__(self, influences: Influences, open_: list[Circumstances]) -> None:
         super().__init__(influences)
         self._open = open_
 
-    def __setitem__(self, key: Hashable, value: Value) -> None:
+    def __setitem__(self, key: Symbol, value: Value) -> None:
         super().__setitem__(key, value)
         if self._open:
             self._open[-1].learned[key] = value

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import operator
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
-from biaslens.algebra.sizes import Quotient, Size, number, unknown
+from biaslens.algebra.sizes import Size, number, unknown
+from biaslens.program.origins import Origin
+from biaslens.program.symbols import MAX_WEIGHT, Kind, Part, Symbol, bounded, weight_of
 from biaslens.program.values import Unknown, Value
 
 _EXACT: Mapping[str, Callable[[Size, Size], Size]] = {
@@ -36,89 +37,36 @@ def as_size(value: Value) -> Size | None:
 
 def is_remainder(key: Hashable) -> bool:
     """Whether a number is what a division leaves: often 0, which no size is."""
-    return isinstance(key, tuple) and key[:2] == ("number", "%")
-
-
-def is_of_round(key: Hashable) -> bool:
-    """Whether a value is told from the index of a round between the first and the last: one of many."""
     match key:
-        case ("number", "middle" | "carried", *_):
+        case Symbol(Kind.ARITHMETIC, ("%", *_)):
             return True
-        case tuple():
-            return any(map(is_of_round, key))
-        case Size(terms=terms):
-            return any(is_of_round(name) for monomial, _ in terms for name, _ in monomial)
-        case Quotient(dividend=dividend, divisor=divisor):
-            return is_of_round(dividend) or is_of_round(divisor)
         case _:
             return False
-
-
-def names_in(key: Hashable) -> Iterator[Hashable]:
-    """A key and all keys that it is made of."""
-    yield key
-    match key:
-        case tuple():
-            for part in key:
-                yield from names_in(part)
-        case Size(terms=terms):
-            for monomial, _ in terms:
-                for name, _ in monomial:
-                    yield from names_in(name)
-        case Quotient(dividend=dividend, divisor=divisor):
-            yield from names_in(dividend)
-            yield from names_in(divisor)
-        case _:
-            pass
 
 
 def is_number(value: Value) -> bool:
     """Whether a value is a scalar, known or not. A constructor's argument that is calculated with counts as one."""
     if isinstance(value, (int, float)):
         return True
-    return isinstance(value, Unknown) and (value.number or value.origin in ("constructor", "default"))
+    return isinstance(value, Unknown) and (value.number or value.origin in (Origin.CONSTRUCTOR, Origin.DEFAULT))
 
 
 def calculate(symbol: str, left: Value, right: Value) -> Unknown:
     """The result of arithmetic on numbers of which at least one is unknown."""
-    origin = "data"
+    origin = Origin.DATA
     for value in (left, right):
-        if isinstance(value, Unknown) and value.origin != "data":
+        if isinstance(value, Unknown) and value.origin is not Origin.DATA:
             origin = value.origin
-    if any(isinstance(value, Unknown) and is_of_round(value.key) for value in (left, right)):
-        origin = "data"
+    if any(isinstance(value, Unknown) and value.key.is_of_round for value in (left, right)):
+        origin = Origin.DATA
     text = f"{_text(left)} {symbol} {_text(right)}"[:MAX_TEXT]
     first, second = as_size(left), as_size(right)
     if symbol in _EXACT and first is not None and second is not None:
         size = _EXACT[symbol](first, second)
-        if weight(size) <= MAX_WEIGHT:
-            return Unknown(("number", size), text, True, origin, size)
-    key = bounded(("number", symbol, _key(left), _key(right)))
+        if weight_of(size) <= MAX_WEIGHT:
+            return Unknown(Symbol(Kind.NUMBER, size), text, True, origin, size)
+    key = bounded(Symbol(Kind.ARITHMETIC, symbol, _part(left), _part(right)))
     return Unknown(key, text, True, origin)
-
-
-MAX_WEIGHT = 200
-"""A name made of more parts than this is shortened: numbers that a loop keeps combining double it in every round."""
-
-
-def bounded(key: Hashable) -> Hashable:
-    """A key, or a short one in its place; equal keys stay equal."""
-    if weight(key) <= MAX_WEIGHT:
-        return key
-    return ("long", hashlib.blake2b(repr(key).encode("utf-8", "surrogatepass"), digest_size=12).hexdigest())
-
-
-def weight(key: Hashable) -> int:
-    """How many parts a name has."""
-    match key:
-        case tuple():
-            return 1 + sum(map(weight, key))
-        case Size(terms=terms):
-            return 1 + sum(weight(name) for monomial, _ in terms for name, _ in monomial)
-        case Quotient(dividend=dividend, divisor=divisor):
-            return weight(dividend) + weight(divisor)
-        case _:
-            return 1
 
 
 def constant(symbol: str, left: Any, right: Any) -> Any:
@@ -151,7 +99,7 @@ OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def _key(value: Value) -> Any:
+def _part(value: Value) -> Part:
     return value.key if isinstance(value, Unknown) else value
 
 

@@ -26,7 +26,9 @@ from biaslens.program.conditions import compare, holds, question_of, settle, tru
 from biaslens.program.counters import leaves
 from biaslens.program.influence import Influence
 from biaslens.program.iteration import items_of, unpack
+from biaslens.program.origins import Origin
 from biaslens.program.run import Covered, ModuleState, PathEnds, Run
+from biaslens.program.symbols import Kind, Symbol
 from biaslens.program.values import (
     CLASS_BODY,
     Arguments,
@@ -260,7 +262,7 @@ def _go_round(run: Run, scope: Scope, node: ast.While) -> Signal:
     handed_on, start = Carried(run, scope, node), run.steps
     is_open, followed = is_endless, 0  # how many rounds were followed since the end is open
     place = scope.module.location(node)
-    key = ("while", place.path, place.span.start, run.count(("while", place)))
+    number = run.count((Kind.WHILE, place))
     for round_number in count():
         run.influence.value = 0
         if is_open and round_number:
@@ -269,7 +271,9 @@ def _go_round(run: Run, scope: Scope, node: ast.While) -> Signal:
         answer = truth(run, value)
         if answer is None:
             is_open = True
-            answer = followed < MAX_OPEN_ROUNDS and _goes_on(run, node, value, (*key, round_number), place)
+            answer = followed < MAX_OPEN_ROUNDS and _goes_on(
+                run, node, value, Symbol(Kind.WHILE, place, number, round_number), place
+            )
         run.influence.control |= run.influence.value
         if not answer:
             handed_on.end(None)
@@ -295,12 +299,12 @@ def _go_round(run: Run, scope: Scope, node: ast.While) -> Signal:
     return None
 
 
-def _goes_on(run: Run, node: ast.While, value: Value, key: tuple[Any, ...], place: Location) -> bool:
+def _goes_on(run: Run, node: ast.While, value: Value, key: Symbol, place: Location) -> bool:
     """Whether a loop goes on where the source leaves it open; only its first round is one that a model has or not."""
     text = run.world.text(node.test)
     choices = [("yes", f"{text} holds"), ("no", f"{text} ends")]
-    is_first = key[-1] == 0
-    origin = value.origin if isinstance(value, Unknown) and is_first else "data"
+    is_first = key.parts[-1] == 0
+    origin = value.origin if isinstance(value, Unknown) and is_first else Origin.DATA
     return run.decide(key, text, origin, place, choices if is_first else choices[::-1]) == "yes"
 
 

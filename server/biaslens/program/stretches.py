@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from biaslens.program.conditions import key_of, settle, show
+from biaslens.program.origins import Origin
 from biaslens.program.run import PathEnds, Run
-from biaslens.program.sizing import as_size, bounded, calculate, is_of_round, names_in
+from biaslens.program.sizing import as_size, calculate
+from biaslens.program.symbols import Kind, Symbol, bounded, inside
 from biaslens.program.values import FunctionValue, Instance, Partial, Scope, Stretch, Tensor, Unknown, Value
 
 
@@ -45,7 +47,7 @@ def of(run: Run, value: Value) -> Stretch | None:
 
 def middle_of(run: Run, count: Value, number: int = 0) -> Unknown:
     """The index of a round between the first and the last: the same one in all loops with the same count."""
-    key = ("number", "middle", bounded(key_of(run, count)), number)
+    key = Symbol(Kind.MIDDLE, bounded(key_of(run, count)), number)
     size = as_size(count)
     if size is not None:
         run.between.setdefault(key, size)
@@ -54,7 +56,7 @@ def middle_of(run: Run, count: Value, number: int = 0) -> Unknown:
 
 def is_of_loop(run: Run, value: Unknown) -> bool:
     """Whether a value is told from the index of a round of a loop with an unknown count: no other round has it."""
-    return is_of_round(value.key) or any(name in run.lowest for name in names_in(value.key))
+    return value.key.is_of_round or (bool(run.lowest) and any(name in run.lowest for name in inside(value.key)))
 
 
 def spelled(run: Run, value: Value) -> Value:
@@ -75,7 +77,7 @@ def from_end(count: Value, back: int) -> Value:
     if isinstance(count, int):
         return count - back
     index = calculate("-", count, back)
-    return replace(index, origin="data")
+    return replace(index, origin=Origin.DATA)
 
 
 def index_at(run: Run, stretch: Stretch, position: int, length: int) -> Value:
@@ -194,7 +196,7 @@ def _one_of(run: Run, scope: Scope, owner: Value, items: list[Value], index: Val
         return distinct[0]
     text = f"{show(owner)}[{show(index)}]"
     if not any(isinstance(item, (Instance, Tensor, FunctionValue, Partial, list, tuple, dict)) for item in distinct):
-        return settle(run, Unknown(bounded(("item", run.ordinal(owner), key_of(run, index))), text))
+        return settle(run, Unknown(bounded(Symbol(Kind.ITEM, run.ordinal(owner), key_of(run, index))), text))
     if len(distinct) > MAX_CHOICES:
         from biaslens.program import calls
         from biaslens.program.values import Arguments
@@ -202,9 +204,13 @@ def _one_of(run: Run, scope: Scope, owner: Value, items: list[Value], index: Val
         return calls.call_unknown(run, scope, text, Arguments(tuple(distinct)), node)
     choices = [(str(number), f"{text} is one of several") for number in range(len(distinct))]
     stretch = of(run, owner)  # lists that are stretched alike, built in one loop, have alike items at an index
-    alike = run.ordinal(owner) if stretch is None else (key_of(run, stretch.count), stretch.front, stretch.back)
-    key = ("which", alike, len(distinct), key_of(run, index))
-    return distinct[int(run.decide(key, text, "data", scope.module.location(node), choices))]
+    alike = run.ordinal(owner) if stretch is None else _alike(run, stretch)
+    key = Symbol(Kind.WHICH, alike, len(distinct), key_of(run, index))
+    return distinct[int(run.decide(key, text, Origin.DATA, scope.module.location(node), choices))]
+
+
+def _alike(run: Run, stretch: Stretch) -> Symbol:
+    return Symbol(Kind.STRETCH, key_of(run, stretch.count), stretch.front, stretch.back)
 
 
 def sliced(run: Run, owner: Value, items: Sequence[Value], index: slice) -> tuple[range, Stretch | None] | None:
@@ -235,7 +241,8 @@ def _part(
     right = max(left, right)
     if right <= front or left >= length - back:
         return range(left, right), None
-    count: Value = Unknown(("length", "slice", run.ordinal(owner), start, stop), "the length of a slice", True)
+    part = Symbol(Kind.SLICE, run.ordinal(owner), start, stop)
+    count: Value = Unknown(Symbol(Kind.LENGTH, part), "the length of a slice", True)
     if exact and (0 <= start <= front or -back <= start < 0):
         count = _sum(stretch.count, right - left - length)
     return range(left, right), Stretch(count, max(front - left, 0), max(back - (length - right), 0) if exact else 0)

@@ -13,8 +13,9 @@ from biaslens.program import modules
 from biaslens.program.conditions import has, key_of, membership, settle, show, truth
 from biaslens.program.iteration import item
 from biaslens.program.names import MISSING
+from biaslens.program.origins import Origin
 from biaslens.program.run import PathEnds, Run
-from biaslens.program.sizing import bounded
+from biaslens.program.symbols import Kind, Symbol, bounded
 from biaslens.program.values import Table, Unknown, Value
 
 
@@ -26,16 +27,16 @@ def get(run: Run, table: dict[Any, Value], key: Value, default: Value = MISSING)
     unknown = [entry for entry in table if isinstance(entry, Unknown)] if found is None else []
     if unknown:
         modules.escape(run, [table[entry] for entry in unknown], "it is in a dict under a key that could not be told")
-        return Unknown(bounded(("item", run.ordinal(table), key_of(run, key))), f"...[{show(key)}]")
+        return Unknown(bounded(Symbol(Kind.ITEM, run.ordinal(table), key_of(run, key))), f"...[{show(key)}]")
     if found is False or not isinstance(table, Table) or table.rest is None:
         if default is MISSING:
             raise PathEnds
         return default
-    value = item(table.rest, key, "" if not isinstance(key, str) else repr(key))
+    value = item(table.rest, key if isinstance(key, (str, int)) else key_of(run, key), repr(key))
     if isinstance(key, str):
         value = Unknown(value.key, key, origin=value.origin)
     if default is MISSING:
-        run.known["truth", membership(run, table.rest, key).key] = True
+        run.known[Symbol(Kind.TRUTH, membership(run, table.rest, key).key)] = True
     elif found is None:
         run.presumed.setdefault(value.key, default)
     return settle(run, value)
@@ -66,17 +67,16 @@ def merge(run: Run, table: Table, source: Mapping[Any, Value]) -> None:
         if table.rest is None:
             table.rest, table.absent = source.rest, source.absent - table.keys()
         elif table.rest != source.rest:
-            both = Unknown(bounded(("both", table.rest.key, source.rest.key)), table.rest.text)
+            both = Unknown(bounded(Symbol(Kind.BOTH, table.rest.key, source.rest.key)), table.rest.text)
             table.rest, table.absent = both, table.absent & source.absent
     table.update(source)
 
 
 def opened(run: Run, table: Table, value: Value) -> None:
     """Effect: an entry under an unknown key was set: it may be a new one."""
-    key = ("set", run.ordinal(table), run.count(("set", run.ordinal(table))))
-    merge(
-        run, table, Table(rest=Unknown(key, "the dict", origin=value.origin if isinstance(value, Unknown) else "data"))
-    )
+    origin = value.origin if isinstance(value, Unknown) else Origin.DATA
+    rest = Unknown(run.another(Kind.OPENED, run.ordinal(table)), "the dict", origin=origin)
+    merge(run, table, Table(rest=rest))
 
 
 def _either(run: Run, rest: Unknown, key: Value, value: Value) -> Value:
@@ -87,6 +87,6 @@ def _either(run: Run, rest: Unknown, key: Value, value: Value) -> Value:
     given = get(run, Table(rest=rest), key, value)
     if inside or not isinstance(given, Unknown):
         return given
-    either = Unknown(bounded(("either", given.key, key_of(run, value))), given.text, origin=given.origin)
+    either = Unknown(bounded(Symbol(Kind.EITHER, given.key, key_of(run, value))), given.text, origin=given.origin)
     run.presumed.setdefault(either.key, value)
     return either

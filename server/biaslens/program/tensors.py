@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -14,8 +14,10 @@ from biaslens.catalogue.entry import SOME_NUMBER, UNKNOWN, Argument, Call, Entry
 from biaslens.catalogue.steps import Impossible
 from biaslens.program import attributes, calls, instances, modules
 from biaslens.program.conditions import key_of, settle, show
+from biaslens.program.origins import Origin
 from biaslens.program.run import PathEnds, Run
-from biaslens.program.sizing import MAX_TEXT, as_size, bounded, is_number
+from biaslens.program.sizing import MAX_TEXT, as_size, is_number
+from biaslens.program.symbols import Kind, Part, Symbol, bounded
 from biaslens.program.values import (
     Arguments,
     BoundMethod,
@@ -145,7 +147,7 @@ def apply_entry(
         step = _step(run, entry, arguments, operands, mode or run.mode, may_refuse=not own)
     if step is None or (operands and any(len(r.effects) != len(operands) for r in step.results)):
         run.emit_unknown(label, f"`{label}` is used in a way that could not be followed", operands, location)
-        return Unknown(("result", location.path, location.span.start, run.count(("result", location))), f"{label}(...)")
+        return Unknown(run.another(Kind.RESULT, location), f"{label}(...)")
     if in_place or bound.get("inplace") is True:
         step = Step(step.results[:1], step.product, False, False, 0, step.refined) if operands else step
     if not operands and layer is None:  # zeros, randn, arange: nothing goes in, so there is nothing to follow
@@ -189,7 +191,7 @@ def operator(run: Run, scope: Scope, symbol: str, left: Value, right: Value, nod
     if isinstance(left, Instance) or isinstance(right, Instance):
         return calls.call_unknown(run, scope, symbol, Arguments((left, right)), node)
     if not isinstance(left, Tensor) and not isinstance(right, Tensor):
-        key = bounded(("binary", symbol, key_of(run, left), key_of(run, right)))
+        key = bounded(Symbol(Kind.BINARY, symbol, key_of(run, left), key_of(run, right)))
         return Unknown(key, f"{show(left)} {symbol} {show(right)}"[:MAX_TEXT])
     if symbol in ("<<", ">>"):
         return calls.call_unknown(run, scope, symbol, Arguments((left, right)), node)
@@ -232,7 +234,7 @@ def attribute(run: Run, scope: Scope, owner: Tensor, name: str, node: ast.AST) -
             return settle(run, attributes.rank_of(run, owner))
         case "requires_grad" if run.facts[owner.var].parameter:
             layer = run.layer_of_parameter(owner)
-            return not layer.frozen_shift if layer is not None else run.known.get(("trains", owner.var), True)
+            return not layer.frozen_shift if layer is not None else run.known.get(Symbol(Kind.TRAINS, owner.var), True)
         case _ if name in _PROPERTIES:
             return settle(run, _property(run, owner, name))
         case "data" if run.facts[owner.var].parameter:
@@ -255,7 +257,7 @@ def method(run: Run, scope: Scope, owner: Tensor, name: str, arguments: Argument
         case "dim" | "ndimension":
             return settle(run, attributes.rank_of(run, owner))
         case "numel" | "nelement":
-            return settle(run, Unknown(("numel", owner.var), "the number of elements", True))
+            return settle(run, Unknown(Symbol(Kind.NUMEL, owner.var), "the number of elements", True))
         case _ if name in _TELLING:
             given = [key_of(run, value) for value in (*arguments.positional, *arguments.keywords.items())]
             return settle(run, _property(run, owner, name, *given))
@@ -290,21 +292,23 @@ _TELLING = _ONLY_TENSORS_TELL.union(["stride", "is_shared", "untyped_storage"])
 """Methods by which a tensor tells of itself what no shift changes."""
 
 
-def _property(run: Run, owner: Tensor, name: str, *given: Hashable) -> Unknown:
+def _property(run: Run, owner: Tensor, name: str, *given: Part) -> Unknown:
     """What a tensor tells of itself besides its numbers: the same for the same tensor, open for any two."""
     layer = run.layer_of_parameter(owner)
-    which = ("bias", layer.number) if layer is not None else owner.var
-    return Unknown(("tensor attribute", which, name, *given), f"x.{name}")
+    which = Symbol(Kind.BIAS, layer.number) if layer is not None else owner.var
+    return Unknown(Symbol(Kind.TENSOR_ATTRIBUTE, which, name, *given), f"x.{name}")
 
 
 def unknown_method(run: Run, scope: Scope, owner: Unknown, name: str, arguments: Arguments, node: ast.AST) -> Value:
     """A method of a value that may be a tensor. Operations that only tensors have make it one."""
-    if owner.origin in ("forward", "result") and is_tensor_method(name):
+    if owner.origin in (Origin.FORWARD, Origin.RESULT) and is_tensor_method(name):
         return method(run, scope, run.tensor_of(owner), name, arguments, node)
     if name in TEXT_METHODS and all(isinstance(value, str) for value in arguments.positional):
-        key = ("text method", name, owner.key, *(key_of(run, value) for value in arguments.positional))
+        key = Symbol(Kind.TEXT_METHOD, name, owner.key, *(key_of(run, value) for value in arguments.positional))
         return Unknown(key, f"{owner.text}.{name}(...)", origin=owner.origin)
-    return calls.call_unknown(run, scope, f"{owner.text}.{name}", arguments, node, of=(owner.key, name))
+    return calls.call_unknown(
+        run, scope, f"{owner.text}.{name}", arguments, node, of=Symbol(Kind.ATTRIBUTE, owner.key, name)
+    )
 
 
 TEXT_METHODS = frozenset(
@@ -446,7 +450,7 @@ def _argument(run: Run, name: str, value: Value, operands: list[Tensor]) -> Argu
 
 def _unknown_argument(run: Run, name: str, value: Unknown, operands: list[Tensor]) -> Argument:
     match value.key:
-        case ("attribute", ("call", "torch.finfo", _), "min"):
+        case Symbol(Kind.ATTRIBUTE, (Symbol(Kind.QUIET_CALL, ("torch.finfo", _)), "min")):
             return LOWEST
         case _:
             pass

@@ -30,10 +30,12 @@ from biaslens.program.ir import Path, Program
 from biaslens.program.ir import Run as Followed
 from biaslens.program.iteration import CONTAINERS
 from biaslens.program.moments import at, next_binding
+from biaslens.program.origins import Origin
 from biaslens.program.paths import path_of
 from biaslens.program.questions import tests_of_default
 from biaslens.program.run import ModuleState, PathEnds, Run
 from biaslens.program.shared import Circumstances, module_run
+from biaslens.program.symbols import Kind, Symbol
 from biaslens.program.values import (
     Arguments,
     ClassValue,
@@ -255,10 +257,10 @@ class _Entry:
         self._reached = reached
         self._outputs: dict[Run, tuple[int, ...]] = {}
         self._known: dict[Any, Any] = {}
-        self.bits: dict[str, int] = {}
+        self.bits: dict[Symbol, int] = {}
         self.settled: set[Location] = set()
 
-    def run(self, forced: Mapping[str, str]) -> Run:
+    def run(self, forced: Mapping[Symbol, str]) -> Run:
         """One run with some answers forced."""
         shared = module_run(self.world, forced, {key for about in self._rests_on for key in about.questions})
         influence = Influences(self.bits)
@@ -320,7 +322,7 @@ def _run_class(run: Run, scope: Scope, node: ast.ClassDef) -> Value:
     run.extends.update(base.qualified for base in cls.order[1:] if isinstance(base, ClassValue))
     initialiser = classes.find(cls, "__init__")
     if initialiser is not None and isinstance(initialiser[1], FunctionValue):
-        arguments = root_arguments(run, scope, initialiser[1], "constructor", instance)
+        arguments = root_arguments(run, scope, initialiser[1], Origin.CONSTRUCTOR, instance)
         calls.call_function(run, initialiser[1], arguments, node, scope)
     elif not _is_layer_class(cls):
         base = classes.torch_base(cls)
@@ -374,14 +376,14 @@ def _used(run: Run, scope: Scope, instance: Instance, node: ast.AST) -> list[Val
         run.influence.value = instance.influences.get("forward", 0)
         outputs.append(calls.call(run, scope, replaced, _unknown_input(), node))
     elif found is not None and isinstance(found[1], FunctionValue):
-        arguments = root_arguments(run, scope, found[1], "forward", instance)
+        arguments = root_arguments(run, scope, found[1], Origin.FORWARD, instance)
         outputs.append(calls.call_function(run, found[1], arguments, node, scope))
     elif instance.layer is not None or _is_sequential(instance.cls):
         run.influence.value = 0
         outputs.append(modules.apply(run, scope, instance, _unknown_input(), node))
     run.influence.returning |= run.influence.value
     for method in _public_methods(instance):
-        arguments = root_arguments(run, scope, method, "forward", instance)
+        arguments = root_arguments(run, scope, method, Origin.FORWARD, instance)
         outer = run.influence.control
         with suppress(PathEnds):  # a method that raises is no use; the others are
             outputs.append(calls.call_function(run, method, arguments, node, scope))
@@ -391,7 +393,7 @@ def _used(run: Run, scope: Scope, instance: Instance, node: ast.AST) -> list[Val
 
 
 def _unknown_input() -> Arguments:
-    return Arguments((Unknown(("forward", "input"), "input", origin="forward"),))
+    return Arguments((Unknown(Symbol(Kind.INPUT), "input", origin=Origin.FORWARD),))
 
 
 def _is_sequential(cls: Value) -> bool:
@@ -431,7 +433,7 @@ def _run_function(run: Run, scope: Scope, node: ast.FunctionDef) -> Value:
         function = value
     if isinstance(value, Wrapped):
         return None
-    arguments = root_arguments(run, scope, function, "constructor")
+    arguments = root_arguments(run, scope, function, Origin.CONSTRUCTOR)
     result = calls.call_function(run, function, arguments, node, scope)
     if not run.layers:
         run.fruitless = True
@@ -474,7 +476,7 @@ def _run_variable(run: Run, scope: Scope, name: str, node: ast.AST) -> Value:
 
 
 def root_arguments(
-    run: Run, scope: Scope, function: FunctionValue, origin: str, receiver: Instance | None = None
+    run: Run, scope: Scope, function: FunctionValue, origin: Origin, receiver: Instance | None = None
 ) -> Arguments:
     """The arguments with which an entry is called: unknown ones; where there is a default, that one first."""
     parameters = function.node.args
@@ -492,22 +494,26 @@ def root_arguments(
             influences[parameter.arg] = run.influence.value
             keywords[parameter.arg] = value
     run.influence.value = reduce(or_, influences.values(), 0)
+    kind = _KINDS[origin]
     rest: Table | None = None
     if parameters.kwarg is not None:
         name = parameters.kwarg.arg
-        hidden = Unknown((origin, function.qualified, name), name, origin=origin)
-        run.presumed["length", hidden.key] = 0
+        hidden = Unknown(Symbol(kind, function.qualified, name), name, origin=origin)
+        run.presumed[Symbol(Kind.LENGTH, hidden.key)] = 0
         rest = Table(rest=hidden, absent=keywords)
     others: Unknown | None = None
     if parameters.vararg is not None:
         name = parameters.vararg.arg
-        others = Unknown((origin, function.qualified, name), name, origin=origin)
+        others = Unknown(Symbol(kind, function.qualified, name), name, origin=origin)
     return Arguments(tuple(positional), keywords, rest is not None, rest, others, influences=influences)
 
 
-def _root_argument(run: Run, scope: Scope, function: FunctionValue, parameter: ast.arg, origin: str) -> Value:
+_KINDS: Mapping[Origin, Kind] = {Origin.CONSTRUCTOR: Kind.CONSTRUCTOR, Origin.FORWARD: Kind.FORWARD}
+
+
+def _root_argument(run: Run, scope: Scope, function: FunctionValue, parameter: ast.arg, origin: Origin) -> Value:
     name = parameter.arg
-    unknown = Unknown((origin, function.qualified, name), name, _is_number(parameter.annotation), origin)
+    unknown = Unknown(Symbol(_KINDS[origin], function.qualified, name), name, _is_number(parameter.annotation), origin)
     if name not in function.defaults:
         return unknown
     default = function.defaults[name]
@@ -518,16 +524,16 @@ def _root_argument(run: Run, scope: Scope, function: FunctionValue, parameter: a
         words[1] = ("other", f"{name} is not None")
     elif isinstance(default, bool):
         words = [("default", f"{name} is {str(default).lower()}"), ("other", f"{name} is {str(not default).lower()}")]
-    kind = "default" if origin == "constructor" else "forward"
+    decides = Origin.DEFAULT if origin is Origin.CONSTRUCTOR else Origin.FORWARD
     tests = tests_of_default(function, name, default)
-    choice = run.decide(("default", function.qualified, name), f"{name}={shown}", kind, where, words, tests)
+    choice = run.decide(Symbol(Kind.DEFAULT, function.qualified, name), f"{name}={shown}", decides, where, words, tests)
     if choice == "default":
         return default
     if isinstance(default, bool):
         return not default
     number = isinstance(default, (int, float)) or unknown.number
     if default is None:
-        run.known[("not none", unknown.key)] = True
+        run.known[Symbol(Kind.NOT_NONE, unknown.key)] = True
     return Unknown(unknown.key, name, number, origin)
 
 

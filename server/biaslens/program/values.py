@@ -1,7 +1,7 @@
 """What names mean while a program is followed.
 
 Numbers, strings, lists, tuples, dicts and sets are Python's own, so aliasing works as it does in Python. Everything
-else is one of the classes here. What the source does not tell is an `Unknown` with a key: equal keys are equal values.
+else is one of the classes here. What the source does not tell is an `Unknown`: the same symbol is the same value.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import Any, TypeAlias
 from biaslens.algebra.sizes import Size
 from biaslens.catalogue.entry import Entry
 from biaslens.program.influence import Influence
+from biaslens.program.origins import Origin
+from biaslens.program.symbols import Symbol
 from biaslens.syntax.parse import Module
 from biaslens.text import Location
 
@@ -28,14 +30,14 @@ CLASS_BODY = object()
 class Unknown:
     """A value that the source does not tell. `text` names it for the user; `number`: it is a number all the same.
 
-    origin: where it comes from, as `Question.origin`: "constructor", "forward" or "data".
+    origin: who decides what it is.
     dotted: the importable name of the code that it is, or that made it, where that could not be followed; or "".
     """
 
-    key: Hashable
+    key: Symbol
     text: str = field(compare=False)
     number: bool = field(default=False, compare=False)
-    origin: str = field(default="data", compare=False)
+    origin: Origin = field(default=Origin.DATA, compare=False)
     size: Size | None = field(default=None, compare=False)
     dotted: str = field(default="", compare=False)
 

@@ -11,6 +11,7 @@ from biaslens.options import Options
 from biaslens.program.arms import Arm, arm_of
 from biaslens.program.counters import Loop, counters_of
 from biaslens.program.declared import declarations
+from biaslens.program.symbols import Symbol
 from biaslens.program.values import Value
 from biaslens.syntax.environments import site_packages
 from biaslens.syntax.files import Files
@@ -64,7 +65,7 @@ class World:
         self._counters: dict[ast.AST, Mapping[str, int | None]] = {}
         self._effects: dict[Effects, Effects] = {}
         self.star_providers: dict[tuple[str, str], tuple[Value, frozenset[str]]] = {}
-        self.module_runs: dict[frozenset[tuple[str, str]], ModuleRun] = {}
+        self.module_runs: dict[frozenset[tuple[Symbol, str]], ModuleRun] = {}
 
     def afresh(self, files: Files | None = None) -> World:
         """A world that shares what was parsed, with nothing evaluated: globals hang on what was asked before them.
