@@ -10,7 +10,7 @@ from biaslens.program.ir import Layer, Passed, Path
 from biaslens.program.questions import test_of_argument
 from biaslens.program.run import Run
 from biaslens.program.sizing import as_size
-from biaslens.program.values import ClassValue, External, FunctionValue, LayerState, Unknown
+from biaslens.program.values import ClassValue, External, FunctionValue, LayerState, Unknown, Value
 
 T = TypeVar("T")
 
@@ -82,9 +82,19 @@ def _has_shift(run: Run, state: LayerState) -> bool | None:
     return False if False in switches else None if None in switches else True
 
 
+def _is_of_an_entry(argument: Value, function: str) -> bool:
+    key = argument.key if isinstance(argument, Unknown) else None
+    return isinstance(key, tuple) and key[:2] in (("constructor", function), ("forward", function))
+
+
 def _call(run: Run, state: LayerState) -> Iterator[Passed]:
-    """The arguments with which the layer's function was called, with all that the run knows of them in the end."""
+    """The arguments with which the layer's function was called, with all that the run knows of them in the end.
+
+    Without those of an entry: paths that do not rest on them have them as well, with whatever value they were followed.
+    """
     for name, argument in state.call.items():
+        if run.given(("default", state.function, name)) is not None or _is_of_an_entry(argument, state.function):
+            continue
         value = settle(run, argument)
         is_open = isinstance(value, Unknown) and run.given(("rounds", value.key)) is None  # its truth is more than that
         answer = truth(run, value) if is_open else None
