@@ -31,6 +31,7 @@ from biaslens.program.values import (
     Value,
     Wrapped,
 )
+from biaslens.program.wording import asked_part, in_brackets, is_code
 
 _COMPARISONS: Mapping[type[ast.cmpop], str] = {
     ast.Eq: "==",
@@ -81,7 +82,7 @@ def holds(run: Run, scope: Scope, value: Value, node: ast.expr, *, fails: bool =
     if given is not None:
         return (given == "yes") is positive
     origin = _origin_of(value)
-    said = _in_words_of_the_caller(scope, node)
+    said = _in_words_of_the_caller(scope, asked_part(node, value))
     origin = "data" if _is_about_a_counter(scope, node) else origin
     first, second = _words(run, said, positive), _words(run, said, not positive)
     choices = [("yes", first), ("no", second)]
@@ -238,7 +239,7 @@ def negate(run: Run, value: Value) -> Value:
         return not settled
     key = key_of(run, value)
     origin = _origin_of(value)
-    return Unknown(("not", key), f"not {show(value)}", origin=origin)
+    return Unknown(("not", key), f"not {in_brackets(show(value))}", origin=origin)
 
 
 def key_of(run: Run, value: Value) -> Hashable:
@@ -289,6 +290,8 @@ def show(value: Value) -> str:
             return text if len(text) <= 40 else f"{text[:37]}..."
         case Wrapped(function=function):
             return show(function)
+        case tuple() | list() if value:
+            return f"({', '.join(map(show, value))})"[:MAX_TEXT]
         case Table():
             return value.rest.text if value.rest is not None else "dict"
         case _:
@@ -314,7 +317,7 @@ def _is_about_a_counter(scope: Scope, node: ast.expr) -> bool:
 def _is_told(value: Unknown) -> bool:
     """Whether a value is an argument of the entry, under a name that can stand in code."""
     kind = value.key[0] if isinstance(value.key, tuple) else ""
-    return kind in ("constructor", "forward", "attribute", "item") and value.text.replace(".", "").isidentifier()
+    return kind in ("constructor", "forward", "attribute", "item", "item or") and is_code(value.text)
 
 
 class _Renaming(ast.NodeTransformer):
@@ -414,7 +417,7 @@ def _known_truth(run: Run, key: Hashable) -> bool | None:
             case ("==" | "is", subject, ("constant", _, constant)):
                 if subject in run.known:
                     answer = _same_constant(run.known[subject], constant)
-                elif constant is None and ("not none", subject) in run.known:
+                elif _is_other_than(run, subject, constant):
                     answer = False
             case _:
                 pass
@@ -427,6 +430,12 @@ def _same_constant(value: Value, constant: object) -> bool | None:
     if isinstance(value, Unknown):
         return None
     return bool(value == constant) if _is_constant(value) else False
+
+
+def _is_other_than(run: Run, subject: Hashable, constant: object) -> bool:
+    """Whether answers about other constants, or about its truth, tell that a value is not this one."""
+    is_not_none = constant is None and ("not none", subject) in run.known
+    return is_not_none or run.known.get(("truth", subject)) is (not constant)
 
 
 def _learn_part(run: Run, key: Hashable, answer: bool) -> None:

@@ -33,6 +33,7 @@ from biaslens.program.iteration import items_of
 from biaslens.program.run import Run
 from biaslens.program.sizing import MAX_TEXT, bounded, calculate, constant, is_number
 from biaslens.program.values import FunctionValue, Instance, Scope, ShapeOf, Table, Tensor, Unknown, Value
+from biaslens.program.wording import asked_part, is_all_of, joined
 
 SYMBOLS: Mapping[type[ast.operator], str] = {
     ast.Add: "+",
@@ -138,6 +139,7 @@ def binary(run: Run, scope: Scope, symbol: str, left: Value, right: Value, node:
 
 def _compound(run: Run, scope: Scope, symbol: str, parts: list[ast.expr], node: ast.expr) -> Value:
     open_parts: list[Value] = []
+    asked: list[str] = []
     for part in parts:
         value = condition(run, scope, part)
         answer = truth(run, value)
@@ -148,6 +150,7 @@ def _compound(run: Run, scope: Scope, symbol: str, parts: list[ast.expr], node: 
             return answer
         if answer is None:
             open_parts.append(settle(run, value))
+            asked.append(run.world.text(asked_part(part, open_parts[-1])))
     if not open_parts:
         return symbol == "and"
     if len(open_parts) == 1:
@@ -155,7 +158,8 @@ def _compound(run: Run, scope: Scope, symbol: str, parts: list[ast.expr], node: 
     origins = {value.origin if isinstance(value, Unknown) else "data" for value in open_parts}
     origin = origins.pop() if len(origins) == 1 else "data"
     key = bounded((symbol, *(key_of(run, value) for value in open_parts)))
-    return Unknown(key, run.world.text(node), origin=origin)
+    text = run.world.text(node) if is_all_of(node, key) else joined(symbol, asked)
+    return Unknown(key, text, origin=origin)
 
 
 def _constant(run: Run, scope: Scope, node: ast.Constant) -> Value:
