@@ -1,9 +1,15 @@
 """Models with options, and torch, which builds and runs all combinations of them.
 
-Each run is made in float64 and training mode, with every parameter random. One backward pass for a random weighting of
-the outputs says which biases are read: those with a gradient. All others are then moved, together first and, where the
-output moves with them, one by one: "cancelled" means that a bias was moved by random numbers, that the output stayed,
-and that the layer's weight has a gradient. Where the gradient says nothing (NaN), biases are moved one by one.
+Each run is made in float64 and training mode, with every parameter random, and with the same seed before each forward
+pass, since models may draw numbers in it. One backward pass for a random weighting of the outputs says which biases are
+read: those with a gradient that is no rounding, compared with that of the layer's weight. All others are then moved,
+together first and, where the output moves with them, one by one: "cancelled" means that a bias was moved by random
+numbers, that the output stayed, and that the layer's weight has a gradient. Where the gradient says nothing (NaN),
+biases are moved one by one. How far an output may move that stays is measured where it moves at all: norms over a few
+values that are nearly equal make much of little, also of rounding.
+
+A model is built once for all calls of it: `forward` changes no more of it than running statistics, which nothing reads
+in training.
 
 What the arguments of all functions were when a layer was made, and when it was applied, is recorded: each function of
 the file begins by remembering what it was given.
@@ -20,7 +26,7 @@ import math
 import sys
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from types import CodeType, FrameType
 from typing import Any, TypeAlias
@@ -40,12 +46,14 @@ _MADE = "made_for_options"
 class Option:
     """One thing that whoever uses an entry may choose.
 
-    place: "argument" or "config" of the constructor, or "forward". values: as source; None leaves it out.
+    place: "argument" or "config" of the constructor, or "forward". values: as source; None leaves it out. others: those
+    that tests tell apart as well.
     """
 
     name: str
     place: str
     values: tuple[str | None, ...]
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +136,24 @@ def combinations(entry: Entry) -> Iterator[tuple[str, str]]:
         yield f"{entry.callee}({', '.join(by_place['argument'])})", ", ".join([entry.inputs, *by_place["forward"]])
 
 
+def wider(model: OptionModel) -> Iterator[OptionModel]:
+    """The same model with values that its combinations do not have: for one option first, then for all, if they are not
+    too many."""
+    for entry in model.entries:
+        for option in entry.options:
+            if option.others:
+                other = tuple(replace(o, values=o.others) if o is option else o for o in entry.options)
+                yield OptionModel(model.text, (replace(entry, options=other),))
+    for entry in model.entries:
+        options = tuple(replace(option, values=(*option.values, *option.others)) for option in entry.options)
+        wide = replace(entry, options=options)
+        if count(wide) <= MAX_WIDE:
+            yield OptionModel(model.text, (wide,))
+
+
+MAX_WIDE = 3_000
+
+
 def count(entry: Entry) -> int:
     """How many combinations an entry has."""
     return math.prod(len(option.values) for option in entry.options)
@@ -140,14 +166,65 @@ def runs(model: OptionModel, seed: int = 1) -> list[Run]:
         code = _remembering(model.text)
         namespace: dict[str, Any] = {"__name__": _FILE, _REMEMBER: _remembered}
         exec(code, namespace)
+        workshop = _Workshop(namespace, seed)
         for entry in model.entries:
             for build, call in combinations(entry):
                 text = f"{build}{'.' if entry.method else ''}{entry.method}({call})"
                 try:
-                    found.append(Run(entry, text, _measured(namespace, build, call, entry, seed)))
+                    found.append(Run(entry, text, _measured(workshop, build, call, entry)))
                 except Exception as error:  # a combination that makes no sense
                     found.append(Run(entry, text, (), f"{type(error).__name__}: {error}"))
     return found
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Built:
+    """A model that was built. layers: those made by the lines of the file that have a bias, or could have one."""
+
+    model: nn.Module
+    layers: tuple[nn.Module, ...]
+
+
+class _Workshop:
+    """Builds every model of a file once, and evaluates what they are called with."""
+
+    def __init__(self, namespace: dict[str, Any], seed: int) -> None:
+        self._namespace = namespace
+        self.seed = seed
+        self._built: dict[str, _Built | Exception] = {}
+        self._calls: dict[str, CodeType] = {}
+
+    def built(self, build: str) -> _Built:
+        """What an expression builds; raises what it raises."""
+        if build not in self._built:
+            try:
+                self._built[build] = self._build(build)
+            except Exception as error:
+                self._built[build] = error
+        found = self._built[build]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def _build(self, build: str) -> _Built:
+        self.sow()
+        with _recorded():
+            model: nn.Module = eval(build, self._namespace)
+        _randomise(model)
+        layers = tuple(layer for layer in model.modules() if _MADE in vars(layer) and _has_shift(layer))
+        return _Built(model, layers)
+
+    def arguments(self, call: str) -> tuple[tuple[Tensor, ...], dict[str, Any]]:
+        """What stands in the parentheses of a call."""
+        code = self._calls.get(call)
+        if code is None:
+            code = self._calls[call] = compile(f"(lambda *args, **options: (args, options))({call})", "<call>", "eval")
+        self.sow()
+        return eval(code, self._namespace)
+
+    def sow(self) -> None:
+        """Effect: the random numbers that follow are the same ones again."""
+        torch.default_generator.manual_seed(self.seed)
 
 
 def _remembering(text: str) -> CodeType:
@@ -182,21 +259,19 @@ def _stack(frame: FrameType | None) -> Stack:
     return tuple(found)
 
 
-def _measured(namespace: dict[str, Any], build: str, call: str, entry: Entry, seed: int) -> tuple[Seen, ...]:
-    torch.default_generator.manual_seed(seed)
-    with _recorded():
-        model: nn.Module = eval(build, namespace)
-    _randomise(model)
-    args, options = eval(f"(lambda *args, **options: (args, options))({call})", namespace)
-    forward: Callable[..., Any] = getattr(model, entry.method) if entry.method else model
+def _measured(workshop: _Workshop, build: str, call: str, entry: Entry) -> tuple[Seen, ...]:
+    built = workshop.built(build)
+    args, options = workshop.arguments(call)
+    forward: Callable[..., Any] = getattr(built.model, entry.method) if entry.method else built.model
 
     def run() -> list[Tensor]:
+        workshop.sow()
         return [*_tensors(forward(*(arg.clone() for arg in args), **options))]
 
-    layers = [layer for layer in model.modules() if _MADE in vars(layer) and _has_shift(layer)]
+    layers = built.layers
     outputs, applied = _heard(run, layers)
     live = [layer for layer in layers if applied[layer] and layer._parameters["bias"] is not None]
-    readings = _readings(model, live, outputs, run, seed)
+    readings = _readings(built.model, live, outputs, run)
     handed_out = set[nn.Module]()
     if not entry.is_root:
         handed_out = _handed_out([layer for layer in live if readings[layer] is Reading.READ], outputs, run)
@@ -215,11 +290,13 @@ def _measured(namespace: dict[str, Any], build: str, call: str, entry: Entry, se
     )
 
 
+@torch.no_grad()
 def _randomise(model: nn.Module) -> None:
-    with torch.no_grad():
-        for parameter in model.parameters():
-            spread = 1 / math.sqrt(parameter[0].numel()) if parameter.dim() > 1 else 0.5
-            parameter.normal_(0, spread).add_(0.7 if parameter.dim() < 2 else 0.0)
+    for parameter in model.parameters():
+        if parameter.dim() > 1:
+            parameter.normal_(0, math.sqrt(len(parameter) / parameter.numel()))
+        else:
+            parameter.normal_(0.7, 0.5)
 
 
 def _heard(
@@ -239,19 +316,39 @@ def _heard(
 
 
 def _readings(
-    model: nn.Module, layers: Sequence[nn.Module], outputs: list[Tensor], run: Callable[[], list[Tensor]], seed: int
+    model: nn.Module, layers: Sequence[nn.Module], outputs: list[Tensor], run: Callable[[], list[Tensor]]
 ) -> dict[nn.Module, Reading]:
     """What becomes of the biases of layers that have one."""
-    slopes = _slopes(outputs, model, seed)
+    slopes = _slopes(layers, outputs)
     plain = [output.detach() for output in outputs]
-    found = {layer: Reading.READ for layer in layers if slopes.get(layer._parameters["bias"], 0.0) > MOVED}
+    found = {layer: Reading.READ for layer in layers if slopes[layer].bias > max(MOVED, STAYED * slopes[layer].weight)}
     quiet = [layer for layer in layers if layer not in found]
     if quiet and _distance(plain, _moved(quiet, run)) > STAYED:
-        found |= {layer: Reading.READ for layer in quiet if _distance(plain, _moved([layer], run)) > STAYED}
+        stayed = _rounding(model, plain, run)
+        found |= {layer: Reading.READ for layer in quiet if _distance(plain, _moved([layer], run)) > stayed}
     for layer in quiet:
-        by_weight = slopes.get(layer._parameters["weight"], 0.0)
-        found.setdefault(layer, Reading.CANCELLED if by_weight > STAYED else Reading.UNREACHED)
+        found.setdefault(layer, Reading.CANCELLED if slopes[layer].weight > STAYED else Reading.UNREACHED)
     return found
+
+
+@torch.no_grad()
+def _rounding(model: nn.Module, plain: list[Tensor], run: Callable[[], list[Tensor]]) -> float:
+    """How far an output may move by rounding: all parameters are changed a little, and what that does is scaled down to
+    a few of the last digits. Raises ArithmeticError where too little is left to tell it from a bias that is read."""
+    parameters = list(model.parameters())
+    values = [parameter.clone() for parameter in parameters]
+    for parameter in parameters:
+        parameter.mul_(1 + _LITTLE * (2 * torch.rand_like(parameter) - 1))
+    outputs = run()
+    for parameter, value in zip(parameters, values, strict=True):
+        parameter.copy_(value)
+    found = max(STAYED, _distance(plain, outputs) / _LITTLE * _LAST_DIGITS)
+    if found > _TOO_MUCH:
+        raise ArithmeticError("this model makes so much of rounding that nothing can be told of its biases")
+    return found
+
+
+_LITTLE, _LAST_DIGITS, _TOO_MUCH = 1e-9, 1e-13, 1e-4
 
 
 def _handed_out(layers: Sequence[nn.Module], outputs: list[Tensor], run: Callable[[], list[Tensor]]) -> set[nn.Module]:
@@ -275,17 +372,24 @@ def _moved(layers: Sequence[nn.Module], run: Callable[[], list[Tensor]]) -> list
     return outputs
 
 
-def _slopes(outputs: list[Tensor], model: nn.Module, seed: int) -> dict[Tensor | None, float]:
-    """The largest derivative by each parameter, for a random weighting of the outputs' numbers; 0.0 for NaN."""
-    torch.default_generator.manual_seed(seed)
+@dataclass(frozen=True, slots=True)
+class _Slopes:
+    """The largest derivative by any entry of a layer's bias, and of its weight."""
+
+    bias: float = 0.0
+    weight: float = 0.0
+
+
+def _slopes(layers: Sequence[nn.Module], outputs: list[Tensor]) -> dict[nn.Module, _Slopes]:
+    """For a random weighting of the outputs' numbers; 0.0 for NaN."""
     terms = [(torch.randn_like(output) * output).sum() for output in outputs if output.requires_grad]
-    parameters = list(model.parameters())
+    parameters = [p for layer in layers for name in ("bias", "weight") if (p := layer._parameters[name]) is not None]
     if not terms or not parameters:
-        return {}
-    found = torch.autograd.grad(torch.stack(terms).sum(), parameters, allow_unused=True, materialize_grads=True)
-    return {
-        parameter: value.abs().nan_to_num(0.0).max().item() for parameter, value in zip(parameters, found, strict=True)
-    }
+        return dict.fromkeys(layers, _Slopes())
+    loss = terms[0] if len(terms) == 1 else torch.stack(terms).sum()
+    by_parameter = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
+    largest = [max(map(abs, found.flatten().nan_to_num(0.0).tolist()), default=0.0) for found in by_parameter]
+    return {layer: _Slopes(*largest[2 * i : 2 * i + 2]) for i, layer in enumerate(layers)}
 
 
 def _centred(output: Tensor) -> Tensor:
@@ -351,6 +455,7 @@ def _small() -> Generator[None]:
         with (
             patch.object(nn.Linear, "reset_parameters", _nothing),
             patch.object(nn.modules.conv._ConvNd, "reset_parameters", _nothing),
+            patch.object(nn.LayerNorm, "reset_parameters", _nothing),
         ):
             yield
     finally:

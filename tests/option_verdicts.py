@@ -33,7 +33,7 @@ from biaslens.program.ir import Test
 from biaslens.syntax.files import Files
 from biaslens.text import Source
 from biaslens.verdicts import NOT_ALL_FOLLOWED
-from option_runs import Given, OptionModel, Run, Seen, Stack, runs
+from option_runs import Given, OptionModel, Run, Seen, Stack, runs, wider
 from proof import Reading
 
 PATH = "/project/model.py"
@@ -85,18 +85,59 @@ def report_of(text: str) -> Report:
 
 def opinions(report: Report, found: Sequence[Run]) -> list[Opinion]:
     """Every site of a model judged, in the order of the source."""
-    return [_opinion(site, _line(report, site), found) for site in report.flow.sites]
+    names = _names_in(report.source.text)
+    return [_opinion(site, _line(report, site), found, names) for site in report.flow.sites]
+
+
+@dataclass(frozen=True, slots=True)
+class _Meanings:
+    """What names may mean that were no arguments.
+
+    bound: those that code binds while it runs; what they were then was not recorded. absent: what keys of dicts stand
+    for that are not there, as `get` has it, where there is one answer.
+    """
+
+    bound: frozenset[str]
+    absent: Mapping[str, Any]
+
+
+def _names_in(text: str) -> _Meanings:
+    nodes = [*ast.walk(ast.parse(text))]
+    bound = frozenset(node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
+    defaults: dict[str, set[str]] = {}
+    for node in nodes:
+        match node:
+            case ast.Call(ast.Attribute(attr="get" | "pop"), [ast.Constant(str(key)), *rest]):
+                defaults.setdefault(key, set()).add(ast.unparse(rest[0]) if rest else "None")
+            case _:
+                pass
+    codes = {key: next(iter(found)) for key, found in defaults.items() if len(found) == 1}
+    return _Meanings(bound, {key: eval(code, {"nn": nn}) for key, code in codes.items()})
 
 
 def wrong(model: OptionModel, seeds: Sequence[int] = (1, 2)) -> list[Opinion]:
-    """What torch refutes, with several random numbers."""
+    """What torch refutes, with several random numbers.
+
+    A condition that is false and never read may be about values that no combination has: then others are tried.
+    """
     report = report_of(model.text)
-    found = [opinion for opinion in opinions(report, runs(model, seeds[0])) if opinion.is_wrong]
+    first = runs(model, seeds[0])
+    found = [opinion for opinion in opinions(report, first) if opinion.is_wrong]
     for seed in seeds[1:]:
         if not found:
             break
         again = {(o.line, o.judged) for o in opinions(report, runs(model, seed))}
         found = [opinion for opinion in found if (opinion.line, opinion.judged) in again]
+    vacuous = {opinion.line for opinion in found if opinion.judged is Judged.VACUOUS}
+    for other in wider(model) if vacuous else ():
+        told = [
+            o for o in opinions(report, [*first, *runs(other)]) if o.line in vacuous and o.judged is not Judged.VACUOUS
+        ]
+        lines = {opinion.line for opinion in told}
+        vacuous -= lines
+        found = [opinion for opinion in found if opinion.line not in lines] + [o for o in told if o.is_wrong]
+        if not vacuous:
+            break
     return found
 
 
@@ -104,14 +145,14 @@ def _line(report: Report, site: Site) -> int:
     return report.source.line_and_column(site.location.span.start)[0] + 1
 
 
-def _opinion(site: Site, line: int, found: Sequence[Run]) -> Opinion:
-    names = {layer.class_name for layer in site.layers}
+def _opinion(site: Site, line: int, found: Sequence[Run], names: _Meanings) -> Opinion:
+    classes = {layer.class_name for layer in site.layers}
     is_norm = site.layer.entry.role != "affine"
     seen = [
         (run, layer)
         for run in found
         for layer in run.layers
-        if layer.line == line and layer.is_norm is is_norm and layer.class_name in names and layer.has_bias
+        if layer.line == line and layer.is_norm is is_norm and layer.class_name in classes and layer.has_bias
     ]
     used = [(run, layer) for run, layer in seen if layer.reading is not Reading.UNREACHED]
     roots = [(run, layer) for run, layer in used if run.entry.is_root]
@@ -139,18 +180,18 @@ def _opinion(site: Site, line: int, found: Sequence[Run]) -> Opinion:
             run = reading(used)
             return opinion(Judged.WRONG_UNUSED, run) if run else opinion(Judged.TRUE)
         case Verdict.CONDITIONAL:
-            return opinion(*_of_condition(site, used))
+            return opinion(*_of_condition(site, used, names))
         case _:
             return opinion(Judged.SILENT if always else Judged.NO_CLAIM)
 
 
-def _of_condition(site: Site, used: list[tuple[Run, Seen]]) -> tuple[Judged, Run | None, bool]:
+def _of_condition(site: Site, used: list[tuple[Run, Seen]], names: _Meanings) -> tuple[Judged, Run | None, bool]:
     words, _, _ = site.condition.partition(f"; {NOT_ALL_FOLLOWED}")
     alone = [(run, layer) for run, layer in used if not run.entry.is_root]
     if alone and not any(layer.reading is Reading.CANCELLED for _, layer in alone):
         used = [(run, layer) for run, layer in used if run.entry.is_root]
     by_code = _sides(used, lambda run, stack: _as_code(site, stack)) if site.alternatives else None
-    in_words = _sides(used, lambda run, stack: _in_words(words, stack, [o.name for o in run.entry.options]))
+    in_words = _sides(used, lambda run, stack: _in_words(words, stack, _keywords_of(run), names))
     judged = _of_sides(by_code or in_words)
     if judged[0] is Judged.VACUOUS and site.condition != words:
         return Judged.INCOMPLETE, None, False
@@ -250,7 +291,12 @@ class _Truth(ast.NodeTransformer):
                 return node
 
 
-def _in_words(condition: str, stack: Stack, offered: Sequence[str]) -> bool | None:
+def _keywords_of(run: Run) -> Sequence[str]:
+    """What may be in the `**kwargs` of a constructor."""
+    return [option.name for option in run.entry.options if option.place == "argument"]
+
+
+def _in_words(condition: str, stack: Stack, offered: Sequence[str], meanings: _Meanings) -> bool | None:
     """The words as Python.
 
     Names are looked up in each function that has all of them, or in all at once; None where the answers differ.
@@ -262,8 +308,11 @@ def _in_words(condition: str, stack: Stack, offered: Sequence[str]) -> bool | No
         tree = ast.fix_missing_locations(_Truth().visit(ast.parse(code, mode="eval")))
     except SyntaxError:
         return None
+    if any(isinstance(node, ast.Name) and node.id in meanings.bound for node in ast.walk(tree)):
+        return None
     compiled = compile(tree, "<condition>", "eval")
-    each = [_names(given, offered) for given in stack]
+    absent = {name: meanings.absent[name] for name in offered if name in meanings.absent}
+    each = [_names(given, absent) for given in stack]
     together = {name: value for names in reversed(each) for name, value in names.items()}
     answers: set[bool] = set()
     for names in (*each, together):
@@ -274,11 +323,10 @@ def _in_words(condition: str, stack: Stack, offered: Sequence[str]) -> bool | No
     return answers.pop() if len(answers) == 1 else None
 
 
-def _names(given: Given, offered: Sequence[str]) -> dict[str, Any]:
-    """What a function was given, by name; what may be in its `**kwargs` and is not is None, as `get` has it."""
-    if given.keywords is None:
-        return {**given.arguments}
-    return {**dict.fromkeys(offered), **given.keywords, **given.arguments}
+def _names(given: Given, absent: Mapping[str, Any]) -> dict[str, Any]:
+    """What a function was given, by name. absent: what stands for that which may be in its `**kwargs`, and is not."""
+    names = given.arguments if given.keywords is None else {**absent, **given.keywords, **given.arguments}
+    return {name: {**value} if type(value) is dict else value for name, value in names.items()}  # words may change it
 
 
 def judged_text(model: OptionModel, opinion: Opinion) -> str:

@@ -43,6 +43,16 @@ VALUES = {
     "layer": ("None", "CANCELS", "nn.Identity"),
     "scale": ("0.0", "1.0", "0.5"),
 }
+OTHERS = {
+    "layer": ("(lambda channels: nn.Tanh())",),
+    "bool": ("1", "None"),
+    "number": ("3", "-1", "1.5"),
+    "depth": ("4", "7", "9"),
+    "scale": ("-1.0",),
+    "norm": ('"xn"',),
+}
+"""More values that tests may tell apart; no model is made with them."""
+
 NAMES = {
     "bool": ("act_first", "plain", "pre", "residual", "use_norm", "hard", "raw"),
     "norm": ("norm", "kind", "mode"),
@@ -147,8 +157,10 @@ class Writer:
         if kind == "tensor":
             default = "None"
             given = (None, self.domain.inputs)
+        others = tuple(names.get(value, value) for value in (*VALUES[kind], *OTHERS.get(kind, ())))
+        others = tuple(value for value in others if value not in (default, *given))
         self.kinds[name], self.defaults[name], self.styles[name] = kind, default, style
-        self.options.append(Option(name, place, given))
+        self.options.append(Option(name, place, given, others))
         return name
 
     def place_of(self, name: str) -> str:

@@ -9,6 +9,7 @@ loops, early returns, exceptions, tables and helpers. The units are in `option_u
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 from option_helpers import (
@@ -97,7 +98,8 @@ def class_text(writer: Writer) -> str:
 
 def entry(writer: Writer, is_root: bool = True) -> Entry:
     """The class with all that can be chosen."""
-    return Entry(writer.name, writer.domain.inputs, tuple(writer.options), writer.config_call(), is_root=is_root)
+    more = [Option("more", "argument", (None,), ("1",))] if "kwargs" in writer.styles.values() else []
+    return Entry(writer.name, writer.domain.inputs, (*writer.options, *more), writer.config_call(), is_root=is_root)
 
 
 def _public(writer: Writer) -> list[Entry]:
@@ -113,10 +115,11 @@ def _config(writer: Writer) -> list[str]:
     config = [option for option in writer.options if option.place == "config"]
     if not config or writer.config_style == "dict":
         return []
-    fields = [(option.name, writer.defaults[option.name]) for option in config]
+    fields = [(option.name, str(writer.defaults[option.name])) for option in config]
     if writer.config_style == "dataclass":
         lines = ["@dataclass", "class Config:"]
-        return ["\n".join([*lines, *(f"    {name}: object = {default}" for name, default in fields)])]
+        frozen = ((name, f"tuple({default})" if default.startswith("[") else default) for name, default in fields)
+        return ["\n".join([*lines, *(f"    {name}: object = {default}" for name, default in frozen)])]
     parameters = ", ".join(f"{name}={default}" for name, default in fields)
     lines = ["class Config:", f"    def __init__(self, {parameters}):"]
     return ["\n".join([*lines, *(f"        self.{name} = {name}" for name, _ in fields)])]
@@ -142,7 +145,13 @@ def _derived(writer: Writer) -> tuple[str, Entry]:
     plain = [method[0].removeprefix("def ").partition("(")[0] for method in writer.methods if "(self, x)" in method[0]]
     for name in plain[:1]:
         lines += ["", f"    def {name}(self, x):", *indented(indented([line.format(name=name) for line in body]))]
-    forward = [option for option in writer.options if option.place == "forward" and None not in option.values]
+    forward = [
+        option
+        if None not in option.values
+        else replace(option, values=(None,), others=tuple(filter(None, option.values)))
+        for option in writer.options
+        if option.place == "forward"
+    ]
     return "\n".join(lines), Entry(
         "Wide", writer.domain.inputs, (own, *kept, *forward), writer.config_call() if kept else ("", "")
     )

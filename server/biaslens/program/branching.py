@@ -23,11 +23,19 @@ CHANGING = frozenset(
 """Methods of torch's modules after which a module is another one."""
 
 
-def under(run: Run, scope: Scope, test: Influence, body: Callable[[], T], untaken: Sequence[ast.AST]) -> T:
+def under(
+    run: Run,
+    scope: Scope,
+    test: Influence,
+    body: Callable[[], T],
+    untaken: Sequence[ast.AST],
+    taken: Sequence[ast.stmt] = (),
+) -> T:
     """Runs the branch of a test that is taken.
 
     test: on what the test rests. untaken: the code of the other branches. Where one of these only raises, it is no path
-    of the model, and the rest of the program does not rest on the test.
+    of the model, and the rest of the program does not rest on the test. taken: the statements that run, in which others
+    may leave the function: then the rest of it rests on all tests around these.
     """
     if not test:
         return body()
@@ -37,10 +45,10 @@ def under(run: Run, scope: Scope, test: Influence, body: Callable[[], T], untake
     if arm is not None and arm.raises and not influence.handlers:
         return body()
     influence.control |= test
-    leaves = False
+    leaves = bool(taken) and run.world.arm(taken).leaves
     if arm is not None:
         forgo(run, scope, arm, influence.control)
-        leaves = arm.leaves or arm.raises
+        leaves = leaves or arm.leaves or arm.raises
         if arm.raises:
             forgo_handlers(run)
     result = body()

@@ -32,6 +32,7 @@ from biaslens.program.values import (
     Unknown,
     Value,
 )
+from biaslens.program.wording import joined
 
 Handler: TypeAlias = Callable[[Run, Scope, Arguments, ast.AST], Value]
 """What calling a known function gives."""
@@ -76,11 +77,15 @@ def _enumerate(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> V
 
 
 def _zip(run: Run, scope: Scope, arguments: Arguments, node: ast.AST) -> Value:
-    """Those of unknown length are taken to be as long as the shortest known one beside them, or as the first."""
+    """Those of unknown length are taken to be as long as the shortest known one beside them, or as the first of them if
+    all others only count."""
     sources = [settle(run, value) for value in arguments.positional]
-    known = {index: items_of(run, scope, source, node) for index, source in enumerate(sources) if not _is_open(source)}
-    if not known and sources:
-        known[0] = items_of(run, scope, sources[0], node)
+    first = next((index for index, source in enumerate(sources) if _is_open(source)), None)
+    if first is not None and all(_is_open(source) or _counts(source) for source in sources):
+        known = {first: items_of(run, scope, sources[first], node)}
+    else:
+        given = [(index, source) for index, source in enumerate(sources) if not _is_open(source)]
+        known = {index: items_of(run, scope, source, node) for index, source in given}
     if not all(known.values()) or not known:
         return []
     exact = [items for items in known.values() if stretches.of(run, items) is None]
@@ -97,9 +102,16 @@ def _column(
     if items is None:
         shape = stretch or Stretch(len(base), len(base), 0)
         indices = [stretches.index_at(run, shape, place, len(base)) for place in range(len(base))]
+        if _counts(source):
+            return indices
         return [item_of(run, source, shape.count, index) for index in indices]
     own = stretches.of(run, items)
     return [stretches.pick(items, own, place, len(base)) for place in range(len(base))]
+
+
+def _counts(value: Value) -> bool:
+    """Whether it gives 0, 1, 2 and so on, as far as it is needed."""
+    return isinstance(value, range) and (value.start, value.step) == (0, 1)
 
 
 def _is_open(value: Value) -> bool:
@@ -372,8 +384,10 @@ def _any_or_all(stop: bool) -> Handler:
         still_open = [item for item, answer in zip(items, answers, strict=True) if answer is None]
         if not still_open:
             return not stop
-        key = bounded(Symbol(Kind.OR if stop else Kind.AND, *(key_of(run, item) for item in still_open)))
-        return Unknown(key, run.world.text(node), origin=origin_of(*still_open))
+        kind, symbol = (Kind.OR, "or") if stop else (Kind.AND, "and")
+        text = run.world.text(node) if len(still_open) == len(items) else joined(symbol, [*map(show, still_open)])
+        key = bounded(Symbol(kind, *(key_of(run, item) for item in still_open)))
+        return Unknown(key, text, origin=origin_of(*still_open))
 
     return handler
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from copy import deepcopy
 from typing import Any
 
 from biaslens.algebra.sizes import Size, number, same_size, unknown
@@ -33,6 +32,7 @@ from biaslens.program.values import (
     Value,
     Wrapped,
 )
+from biaslens.program.wording import in_brackets, in_words_of_the_caller
 
 _COMPARISONS: Mapping[type[ast.cmpop], str] = {
     ast.Eq: "==",
@@ -84,7 +84,7 @@ def holds(run: Run, scope: Scope, value: Value, node: ast.expr, *, fails: bool =
     if given is not None:
         return (given == "yes") is positive
     origin = _origin_of(value)
-    said = _in_words_of_the_caller(scope, node)
+    said = in_words_of_the_caller(scope, node, value)
     origin = Origin.DATA if _is_about_a_counter(scope, node) else origin
     first, second = _words(run, said, positive), _words(run, said, not positive)
     choices = [("yes", first), ("no", second)]
@@ -246,7 +246,7 @@ def negate(run: Run, value: Value) -> Value:
         return not settled
     key = key_of(run, value)
     origin = _origin_of(value)
-    return Unknown(Symbol(Kind.NOT, key), f"not {show(value)}", origin=origin)
+    return Unknown(Symbol(Kind.NOT, key), f"not {in_brackets(show(value))}", origin=origin)
 
 
 def key_of(run: Run, value: Value) -> Symbol:
@@ -297,40 +297,18 @@ def show(value: Value) -> str:
             return text if len(text) <= 40 else f"{text[:37]}..."
         case Wrapped(function=function):
             return show(function)
+        case tuple() | list() if value:
+            return f"({', '.join(map(show, value))})"[:MAX_TEXT]
         case Table():
             return value.rest.text if value.rest is not None else "dict"
         case _:
             return type(value).__name__
 
 
-def _in_words_of_the_caller(scope: Scope, node: ast.expr) -> ast.expr:
-    """A test in the names that whoever builds the model knows: `norm` for the `kind` of a helper that gets it."""
-    names = scope.module.names(node)
-    said = {name: value.text for name in names if isinstance(value := scope.held(name), Unknown) and _is_told(value)}
-    said = {name: text for name, text in said.items() if text != name}
-    return _Renaming(said).visit(deepcopy(node)) if said else node
-
-
 def _is_about_a_counter(scope: Scope, node: ast.expr) -> bool:
     """Whether a test compares a number that the code counted: how far a loop went is nobody's choice."""
     counted = scope.module.names(node) if isinstance(node, ast.Compare) else ()
     return any(type(scope.held(name)) in (int, float) and name not in scope.arguments for name in counted)
-
-
-def _is_told(value: Unknown) -> bool:
-    """Whether a value is an argument of the entry, under a name that can stand in code."""
-    return value.key.kind in _TOLD and value.text.replace(".", "").isidentifier()
-
-
-_TOLD = (Kind.CONSTRUCTOR, Kind.FORWARD, Kind.INPUT, Kind.ATTRIBUTE, Kind.ITEM)
-
-
-class _Renaming(ast.NodeTransformer):
-    def __init__(self, said: Mapping[str, str]) -> None:
-        self._said = said
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        return ast.copy_location(ast.Name(self._said.get(node.id, node.id), node.ctx), node)
 
 
 def _words(run: Run, node: ast.expr, answer: bool) -> str:
@@ -428,7 +406,7 @@ def _known_truth(run: Run, key: Part) -> bool | None:
             case Symbol(Kind.EQUAL | Kind.IS, (Symbol() as subject, Symbol(Kind.CONSTANT, (constant,)))):
                 if subject in run.known:
                     answer = _same_constant(run.known[subject], constant)
-                elif constant is None and Symbol(Kind.NOT_NONE, subject) in run.known:
+                elif _is_other_than(run, subject, constant):
                     answer = False
             case _:
                 pass
@@ -441,6 +419,12 @@ def _same_constant(value: Value, constant: object) -> bool | None:
     if isinstance(value, Unknown):
         return None
     return bool(value == constant) if _is_constant(value) else False
+
+
+def _is_other_than(run: Run, subject: Symbol, constant: object) -> bool:
+    """Whether answers about other constants, or about its truth, tell that a value is not this one."""
+    is_not_none = constant is None and Symbol(Kind.NOT_NONE, subject) in run.known
+    return is_not_none or run.known.get(Symbol(Kind.TRUTH, subject)) is (not constant)
 
 
 def _learn_part(run: Run, key: Part, answer: bool) -> None:

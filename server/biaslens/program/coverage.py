@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import combinations, product
+from math import prod
 from typing import TypeAlias
 
 from biaslens.program.influence import Influence, members
@@ -13,6 +15,9 @@ Cube: TypeAlias = "frozenset[tuple[Symbol, str]]"
 """Some answers, as (question, choice): all combinations of answers that contain them."""
 
 EVERYTHING: Cube = frozenset()
+
+MAX_ROUNDS = 27
+"""So many ways in which three loops go round are combined."""
 
 MAX_SPLITS = 1_000
 """Where so many distinctions do not tell whether everything is covered, it counts as not covered."""
@@ -45,7 +50,7 @@ class Cover:
     """Some cubes together.
 
     Questions that no reader tells apart are answered alike, as those of twelve blocks are that are built in a loop. How
-    often different loops go round is not combined: one at a time goes round less often than several times.
+    often many loops go round is not combined: one or two go round otherwise than all do first.
 
     A cube is an int here: one bit for each answer that it asks for.
     """
@@ -158,11 +163,14 @@ def _union(cubes: Iterable[int]) -> int:
 
 
 def _numbers_of_rounds(loops: Mapping[str, Sequence[str]]) -> Iterator[dict[str, str]]:
-    """How often some loops go round: all as they do first, then one of them otherwise."""
+    """How often some loops go round: all combinations, if they are few; else all as they do first, then one of them or
+    two otherwise."""
     first = {kind: choices[0] for kind, choices in loops.items()}
-    yield first
-    for kind in first:
-        yield from ({**first, kind: choice} for choice in loops[kind][1:])
+    most = len(first) if prod(map(len, loops.values())) <= MAX_ROUNDS else 2
+    for number in range(most + 1):
+        for kinds in combinations(first, number):
+            for others in product(*(loops[kind][1:] for kind in kinds)):
+                yield {**first, **dict(zip(kinds, others, strict=True))}
 
 
 def compatible(one: Cube, other: Cube) -> bool:

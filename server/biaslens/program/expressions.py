@@ -35,6 +35,7 @@ from biaslens.program.run import Run
 from biaslens.program.sizing import MAX_TEXT, calculate, constant, is_number
 from biaslens.program.symbols import Kind, Symbol, bounded
 from biaslens.program.values import FunctionValue, Instance, Scope, ShapeOf, Table, Tensor, Unknown, Value
+from biaslens.program.wording import asked_part, is_all_of, joined
 
 SYMBOLS: Mapping[type[ast.operator], str] = {
     ast.Add: "+",
@@ -143,6 +144,7 @@ _JOINING: Mapping[str, Kind] = {"and": Kind.AND, "or": Kind.OR}
 
 def _compound(run: Run, scope: Scope, symbol: str, parts: list[ast.expr], node: ast.expr) -> Value:
     open_parts: list[Value] = []
+    asked: list[str] = []
     for part in parts:
         value = condition(run, scope, part)
         answer = truth(run, value)
@@ -153,13 +155,15 @@ def _compound(run: Run, scope: Scope, symbol: str, parts: list[ast.expr], node: 
             return answer
         if answer is None:
             open_parts.append(settle(run, value))
+            asked.append(run.world.text(asked_part(part, open_parts[-1])))
     if not open_parts:
         return symbol == "and"
     if len(open_parts) == 1:
         return open_parts[0]
     origin = only(value.origin if isinstance(value, Unknown) else Origin.DATA for value in open_parts)
     key = bounded(Symbol(_JOINING[symbol], *(key_of(run, value) for value in open_parts)))
-    return Unknown(key, run.world.text(node), origin=origin)
+    text = run.world.text(node) if is_all_of(node, key) else joined(symbol, asked)
+    return Unknown(key, text, origin=origin)
 
 
 def _constant(run: Run, scope: Scope, node: ast.Constant) -> Value:

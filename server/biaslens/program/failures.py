@@ -27,8 +27,8 @@ def try_block(run: Run, scope: Scope, node: ast.Try) -> Signal:
     failing = _failure(run, scope, node)
     test = influence.value
     influence.control |= test
-    arms = [run.world.arm(handler.body) for handler in node.handlers] if test else []
-    for arm in arms:
+    handlers = [run.world.arm(handler.body) for handler in node.handlers]
+    for arm in handlers if test else ():
         branching.forgo(run, scope, arm, influence.control)
     signal, is_over = _guarded(run, scope, node, failing)
     if not is_over and signal is None:
@@ -36,9 +36,9 @@ def try_block(run: Run, scope: Scope, node: ast.Try) -> Signal:
             signal = _handle(run, scope, node.handlers[failing[0]])
         else:
             signal = statements.execute_all(run, scope, node.orelse)
-    guarded = [run.world.arm(node.body)] if test else []
-    if not any(arm.leaves for arm in (*arms, *guarded)):
-        influence.control = outer
+    others = [run.world.arm(part) for part in (node.body, node.orelse) if part]
+    if signal is None and not any(arm.leaves for arm in (*handlers, *others)):
+        influence.control = outer  # else what comes behind rests on how it went
     last = statements.execute_all(run, scope, node.finalbody)
     return last or signal
 

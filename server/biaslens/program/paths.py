@@ -11,7 +11,7 @@ from biaslens.program.questions import test_of_argument
 from biaslens.program.run import Run
 from biaslens.program.sizing import as_size
 from biaslens.program.symbols import Kind, Symbol
-from biaslens.program.values import ClassValue, External, FunctionValue, LayerState, Unknown
+from biaslens.program.values import ClassValue, External, FunctionValue, LayerState, Unknown, Value
 
 T = TypeVar("T")
 
@@ -83,9 +83,24 @@ def _has_shift(run: Run, state: LayerState) -> bool | None:
     return False if False in switches else None if None in switches else True
 
 
+def _is_of_an_entry(argument: Value, function: str) -> bool:
+    match argument:
+        case Unknown(key=Symbol(Kind.CONSTRUCTOR | Kind.FORWARD, (of, *_))):
+            return of == function
+        case _:
+            return False
+
+
 def _call(run: Run, state: LayerState) -> Iterator[Passed]:
-    """The arguments with which the layer's function was called, with all that the run knows of them in the end."""
+    """The arguments with which the layer's function was called, with all that the run knows of them in the end.
+
+    Without those of an entry: paths that do not rest on them have them as well, with whatever value they were followed.
+    """
     for name, argument in state.call.items():
+        if run.given(Symbol(Kind.DEFAULT, state.function, name)) is not None or _is_of_an_entry(
+            argument, state.function
+        ):
+            continue
         value = settle(run, argument)
         answer = None
         if isinstance(value, Unknown) and run.given(Symbol(Kind.ROUNDS, value.key)) is None:

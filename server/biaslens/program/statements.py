@@ -196,7 +196,7 @@ def _if(run: Run, scope: Scope, node: ast.If) -> Signal:
     taken, untaken = (node.body, node.orelse) if is_true else (node.orelse, node.body)
     test = run.influence.value
     try:
-        signal = branching.under(run, scope, test, lambda: execute_all(run, scope, taken), untaken)
+        signal = branching.under(run, scope, test, lambda: execute_all(run, scope, taken), untaken, taken)
         run.influence.control |= test if signal is not None else 0
         return signal
     except PathEnds as end:
@@ -450,7 +450,7 @@ def _match(run: Run, scope: Scope, node: ast.Match) -> Signal:
     untaken = [case for case in node.cases if case is not taken]
     body = taken.body if taken is not None else ()
     test = run.influence.value
-    signal = branching.under(run, scope, test, lambda: execute_all(run, scope, body), untaken)
+    signal = branching.under(run, scope, test, lambda: execute_all(run, scope, body), untaken, body)
     run.influence.control |= test if signal is not None else 0
     return signal
 

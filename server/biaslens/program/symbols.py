@@ -38,6 +38,7 @@ class Kind(Enum):
     # What belongs to another value.
     ATTRIBUTE = "attribute"  # owner, name
     ITEM = "item"  # owner, index
+    ITEM_OR = "item or"  # item, default: what a mapping has under a key, or this
     KEY_OF = "key of"  # mapping, index
     LENGTH = "length"  # of what
     BOTH = "both"  # two mappings, of which one was put into the other

@@ -7,6 +7,7 @@ the dict was copied or passed on to, and `kwargs["bias"]` is one value.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from biaslens.program import modules
@@ -38,6 +39,8 @@ def get(run: Run, table: dict[Any, Value], key: Value, default: Value = MISSING)
     if default is MISSING:
         run.known[Symbol(Kind.TRUTH, membership(run, table.rest, key).key)] = True
     elif found is None:
+        if default is not None:  # where the key is absent, two defaults give two values
+            value = replace(value, key=bounded(Symbol(Kind.ITEM_OR, value.key, key_of(run, default))))
         run.presumed.setdefault(value.key, default)
     return settle(run, value)
 

@@ -105,8 +105,7 @@ class Module:
         """The names in a function, each once."""
         found = self._names.get(node)
         if found is None:
-            inside = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
-            found = self._names[node] = tuple(sorted(inside))
+            found = self._names[node] = names_in(node)
         return found
 
     @cached_property
@@ -117,6 +116,11 @@ class Module:
     def excerpt(self, node: ast.AST) -> str:
         """The text of a node on one line."""
         return " ".join(self.source.excerpt(self.span(node)).split())
+
+
+def names_in(node: ast.AST) -> Sequence[str]:
+    """The names in some code, each once."""
+    return tuple(sorted({part.id for part in ast.walk(node) if isinstance(part, ast.Name)}))
 
 
 def parse(source: Source, name: str = "", package: str = "") -> Module:
