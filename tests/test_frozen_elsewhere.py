@@ -51,6 +51,24 @@ def main(loader):
     net.eval()
     return [net(x) for x in loader]
 """
+AROUND = """from torch import nn
+from model import Net
+
+
+class Pair(nn.Module):
+    def __init__(self, small=False):
+        super().__init__()
+        self.first = Net()
+        self.second = None if small else Net()
+
+    def freeze_bn(self):
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+
+    def forward(self, x):
+        return self.first(x) if self.second is None else self.second(x)
+"""
 UNDONE = SCRIPT.replace("    net.train()\n", "") + "    net.train()\n"
 
 
@@ -61,6 +79,7 @@ UNDONE = SCRIPT.replace("    net.train()\n", "") + "    net.train()\n"
         (SCRIPT, Verdict.ABSORBED),
         (EVALUATION, Verdict.REDUNDANT),
         (UNDONE, Verdict.REDUNDANT),
+        (AROUND, Verdict.CONDITIONAL),
     ],
 )
 def test_what_another_file_freezes_is_frozen(tmp_path: Path, user: str, verdict: Verdict) -> None:

@@ -61,6 +61,23 @@ class Fate:
         """The equation at which it ends; None where no equation tells."""
         return self.trail[-1] if self.trail else None
 
+    def leads_to(self, other: Fate) -> bool:
+        """Whether this is the way of another one as far as it could be followed here: it may be handed out then.
+
+        Who gets modules from a function calls them in other places.
+        """
+        is_open = self.ending in (Ending.RETURNED, Ending.UNKNOWN)
+        missing = len(other.trail) - len(self.trail)
+        if self.ending is Ending.CANCELLED or missing < 0 or (missing and not is_open):
+            return False
+        steps = list(zip(self.trail, other.trail, strict=False))
+        is_called_there = bool(steps) and steps[0][0].location == steps[0][1].location
+        return all(
+            (own.location == its.location or not is_called_there)
+            and own.operation in (its.operation, own.label if is_open else "")
+            for own, its in steps
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Part:

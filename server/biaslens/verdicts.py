@@ -188,7 +188,7 @@ def _site(place: Location, home: str | None, uses: list[Use]) -> Site:
     handed = next((use.handed for use in uses if use.handed), "")
     judgement = _resting_on(handed, judgement)
     spokesman = _spokesman([use for use in (*alone, *contexts) if _is_usual(use, home)], [*alone, *contexts])
-    first = [spokesman] if spokesman else []
+    first = [*(_reading(alone, contexts) if judgement.verdict is Verdict.NEEDED else ()), *filter(None, [spokesman])]
     fates = [fate for use in (*first, *alone, *contexts) for fate in use.fates]
     if not fates and judgement.verdict is Verdict.UNKNOWN:
         fates = [Fate(Ending.UNKNOWN, (), judgement.condition, uses[0].run.name, ())]
@@ -295,6 +295,10 @@ def _judge(alone: list[Use], contexts: list[Use], grounds: _AllGrounds) -> _Judg
     if all(use.cancelled for use in uses):
         return _all_cancelled(alone, contexts, grounds)
     conditional = _conditional(alone, contexts, grounds)
+    reading = _reading(alone, contexts)
+    if reading:
+        conditional = conditional and _with_users(conditional, contexts, reading, grounds)
+        return conditional or _fallback(reading)
     if contexts and all(use.cancelled for use in contexts) and _explains_nothing(alone):
         if not _are_seen(contexts, grounds):
             return conditional or _Judgement(Verdict.UNKNOWN, NOT_ALL_FOLLOWED)
@@ -359,6 +363,37 @@ def _conditional(alone: list[Use], contexts: list[Use], grounds: _AllGrounds) ->
         tests = _as_tests(answers)
         return _Judgement(Verdict.CONDITIONAL, condition, origin, by_default, tests)
     return None
+
+
+def _reading(alone: list[Use], contexts: list[Use]) -> list[Use]:
+    """The uses elsewhere by users who freeze or replace what would cancel the bias, or who call the layer itself.
+
+    All others end as the class by itself does with some answers, or go on from where that ends.
+    """
+    return [] if _explains_nothing(alone) else [use for use in contexts if not _is_told_by(alone, use)]
+
+
+def _is_told_by(alone: list[Use], use: Use) -> bool:
+    ends = [fate for one in alone for fate in one.fates]
+    known = [fate for fate in use.fates if fate.ending in (Ending.READ, Ending.RETURNED)]
+    return all(any(end.leads_to(fate) for end in ends) for fate in known)
+
+
+def _with_users(
+    conditional: _Judgement, contexts: list[Use], reading: list[Use], grounds: _AllGrounds
+) -> _Judgement | None:
+    """A condition of a class together with those of the users that may read the bias by themselves."""
+    definitions = {use.run.definition for use in reading}
+    found = _conditional([], [use for use in contexts if use.run.definition in definitions], grounds)
+    if found is None:
+        return None
+    open_end = f"; {NOT_ALL_FOLLOWED}"
+    words = [one.condition.removesuffix(open_end) for one in (conditional, found)]
+    words = [f"({text})" if " or " in text else text for text in dict.fromkeys(words)]
+    is_open = conditional.condition.endswith(open_end) or found.condition.endswith(open_end)
+    condition = " and ".join(words) + (open_end if is_open else "")
+    origin = weakest(map(Origin, (conditional.origin, found.origin))).value
+    return replace(conditional, condition=condition, origin=origin, alternatives=())
 
 
 def _by_argument(uses: list[Use]) -> _Judgement | None:

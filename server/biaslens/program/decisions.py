@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 from biaslens.algebra.outcome import Cancels, Carries, Reads
+from biaslens.program.coverage import Cube
 from biaslens.program.evidence import Evidence, kind_of
 from biaslens.program.influence import Reached
 from biaslens.program.ir import Equation, Path, Var
@@ -28,7 +29,7 @@ MAX_PAIRS = 24
 
 MAX_ATTEMPTS, FEW = 64, 8
 """So many runs are made to leave nothing out for one constructor call, all combinations of six options; and so many
-also of a large model."""
+also of a large model, or for a call in another entry."""
 
 MAX_STEPS_FOR_ONE = 20_000
 """What these runs may cost together."""
@@ -69,7 +70,7 @@ class Entry:
     start: makes one run with some answers forced. tell: the path of a run, and how far shifts get on it. bits: as
     `Influences` has them. has_own_layers: whether a run leaves anything to find out besides how others are used.
     path: of its file.
-    settled: constructor calls of which other entries tell enough.
+    settled: constructor calls of which other entries tell what becomes of them by themselves.
     """
 
     start: Callable[[Mapping[Symbol, str]], Run]
@@ -95,6 +96,7 @@ def explore(entry: Entry, max_runs: int, max_steps: int) -> Explored:
             search.follow({**left.answers, **right.answers})
     if base is not None:
         _leave_nothing_out(search, entry)
+        _read_what_others_cancel(search, entry)
     return search.result()
 
 
@@ -133,7 +135,7 @@ def _leave_nothing_out(search: _Search, entry: Entry) -> None:
 
     It has to be there: of one that nobody has nothing but an explanation follows.
     """
-    tried: set[frozenset[tuple[Symbol, str]]] = set()
+    tried: set[Cube] = set()
     attempts: Counter[Location] = Counter()
     steps: Counter[Location] = Counter()
     while not search.is_over:
@@ -151,6 +153,36 @@ def _leave_nothing_out(search: _Search, entry: Entry) -> None:
             attempts[place] += 1
             run = search.follow(missing)
             steps[place] += run.steps if run is not None else 0
+
+
+def _read_what_others_cancel(search: _Search, entry: Entry) -> None:
+    """Effect: follows answers with which this entry may read a bias that is cancelled where only others are looked at.
+
+    It may replace or freeze a norm of theirs, or call the layer itself. Only answers are changed on which it rests what
+    becomes of the bias, one at a time, for each bias in turn; those about arguments first, which a person chooses.
+    """
+    tried: set[Cube] = set()
+    for origins in ((Origin.CONSTRUCTOR, Origin.DEFAULT), (*Origin,)):
+        attempts: Counter[Location] = Counter()
+        done = set[Location]()
+        while not search.is_over:
+            open_ = [place for place in search.evidence.open_sites(done) if _is_of_others(search, entry, place)]
+            if not open_:
+                break
+            place = min(open_, key=lambda place: attempts[place])
+            around = (frozenset(other.items()) for other in search.evidence.around(place, origins))
+            answers = next((other for other in around if other not in tried), None)
+            attempts[place] += 1
+            if answers is None or attempts[place] > FEW:
+                done.add(place)
+            else:
+                tried.add(answers)
+                search.follow(dict(answers))
+
+
+def _is_of_others(search: _Search, entry: Entry, place: Location) -> bool:
+    is_elsewhere = place.path != entry.path or place in entry.settled
+    return is_elsewhere and search.evidence.has_a_bias(place)
 
 
 def _base(search: _Search) -> Run | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from biaslens.program.coverage import EVERYTHING, Cover, Cube, cube, without_numbers
 from biaslens.program.influence import Influence, Reached, add, members
 from biaslens.program.ir import Asked, Question
+from biaslens.program.origins import Origin
 from biaslens.program.run import Run
 from biaslens.program.symbols import Symbol
 from biaslens.text import Location
@@ -149,6 +150,20 @@ class Evidence:
         )
         numbers = {key: answer.choice for key, answer in alike.run.answers.items() if answer.question.is_about_number}
         return {**numbers, **found}
+
+    def around(self, place: Location, origins: Collection[Origin]) -> Iterator[dict[Symbol, str]]:
+        """Answers that differ in one respect from those of a run that makes layers, if what becomes of these rests on
+        it and was not followed. origins: of the questions that are answered in another way."""
+        known = [*self._sites[place].cubes.values(), *self._without(place)]
+        for index, rests_on in [*self._sites[place].cubes.items()]:
+            seen = self._seen[index]
+            for key, choice in sorted(rests_on, key=lambda answer: self._bits[answer[0]]):
+                if seen.run.answers[key].question.origin not in origins:
+                    continue
+                for option in self._asked[key].choices:
+                    other = (seen.whole - {(key, choice)}) | {(key, option)}
+                    if not any(one <= other for one in known):
+                        yield dict(other)
 
     def has_a_bias(self, place: Location) -> bool:
         """Whether a call makes a layer that has its shift, or may have it."""

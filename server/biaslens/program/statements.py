@@ -95,9 +95,12 @@ def assign(run: Run, scope: Scope, target: ast.expr, value: Value) -> None:
             _label(value, name)
             names.bind(run, scope, name, value)
         case ast.Attribute(value=owner, attr=name):
-            attributes.set_attribute(run, scope, expressions.evaluate(run, scope, owner), name, value)
+            container = expressions.evaluate(run, scope, owner)
+            _hand_out(run, scope, container, target, value)
+            attributes.set_attribute(run, scope, container, name, value)
         case ast.Subscript(value=owner, slice=index):
             container = expressions.evaluate(run, scope, owner)
+            _hand_out(run, scope, container, target, value)
             attributes.set_item(run, scope, container, expressions.evaluate(run, scope, index), value, target)
         case ast.Tuple(elts=elements) | ast.List(elts=elements):
             _unpack(run, scope, elements, value, target)
@@ -105,6 +108,15 @@ def assign(run: Run, scope: Scope, target: ast.expr, value: Value) -> None:
             assign(run, scope, inner, value)
         case _:
             pass
+
+
+def _hand_out(run: Run, scope: Scope, owner: Value, target: ast.expr, value: Value) -> None:
+    """Effect: tensors that are put into an object of somebody else are read there by whoever has it."""
+    inside = tensors.inside([value]) if isinstance(owner, (Unknown, External)) else []
+    if inside:
+        name = next((part.id for part in ast.walk(target) if isinstance(part, ast.Name)), "object")
+        reason = f"it is put into `{name}`, and whoever has that may read it"
+        run.emit_unknown(name, reason, inside, scope.module.location(target))
 
 
 def _label(value: Value, name: str) -> None:

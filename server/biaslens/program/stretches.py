@@ -176,7 +176,7 @@ def _place(run: Run, stretch: Stretch | None, index: Value, length: int) -> int 
     if isinstance(index, int):
         if index < stretch.front:
             return index if -index <= length else range(length)
-        return range(min(stretch.front, length - 1), length)
+        return range(max(min(stretch.front, length - 1), 0), length)
     size, count = as_size(index), as_size(stretch.count)
     behind = (size - count).value if size is not None and count is not None else None
     if behind is not None and behind < 0:
