@@ -106,8 +106,8 @@ def arguments_of(run: Run, scope: Scope, node: ast.Call) -> Arguments:
     influence.value = whole = whole | about_keywords
     about = influences if whole != callee else None
     spread = stretches.of(run, positional) if starred else None
-    if hidden or rest.rest is None:
-        is_open = hidden or rest.rest is not None
+    if hidden or rest is None or rest.rest is None:
+        is_open = hidden or (rest is not None and rest.rest is not None)
         return Arguments(tuple(positional), keywords, is_open, None, others, spread, callee, about)
     own = Table(rest=rest.rest, absent=rest.absent | keywords.keys())
     return Arguments(tuple(positional), keywords, True, own, others, spread, callee, about)
@@ -115,7 +115,7 @@ def arguments_of(run: Run, scope: Scope, node: ast.Call) -> Arguments:
 
 def _keywords_of(
     run: Run, scope: Scope, node: ast.Call, influences: dict[int | str, Influence]
-) -> tuple[dict[str, Value], Table, bool, Influence]:
+) -> tuple[dict[str, Value], Table | None, bool, Influence]:
     """The evaluated keyword arguments of a call, what else they may be, whether some are hidden, and on what all rest.
 
     Effect: notes in influences on what each of them rests.
@@ -123,7 +123,7 @@ def _keywords_of(
     influence = run.influence
     whole: Influence = 0
     keywords: dict[str, Value] = {}
-    rest = Table()
+    rest: Table | None = None
     hidden = False
     for keyword in node.keywords:
         influence.value = 0
@@ -144,6 +144,7 @@ def _keywords_of(
             keywords.update(given)
             influences.update(dict.fromkeys(given, influence.value))
             if isinstance(source, Table):
+                rest = Table() if rest is None else rest
                 tables.merge(run, rest, Table(rest=source.rest, absent=source.absent | source.keys()))
         whole |= influence.value
     return keywords, rest, hidden, whole

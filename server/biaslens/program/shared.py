@@ -48,12 +48,22 @@ class Circumstances:
         self.local = self.local or other.local
 
 
+class _Unmarked(Influences):
+    """Those of globals: runs learn from `Circumstances` on what they rest. A set of bits means nothing to another run,
+    and scopes and objects of module level are seen by all."""
+
+    def bit(self, question: Symbol) -> Influence:
+        """Nothing."""
+        return 0
+
+
 @dataclass(eq=False)
 class ModuleRun(Run):
     """The run in which the globals of all modules are evaluated. Its numbers are negative, so that what it names is
     never taken for what a run of an entry names alike."""
 
     def __post_init__(self) -> None:
+        self.influence = _Unmarked()
         super().__post_init__()
         self._open: list[Circumstances] = []
         self._statements: dict[tuple[str, int], Circumstances] = {}
