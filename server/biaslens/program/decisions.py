@@ -162,10 +162,11 @@ def _read_what_others_cancel(search: _Search, entry: Entry) -> None:
     becomes of the bias, one at a time, for each bias in turn; those about arguments first, which a person chooses.
     """
     tried: set[Cube] = set()
+    steps = 0
     for origins in ((Origin.CONSTRUCTOR, Origin.DEFAULT), (*Origin,)):
         attempts: Counter[Location] = Counter()
         done = set[Location]()
-        while not search.is_over:
+        while not search.is_over and steps <= MAX_STEPS_FOR_ONE:
             open_ = [place for place in search.evidence.open_sites(done) if _is_of_others(search, entry, place)]
             if not open_:
                 break
@@ -177,7 +178,8 @@ def _read_what_others_cancel(search: _Search, entry: Entry) -> None:
                 done.add(place)
             else:
                 tried.add(answers)
-                search.follow(dict(answers))
+                run = search.follow(dict(answers))
+                steps += run.steps if run is not None else 0
 
 
 def _is_of_others(search: _Search, entry: Entry, place: Location) -> bool:
