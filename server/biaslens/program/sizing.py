@@ -8,7 +8,7 @@ from typing import Any
 
 from biaslens.algebra.sizes import Size, number, unknown
 from biaslens.program.origins import Origin
-from biaslens.program.symbols import MAX_WEIGHT, Kind, Part, Symbol, bounded, weight_of
+from biaslens.program.symbols import MAX_WEIGHT, Kind, Part, Symbol, bounded
 from biaslens.program.values import Unknown, Value
 
 _EXACT: Mapping[str, Callable[[Size, Size], Size]] = {
@@ -63,8 +63,9 @@ def calculate(symbol: str, left: Value, right: Value) -> Unknown:
     first, second = as_size(left), as_size(right)
     if symbol in _EXACT and first is not None and second is not None:
         size = _EXACT[symbol](first, second)
-        if weight_of(size) <= MAX_WEIGHT:
-            return Unknown(Symbol(Kind.NUMBER, size), text, True, origin, size)
+        named = Symbol(Kind.NUMBER, size)
+        if named.weight <= MAX_WEIGHT + 2:  # those of the size itself
+            return Unknown(named, text, True, origin, size)
     key = bounded(Symbol(Kind.ARITHMETIC, symbol, _part(left), _part(right)))
     return Unknown(key, text, True, origin)
 

@@ -148,23 +148,24 @@ class Symbol:
     """
 
     __match_args__ = ("kind", "parts")
-    __slots__ = ("_has_numbers", "_hash", "_of_parts", "is_of_round", "kind", "parts", "weight")
+    __slots__ = ("_hash", "_is_typed", "_of_parts", "is_of_round", "kind", "parts", "weight")
 
     def __init__(self, kind: Kind, *parts: Part) -> None:
-        weight, is_of_round, of_parts, has_numbers = 2, kind.is_of_round, _NONE, False
+        weight, is_of_round, of_parts, is_typed = 2, kind.is_of_round, _NONE, False
         for part in parts:
             if type(part) is Symbol:
                 weight += part.weight
                 is_of_round = is_of_round or part.is_of_round
                 inner = frozenset((part,)) if part.kind.is_parameter else part._of_parts
             elif type(part) is Size or type(part) is Quotient:
-                weight += weight_of(part)
-                is_of_round = is_of_round or any(name.is_of_round for name in _names(part))
-                inner = _NONE.union(*(name.parameters for name in _names(part)))
+                more, names = _told_of(part)
+                weight += more
+                is_of_round = is_of_round or any(name.is_of_round for name in names)
+                inner = _NONE.union(*(name.parameters for name in names))
             else:
                 weight += 1
-                if type(part) is not str:
-                    has_numbers = True
+                if type(part) is bool or type(part) is float:
+                    is_typed = True
                 continue
             if inner:
                 of_parts = of_parts | inner if of_parts else inner
@@ -173,7 +174,7 @@ class Symbol:
         self.weight: Final = weight
         self.is_of_round: Final = is_of_round
         self._of_parts: Final = of_parts
-        self._has_numbers: Final = has_numbers
+        self._is_typed: Final = is_typed  # a part may be equal to a constant of another type
         self._hash: Final = hash((kind.salt, parts))
 
     @property
@@ -191,7 +192,7 @@ class Symbol:
             return False
         if self.parts != other.parts:
             return False
-        return not self._has_numbers or all(map(_are_of_one_type, self.parts, other.parts))
+        return not (self._is_typed or other._is_typed) or all(map(_are_of_one_type, self.parts, other.parts))
 
     def __reduce__(self) -> tuple[Callable[..., Symbol], tuple[Kind | Part, ...]]:
         return Symbol, (self.kind, *self.parts)  # a hash means nothing in another process
@@ -219,15 +220,6 @@ def inside(name: object) -> Iterator[Hashable]:
         yield name
         yield from inside(name.dividend)
         yield from inside(name.divisor)
-
-
-def weight_of(part: Part) -> int:
-    """How many parts a part of a symbol has."""
-    if isinstance(part, Symbol):
-        return part.weight
-    if isinstance(part, Quotient):
-        return weight_of(part.dividend) + weight_of(part.divisor)
-    return 1 + sum(map(weight_of, _atoms(part))) if isinstance(part, Size) else 1
 
 
 MAX_WEIGHT = 200
@@ -260,24 +252,22 @@ def _digest_of_name(name: Hashable) -> str:
     return _digest(name) if isinstance(name, (Symbol, Quotient)) else str(name)
 
 
-def _names(part: Symbol | Size | Quotient) -> Iterator[Symbol]:
-    """The symbols that a size is made of."""
-    match part:
-        case Symbol():
-            yield part
-        case Size():
-            for atom in _atoms(part):
-                yield from _names(atom)
-        case Quotient(dividend, divisor):
-            yield from _names(dividend)
-            yield from _names(divisor)
-
-
-def _atoms(size: Size) -> Iterator[Symbol | Quotient]:
-    for monomial, _ in size.terms:
-        for name, _ in monomial:
-            if isinstance(name, (Symbol, Quotient)):
-                yield name
+def _told_of(part: Size | Quotient) -> tuple[int, list[Symbol]]:
+    """How many parts a size has, and the symbols in it."""
+    atoms = [part.dividend, part.divisor] if isinstance(part, Quotient) else []
+    weight, names = 0, list[Symbol]()
+    if isinstance(part, Size):
+        weight = 1
+        atoms = [name for monomial, _ in part.terms for name, _ in monomial]
+    for atom in atoms:
+        if isinstance(atom, Symbol):
+            weight += atom.weight
+            names.append(atom)
+        elif isinstance(atom, (Size, Quotient)):
+            more, inner = _told_of(atom)
+            weight += more
+            names += inner
+    return weight, names
 
 
 def _are_of_one_type(left: Part, right: Part) -> bool:
