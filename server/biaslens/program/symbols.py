@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Hashable, Iterator
 from enum import Enum
+from threading import Lock
 from typing import Final, TypeAlias
+from weakref import WeakValueDictionary
 
 from biaslens.algebra.sizes import Quotient, Size
 from biaslens.text import Location
@@ -131,7 +133,7 @@ class Kind(Enum):
     LONG = "long"  # digest: stands for a symbol of too many parts
 
     def __init__(self, word: str) -> None:
-        self.salt = hash(word)
+        self.number = len(type(self).__members__)
         self.is_parameter = word in ("constructor", "forward", "default")
         self.is_of_round = word in ("middle", "carried")
 
@@ -141,66 +143,83 @@ Part: TypeAlias = "Symbol | Size | Quotient | Location | str | bytes | int | flo
 
 
 class Symbol:
-    """The name of a value or of a question. It never changes.
+    """The name of a value or of a question. It never changes, and is made once: equal ones are the same object.
 
     weight: how many parts it has, with theirs. is_of_round: it is told from the index of a round between the first and
-    the last: one of many.
+    the last: one of many. of_parts: the parameters of the entry that its parts name. digest: a text for it, where it
+    was asked for: see `bounded`.
     """
 
     __match_args__ = ("kind", "parts")
-    __slots__ = ("_hash", "_is_typed", "_of_parts", "is_of_round", "kind", "parts", "weight")
+    __slots__ = ("__weakref__", "digest", "is_of_round", "kind", "of_parts", "parts", "weight")
 
-    def __init__(self, kind: Kind, *parts: Part) -> None:
-        weight, is_of_round, of_parts, is_typed = 2, kind.is_of_round, _NONE, False
+    kind: Kind
+    parts: tuple[Part, ...]
+    weight: int
+    is_of_round: bool
+    of_parts: frozenset[Symbol]
+    digest: str
+
+    def __new__(cls, kind: Kind, *parts: Part) -> Symbol:
+        """The symbol of a kind with these parts."""
+        key = kind.number, parts
         for part in parts:
-            if type(part) is Symbol:
-                weight += part.weight
-                is_of_round = is_of_round or part.is_of_round
-                inner = frozenset((part,)) if part.kind.is_parameter else part._of_parts
-            elif type(part) is Size or type(part) is Quotient:
-                more, names = _told_of(part)
-                weight += more
-                is_of_round = is_of_round or any(name.is_of_round for name in names)
-                inner = _NONE.union(*(name.parameters for name in names))
-            else:
-                weight += 1
-                if type(part) is bool or type(part) is float:
-                    is_typed = True
-                continue
-            if inner:
-                of_parts = of_parts | inner if of_parts else inner
-        self.kind: Final = kind
-        self.parts: Final = parts
-        self.weight: Final = weight
-        self.is_of_round: Final = is_of_round
-        self._of_parts: Final = of_parts
-        self._is_typed: Final = is_typed  # a part may be equal to a constant of another type
-        self._hash: Final = hash((kind.salt, parts))
+            if type(part) is bool or type(part) is float:  # it is equal to a constant of another type
+                key = kind.number, parts, tuple(map(type, parts))
+                break
+        found = _MADE.get(key)
+        if found is None:
+            with _MAKING:
+                found = _MADE.get(key)
+                if found is None:
+                    found = _MADE[key] = _new(kind, parts)
+        return found
 
     @property
     def parameters(self) -> frozenset[Symbol]:
         """The parameters of the entry that it names."""
-        return frozenset((self,)) if self.kind.is_parameter else self._of_parts
-
-    def __hash__(self) -> int:
-        return self._hash
-
-    def __eq__(self, other: object) -> bool:
-        if self is other:
-            return True
-        if type(other) is not Symbol or self._hash != other._hash or self.kind is not other.kind:
-            return False
-        if self.parts != other.parts:
-            return False
-        return not (self._is_typed or other._is_typed) or all(map(_are_of_one_type, self.parts, other.parts))
+        return frozenset((self,)) if self.kind.is_parameter else self.of_parts
 
     def __reduce__(self) -> tuple[Callable[..., Symbol], tuple[Kind | Part, ...]]:
-        return Symbol, (self.kind, *self.parts)  # a hash means nothing in another process
+        return Symbol, (self.kind, *self.parts)  # in another process it is another object
+
+    def __copy__(self) -> Symbol:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Symbol:
+        return self
 
     def __str__(self) -> str:
         return f"{self.kind.value}({', '.join(map(str, self.parts))})"
 
     __repr__ = __str__
+
+
+_MADE: Final[WeakValueDictionary[tuple[object, ...], Symbol]] = WeakValueDictionary()
+"""The symbols that are in use, by what they are made of."""
+
+_MAKING: Final = Lock()
+
+
+def _new(kind: Kind, parts: tuple[Part, ...]) -> Symbol:
+    weight, is_of_round, of_parts = 2, kind.is_of_round, _NONE
+    for part in parts:
+        if type(part) is Symbol:
+            weight += part.weight
+            is_of_round = is_of_round or part.is_of_round
+            of_parts = of_parts | part.parameters if of_parts else part.parameters
+        elif type(part) is Size or type(part) is Quotient:
+            more, names = _told_of(part)
+            weight += more
+            is_of_round = is_of_round or any(name.is_of_round for name in names)
+            of_parts = of_parts.union(*(name.parameters for name in names))
+        else:
+            weight += 1
+    symbol = object.__new__(Symbol)
+    symbol.kind, symbol.parts = kind, parts
+    symbol.weight, symbol.is_of_round, symbol.of_parts = weight, is_of_round, of_parts
+    symbol.digest = ""
+    return symbol
 
 
 _NONE: frozenset[Symbol] = frozenset()
@@ -228,7 +247,10 @@ MAX_WEIGHT = 200
 
 def bounded(symbol: Symbol) -> Symbol:
     """A symbol, or a short one in its place; equal ones stay equal."""
-    return symbol if symbol.weight <= MAX_WEIGHT else Symbol(Kind.LONG, _digest(symbol))
+    if symbol.weight <= MAX_WEIGHT:
+        return symbol
+    symbol.digest = symbol.digest or _digest(symbol)
+    return Symbol(Kind.LONG, symbol.digest)
 
 
 def _digest(part: Part) -> str:
@@ -268,7 +290,3 @@ def _told_of(part: Size | Quotient) -> tuple[int, list[Symbol]]:
             weight += more
             names += inner
     return weight, names
-
-
-def _are_of_one_type(left: Part, right: Part) -> bool:
-    return type(left) is type(right)
