@@ -57,7 +57,8 @@ class Latest:
         """The report. It takes a while; any thread may ask for it."""
         anew = Relocation(self.modules)
         findings = tuple(anew.value(finding) for finding in _by_place(self.told.findings, anew))
-        program = Program(self.told.program.path, anew.value(self.told.program.runs), self.problems)
+        old = self.told.program
+        program = Program(old.path, anew.value(old.runs), self.problems, anew.value(old.layerless))
         return replace(
             self.told, program=program, flow=anew.value(self.told.flow), findings=findings, problems=self.problems
         )

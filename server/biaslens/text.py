@@ -213,6 +213,10 @@ class Location(NamedTuple):
     path: str
     span: Span
 
+    def contains(self, other: Location) -> bool:
+        """Whether another place is in this one."""
+        return self.path == other.path and self.span.start <= other.span.start and other.span.end <= self.span.end
+
 
 def in_order(places: Iterable[Location]) -> tuple[Location, ...]:
     """Places, sorted."""

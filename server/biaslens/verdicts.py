@@ -110,18 +110,20 @@ class _Homes:
     def __init__(self, program: Program) -> None:
         own = sorted((run for run in program.runs if run.location.path == program.path), key=lambda run: run.location)
         self._path = program.path
+        self._layerless = program.layerless
         self._runs = own
         self._starts = [run.location.span.start for run in own]
         self._ends = [*accumulate((run.location.span.end for run in own), max)]
 
     def of(self, place: Location) -> str | None:
-        """None where a call stands in no entry."""
+        """None where a call stands in no entry, "" where it stands in one without a layer of its own."""
         index = bisect_right(self._starts, place.span.start) - 1
         while place.path == self._path and index >= 0 and self._ends[index] >= place.span.end:
             if self._runs[index].location.span.end >= place.span.end:
                 return self._runs[index].definition
             index -= 1
-        return None
+        is_layerless = any(whole.contains(place) for whole in self._layerless)
+        return "" if is_layerless else None
 
 
 def _with_parts(site: Site, home: str | None, uses: list[Use]) -> Site:

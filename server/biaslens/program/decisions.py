@@ -109,7 +109,7 @@ def _change_one(search: _Search, base: Run) -> list[tuple[_Trial, _Trial]]:
     plain = _computation(base)
     telling: list[_Telling] = []
     waiting = _Waiting(base)
-    waiting.add(base, search.telling(base), defaults=_may_spare_a_bias(base))
+    waiting.add(base, search.telling(base), defaults=not base.layers or _may_spare_a_bias(base))
     for about_circumstances in (False, True):
         for trial in waiting.taken(about_circumstances):
             if search.is_over or search.runs > MAX_CHANGES:

@@ -259,11 +259,15 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """All entries of one file, followed."""
+    """All entries of one file, followed.
+
+    layerless: the classes of which no path has a layer by itself: what becomes of theirs is told by their users only.
+    """
 
     path: str
     runs: tuple[Run, ...]
     problems: tuple[Problem, ...] = field(default=())
+    layerless: tuple[Location, ...] = field(default=())
 
     def __str__(self) -> str:
         lines: list[str] = []

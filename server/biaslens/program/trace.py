@@ -115,7 +115,9 @@ class Traced:
         """What was followed of them."""
         runs = tuple(entry.run for entry in self.entries if entry.run is not None)
         problems = tuple(entry.problem for entry in self.entries if entry.problem is not None)
-        return Program(self.module.path, runs, (*self.module.problems, *problems))
+        without = (entry.node for entry in self.entries if entry.run is None and isinstance(entry.node, ast.ClassDef))
+        layerless = tuple(map(self.module.location, without))
+        return Program(self.module.path, runs, (*self.module.problems, *problems), layerless)
 
 
 def _definitions(module: Module) -> Iterator[Definition]:
@@ -165,7 +167,7 @@ def _without_bases(module: Module, node: Definition, settled: Collection[Locatio
         bases |= new
         waiting += new
     around = [module.location(base) for base in bases]
-    return [place for place in settled if not any(_contains(base, place) for base in around)]
+    return [place for place in settled if not any(base.contains(place) for base in around)]
 
 
 def _traced(
@@ -209,7 +211,7 @@ def _follow(entry: _Entry, settled: Collection[Location]) -> Followed | None:
     if not any(path.layers for path in explored.paths):
         return None
     location, evidence = entry.module.location(entry.node), explored.evidence
-    entry.settled.update(place for place in evidence.open_sites(()) if _contains(location, place))
+    entry.settled.update(place for place in evidence.open_sites(()) if location.contains(place))
     return Followed(
         entry.name,
         location,
@@ -220,10 +222,6 @@ def _follow(entry: _Entry, settled: Collection[Location]) -> Followed | None:
         explored.used,
         explored.extends,
     )
-
-
-def _contains(outer: Location, inner: Location) -> bool:
-    return outer.path == inner.path and outer.span.start <= inner.span.start and inner.span.end <= outer.span.end
 
 
 def _name(node: Definition) -> str:
