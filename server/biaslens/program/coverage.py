@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, product
 from math import prod
@@ -57,17 +58,26 @@ class Cover:
 
     def __init__(self, cubes: Collection[Cube], questions: Questions) -> None:
         self._questions = questions
+        self._all = cubes
         self._choices: dict[str, tuple[str, ...]] = {}
         self._bits: dict[tuple[str, str], int] = {}
         self._masks: dict[str, int] = {}
         self._loops: dict[str, tuple[str, ...]] = {}
+        self._several: set[str] = set()
         self._number_answers({key for one in cubes for key, _ in one})
         self._cubes = {bits for one in cubes if (bits := self._bits_of(one)) is not None}
         self._splits = 0
 
     def outside(self, within: Cube = EVERYTHING) -> dict[Symbol, str] | None:
-        """Answers that no cube contains, None where they contain all. within: only combinations with these matter."""
+        """Answers that no cube contains, None where they contain all.
+
+        within: only combinations with these matter. They fix what they answer, not all that is alike: `sizes[0] == 1`
+        says nothing of the other items.
+        """
         fixed = {self._questions[key].kind: choice for key, choice in within}
+        if not self._several.isdisjoint(fixed):
+            told = Cover(_rests(self._all, dict(within)), self._questions).outside()
+            return None if told is None else {**told, **dict(within)}
         cubes = self._cubes
         for kind, choice in fixed.items():
             cubes = self._with(cubes, kind, choice)
@@ -84,7 +94,8 @@ class Cover:
 
     def _number_answers(self, mentioned: Collection[Symbol]) -> None:
         """Effect: gives each answer to the kinds of some questions a bit."""
-        kinds = {self._questions[key].kind for key in mentioned}
+        kinds = Counter(self._questions[key].kind for key in mentioned)
+        self._several = {kind for kind, number in kinds.items() if number > 1}
         for asked in self._questions.values():
             if asked.kind in kinds:
                 self._choices[asked.kind] = (*dict.fromkeys((*self._choices.get(asked.kind, ()), *asked.choices)),)
@@ -153,6 +164,15 @@ class Cover:
         mask = self._masks.get(kind, 0)
         others = mask & ~self._bits.get((kind, choice), 0)
         return {one & ~mask for one in cubes if not one & others}
+
+
+def _rests(cubes: Iterable[Cube], fixed: Mapping[Symbol, str]) -> set[Cube]:
+    """What cubes still ask for where some answers are fixed; not those that ask for other ones."""
+    return {
+        frozenset(answer for answer in one if answer[0] not in fixed)
+        for one in cubes
+        if all(fixed.get(key, choice) == choice for key, choice in one)
+    }
 
 
 def _union(cubes: Iterable[int]) -> int:
