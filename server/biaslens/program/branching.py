@@ -34,8 +34,8 @@ def under(
     """Runs the branch of a test that is taken.
 
     test: on what the test rests. untaken: the code of the other branches. Where one of these only raises, it is no path
-    of the model, and the rest of the program does not rest on the test. taken: the statements that run, in which others
-    may leave the function: then the rest of it rests on all tests around these.
+    of the model, and the rest of the program does not rest on the test. taken: the statements of the branch that runs.
+    Where something in it may leave the function, whether the rest of the function runs rests on the test as well.
     """
     if not test:
         return body()

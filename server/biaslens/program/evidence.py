@@ -66,6 +66,7 @@ class Evidence:
 
     def __init__(self, bits: Mapping[Symbol, int]) -> None:
         self._bits = bits
+        self._listed: tuple[Symbol, ...] = ()
         self._seen: list[_Seen] = []
         self._sites: dict[Location, _Site] = {}
         self._asked: dict[Symbol, Asked] = {}
@@ -98,9 +99,7 @@ class Evidence:
 
     def blamed(self, run: Run) -> frozenset[Symbol]:
         """The questions of a run that raised on which it rests that it did."""
-        if run.fruitless:
-            return frozenset(run.answers)
-        return frozenset(key for key, _ in cube(run.answers, run.influence.here, self._keys))
+        return frozenset(run.answers) if run.fruitless else self._questions_in(run, run.influence.here)
 
     @property
     def questions(self) -> tuple[tuple[Symbol, Asked], ...]:
@@ -124,6 +123,9 @@ class Evidence:
             influence |= found.influence
         for skipped in run.influence.skipped:
             influence |= skipped.influence
+        return self._questions_in(run, influence)
+
+    def _questions_in(self, run: Run, influence: Influence) -> frozenset[Symbol]:
         keys = self._keys
         return frozenset(key for bit in members(influence) if (key := keys[bit]) in run.answers)
 
@@ -152,8 +154,11 @@ class Evidence:
         return {**numbers, **found}
 
     def around(self, place: Location, origins: Collection[Origin]) -> Iterator[dict[Symbol, str]]:
-        """Answers that differ in one respect from those of a run that makes layers, if what becomes of these rests on
-        it and was not followed. origins: of the questions that are answered in another way."""
+        """The answers of each run that makes layers here, with one of them changed.
+
+        Only answers are changed on which it rests what becomes of the layers, and only if that was not followed yet.
+        origins: of the questions whose answers are changed.
+        """
         known = [*self._sites[place].cubes.values(), *self._without(place)]
         for index, rests_on in [*self._sites[place].cubes.items()]:
             seen = self._seen[index]
@@ -193,7 +198,9 @@ class Evidence:
 
     @property
     def _keys(self) -> Sequence[Symbol]:
-        return tuple(self._bits)
+        if len(self._listed) < len(self._bits):  # asked for each cube, while few runs ask anything new
+            self._listed = tuple(self._bits)
+        return self._listed
 
     def _cube(self, run: Run, influence: Influence) -> Cube:
         return without_numbers(cube(run.answers, influence, self._keys), run.answers)

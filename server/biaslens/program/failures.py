@@ -38,7 +38,7 @@ def try_block(run: Run, scope: Scope, node: ast.Try) -> Signal:
             signal = statements.execute_all(run, scope, node.orelse)
     others = [run.world.arm(part) for part in (node.body, node.orelse) if part]
     if signal is None and not any(arm.leaves for arm in (*handlers, *others)):
-        influence.control = outer  # else what comes behind rests on how it went
+        influence.control = outer  # otherwise the code after the `try` runs only if nothing left it
     last = statements.execute_all(run, scope, node.finalbody)
     return last or signal
 

@@ -31,7 +31,7 @@ K = TypeVar("K")
 
 
 def add(influences: dict[K, Influence], key: K, more: Influence) -> None:
-    """Effect: what is kept under a key rests on more than it did."""
+    """Effect: adds questions to the set that is kept under a key."""
     influences[key] = influences.get(key, 0) | more
 
 

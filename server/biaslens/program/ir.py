@@ -261,7 +261,8 @@ class Run:
 class Program:
     """All entries of one file, followed.
 
-    layerless: the classes of which no path has a layer by itself: what becomes of theirs is told by their users only.
+    layerless: classes that make no layer when they are followed alone. Only their users tell what becomes of the layers
+        that are made in them.
     """
 
     path: str
